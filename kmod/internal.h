@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Between the files of ndma.ko. One noun, one file; this header says what each offers the others.
+ *
+ * Lock order, outermost first:
+ *   source->lock (rwsem) > stream->mutex > mmap_lock > dma_resv > buffer->lock > i_mmap_rwsem > page tables
+ *   stream->ring_lock (spinlock, irqsave) is innermost and nests in all of them.
+ * Under dma_resv or buffer->lock: no copy_*_user, no get_user_pages, no allocation that may fault.
+ */
+#ifndef NDMA_INTERNAL_H
+#define NDMA_INTERNAL_H
+
+#include <linux/dma-buf.h>
+#include <linux/dma-direction.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/scatterlist.h>
+#include <linux/types.h>
+#include <linux/xarray.h>
+
+#include "compat.h"
+#include "ndma_source.h"
+
+#define NDMA_HUGE_BYTES		PMD_SIZE
+
+/* ---------------------------------------------------------------- ioctl.c: arguments, size first */
+
+/**
+ * struct ndma_ioctl - one row of a file's dispatch table
+ * @cmd: its number
+ * @min: size of the first version of the argument
+ * @size: size of this kernel's
+ * @handler: gets the file and the argument in kernel memory; what it leaves there is copied back
+ *   on success, and on an error where @out_on_error is set
+ * @undo: where the copy to user space fails after @handler succeeded (an fd to put back); may be NULL
+ * @commit: after the copy succeeded (fd_install); may be NULL
+ */
+struct ndma_ioctl {
+	unsigned int cmd;
+	u32 min;
+	u32 size;
+	bool out_on_error;
+	int (*handler)(struct file *file, void *arg);
+	void (*undo)(struct file *file, void *arg);
+	void (*commit)(struct file *file, void *arg);
+};
+
+#define NDMA_IOCTL_ARG_MAX	1024
+
+/* Finds the row of @cmd, copies in, calls, copies out. */
+long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size_t rows,
+			 unsigned int cmd, unsigned long arg);
+
+/* ---------------------------------------------------------------- memory.c: pages, quota, reach */
+
+/**
+ * struct ndma_memory_spec - what memory is wanted
+ * @bytes: at least so many, more than 0
+ * @node: NUMA node or NDMA_NODE_ANY
+ * @contiguous: one compound page, or -EOPNOTSUPP
+ * @huge: whole 2 MiB pages even below 2 MiB (a stream with a guard)
+ * @dev: the device that must reach it, or NULL
+ */
+struct ndma_memory_spec {
+	u64 bytes;
+	int node;
+	bool contiguous;
+	bool huge;
+	struct device *dev;
+};
+
+/**
+ * struct ndma_memory - pages with a reference count, charged to a user until the last is gone
+ * @ref: dma-bufs, mappings for devices and streams that keep it
+ * @bytes: capacity, whole pages
+ * @nr_chunks: compound pages
+ * @uniform_order: order of every chunk if they are all alike, else -1
+ * @chunks: each chunk's first page, in order; folio->index of each is set to its page offset
+ * @starts: first page offset of each chunk (for a lookup by page offset)
+ * @vaddr: kernel mapping of the whole, made by ndma_memory_vmap(), else NULL
+ */
+struct ndma_memory {
+	struct kref ref;
+	u64 bytes;
+	unsigned int nr_chunks;
+	int uniform_order;
+	struct page **chunks;
+	pgoff_t *starts;
+	void *vaddr;
+	unsigned int vmaps;
+	struct mutex vmap_lock;
+	struct ndma_account *account;
+};
+
+int ndma_memory_alloc(const struct ndma_memory_spec *spec, struct ndma_memory **out);
+void ndma_memory_get(struct ndma_memory *memory);
+void ndma_memory_put(struct ndma_memory *memory);
+/* The compound page that holds page offset @pgoff. */
+struct page *ndma_memory_chunk(const struct ndma_memory *memory, pgoff_t pgoff);
+/* Scatter list of [@offset, @offset + @bytes), not mapped for any device; sg_free_table() ends it. */
+int ndma_memory_sg(const struct ndma_memory *memory, u64 offset, u64 bytes, struct device *dev,
+		   struct sg_table *table);
+/* One mapping for everybody, counted. */
+int ndma_memory_vmap(struct ndma_memory *memory);
+void ndma_memory_vunmap(struct ndma_memory *memory);
+u64 ndma_memory_quota(u64 *used);
+
+/* ---------------------------------------------------------------- layout.c */
+
+/* 0 or the errno that the uAPI names; never reads outside @layout. */
+int ndma_layout_check(const struct ndma_layout *layout, u64 bytes);
+/* The layout of @bytes elements of format "B". */
+void ndma_layout_flat(struct ndma_layout *layout, u64 bytes);
+
+/* ---------------------------------------------------------------- heap.c: clients */
+
+/**
+ * struct ndma_client - one open file of the heap
+ * @ref: the file, and each buffer it owns or lease it holds
+ */
+struct ndma_client;
+
+extern const struct file_operations ndma_heap_fops;
+
+/* ---------------------------------------------------------------- buffer.c: buffers as dma-bufs */
+
+/**
+ * struct ndma_buffer - memory + layout + who owns it; private data of its dma-bufs
+ *
+ * The read-write dma-buf and read-only ones share one buffer, its resv and its f_mapping.
+ * Defined in buffer.h.
+ */
+struct ndma_buffer;
+
+/**
+ * ndma_buffer_create() - a buffer with its read-write dma-buf
+ * @memory: the buffer takes its own reference
+ * @bytes: what layouts may use
+ * @layout: valid for @bytes
+ * @owner: client that may begin transfers, or NULL: a source's
+ * @stream: true: a stream's backing buffer
+ * @out: the dma-buf; dma_buf_put() ends it
+ */
+int ndma_buffer_create(struct ndma_memory *memory, u64 bytes, const struct ndma_layout *layout,
+		       struct ndma_client *owner, bool stream, struct dma_buf **out);
+
+/**
+ * ndma_buffer_view() - a read-only dma-buf of a part of a buffer, with a layout of its own
+ * @parent: the dma-buf whose memory it shows
+ * @offset: first byte, page aligned
+ * @bytes: length
+ * @layout: valid for @bytes
+ * @release: called once when the view's last reference is gone, may be NULL
+ * @priv: for @release
+ * @out: the dma-buf
+ */
+int ndma_buffer_view(struct dma_buf *parent, u64 offset, u64 bytes,
+		     const struct ndma_layout *layout, void (*release)(void *priv), void *priv,
+		     struct dma_buf **out);
+
+/* The buffer behind a dma-buf, or NULL if it is not one of ours. */
+struct ndma_buffer *ndma_buffer_from_dmabuf(struct dma_buf *dmabuf);
+
+/* ---------------------------------------------------------------- source.c, stream.c, ring.c */
+
+extern const struct file_operations ndma_source_fops;
+
+int ndma_source_init(void);
+void ndma_source_exit(void);
+/* Device of a source's open file, for memory that it must reach; -EBADF: not a source's file. */
+int ndma_source_device(struct file *file, struct device **dev);
+
+/* ---------------------------------------------------------------- main.c: class and minors */
+
+struct device *ndma_node_create(const char *name, const struct file_operations *fops, void *priv,
+				const struct attribute_group **groups, struct device *parent,
+				unsigned int *minor);
+void ndma_node_destroy(unsigned int minor);
+/* Private data of the node that an inode names, with whatever open() needs; NULL if it is gone. */
+void *ndma_node_priv(struct inode *inode);
+
+#endif /* NDMA_INTERNAL_H */
