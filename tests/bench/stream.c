@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Taking and releasing ready frames: user side alone, with the kernel's drain, by the number and
+ * by the size of frames. The rings are filled beforehand: the source stops after as many frames
+ * as the stream has.
+ */
+#include "bench.h"
+
+#include <sys/poll.h>
+
+#include <ndma.h>
+#include <ndma_ring.h>
+
+struct run {
+	struct ndma_stream *stream;
+	struct ndma_ring *ring;
+	uint32_t frames;
+};
+
+static const uint32_t counts[] = { 4, 64, 4096 };
+static const uint64_t sizes[] = { 4096, 1 << 20, 64 << 20 };
+
+/* A stream of `frames` frames of `bytes` bytes from sim0's fastest setting. */
+static struct run prepare(struct ndma_source *source, uint32_t frames, uint64_t bytes)
+{
+	struct ndma_stream_options options = NDMA_STREAM_OPTIONS_INIT;
+	struct run run = { .frames = frames };
+
+	options.format = "<h";
+	options.channels = 1;
+	options.samples = bytes / 2;
+	options.frames = frames;
+	bench_must(ndma_stream_create(source, &options, &run.stream), "stream");
+	run.ring = ndma_stream_ring(run.stream);
+	return run;
+}
+
+static void fill(struct run *run)
+{
+	bench_must(ndma_stream_start(run->stream, run->frames), "start");
+	while (bench_must(ndma_stream_wait(run->stream, run->frames, -1), "wait") < run->frames)
+		;
+	bench_must(ndma_stream_stop(run->stream), "stop");
+}
+
+/* All ready frames through the inline path. */
+static uint64_t take_and_release(void *arg)
+{
+	struct run *run = arg;
+	struct ndma_frame frame;
+	uint64_t start = bench_now();
+
+	while (ndma_ring_take(run->ring, &frame))
+		ndma_ring_release(run->ring, frame.completion.index);
+	return bench_now() - start;
+}
+
+static uint64_t drain_user(void *arg)
+{
+	struct run *run = arg;
+	uint64_t spent;
+
+	fill(run);
+	spent = take_and_release(run);
+	bench_must(ndma_stream_kick(run->stream), "kick");
+	return spent;
+}
+
+static uint64_t drain_both(void *arg)
+{
+	struct run *run = arg;
+	uint64_t start;
+
+	fill(run);
+	start = bench_now();
+	take_and_release(run);
+	bench_must(ndma_stream_kick(run->stream), "kick");
+	return bench_now() - start;
+}
+
+static int64_t syscalls(struct ndma_source *source)
+{
+	struct run run = prepare(source, 1024, 4096);
+	int64_t count;
+
+	fill(&run);
+	count = bench_syscalls(take_and_release, &run);
+	ndma_stream_free(run.stream);
+	return count;
+}
+
+static double per_frame(struct ndma_source *source, uint32_t frames, uint64_t bytes, bench_fn fn)
+{
+	struct run run = prepare(source, frames, bytes);
+	double cost = (double)bench_median(fn, &run) / frames;
+
+	ndma_stream_free(run.stream);
+	return cost;
+}
+
+void bench_stream(void)
+{
+	struct ndma_source *source;
+	struct ndma_control_info rate;
+	char label[32];
+	int64_t vivid;
+
+	bench_must(ndma_source_open("sim0", &source), "sim0");
+	bench_must(ndma_control_find(source, "rate", &rate), "rate");
+	bench_must(ndma_control_set(source, rate.id, rate.max), "rate");
+
+	bench_report("stream_next_release", "instructions", per_frame(source, 4096, 4096, drain_user));
+	vivid = peer_vivid_frame();
+	if (vivid >= 0)
+		bench_peer("vivid DQBUF+QBUF", vivid);
+	bench_end();
+	bench_report("stream_next_release_drain", "instructions", per_frame(source, 4096, 4096, drain_both));
+	bench_end();
+	bench_report("stream_syscalls_1024_frames", "calls", syscalls(source));
+	bench_end();
+	bench_report("stream_flat_by_frames", "instructions", per_frame(source, 4096, 4096, drain_user));
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]) - 1; i++) {
+		snprintf(label, sizeof(label), "%u frames", counts[i]);
+		bench_peer(label, per_frame(source, counts[i], 4096, drain_user));
+	}
+	bench_end();
+	bench_report("stream_flat_by_bytes", "instructions", per_frame(source, 8, 64 << 20, drain_user));
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) - 1; i++) {
+		snprintf(label, sizeof(label), "%llu bytes", (unsigned long long)sizes[i]);
+		bench_peer(label, per_frame(source, 8, sizes[i], drain_user));
+	}
+	bench_end();
+	ndma_source_close(source);
+}
