@@ -84,6 +84,8 @@ const char *ndma_buffer_backend(const struct ndma_buffer *buffer);	/* "kernel", 
 /** Address of byte 0, mapped at the first call for `access` (NDMA_READ: PROT_READ, a mapping of its
  * own; NDMA_WRITE: both). Stays until close. */
 int ndma_buffer_map(struct ndma_buffer *buffer, uint32_t access, void **address);
+/** Ends the mapping for `access`; -EINVAL: there is none. The caller sees to it that nobody uses it. */
+int ndma_buffer_unmap(struct ndma_buffer *buffer, uint32_t access);
 
 /** A second handle that cannot write; a new fd, the caller closes it. */
 int ndma_buffer_readonly_fd(const struct ndma_buffer *buffer);
