@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+# Sourced by the rig's shell scripts: where things are, and how to enter a guest's tree.
+
+vm=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+checkout=$(cd "$vm/../.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/ndma
+guests="bookworm trixie sid debug"
+
+die()
+{
+	echo "$(basename "$0"): $*" >&2
+	exit 1
+}
+
+say()
+{
+	echo "[$(basename "$0") $guest] $*" >&2
+}
+
+known_guest()
+{
+	case " $guests " in
+	*" $1 "*) ;;
+	*) die "unknown guest '$1': expected one of: $guests" ;;
+	esac
+}
+
+# The debug guest is trixie's userland under a kernel of its own.
+suite_of()
+{
+	[ "$1" = debug ] && echo trixie || echo "$1"
+}
+
+# packages_of FILE [GUEST]: names in FILE that apply to GUEST
+packages_of()
+{
+	awk -v guest="${2:-}" '!/^#/ && NF {
+		ok = NF == 1
+		for (i = 2; i <= NF; i++)
+			ok = ok || $i == guest
+		if (ok)
+			print $1
+	}' "$1"
+}
+
+# key WORDS…: short digest of the words and of standard input
+key()
+{
+	{ printf '%s\n' "$@"; cat; } | sha256sum | cut -c 1-12
+}
+
+# lock NAME: hold it until this script ends; others wait, saying so
+lock()
+{
+	mkdir -p "$cache/locks"
+	exec 9>"$cache/locks/$1"
+	flock -n 9 || { say "waiting for another run that holds '$1'"; flock 9; }
+}
+
+# forget PREFIX CURRENT: mark CURRENT as used today; remove what other keys made of the same
+# kind, once nobody has used it for a month
+forget()
+{
+	touch "$2"
+	find "$cache" -maxdepth 1 -name "$1-*" -mtime +30 -exec rm -rf {} +
+}
+
+# enter ROOT [--bind FROM TO]… -- COMMAND…: run COMMAND with ROOT as its root directory,
+# in name spaces of its own, so nothing stays mounted; without root, as a fake one.
+enter()
+{
+	local root=$1 fake=()
+	shift
+	[ "$(id -u)" = 0 ] || fake=(--user --map-root-user)
+	unshare "${fake[@]}" --mount --pid --fork --kill-child \
+		bash "$vm/enter" "$root" "$@" 9>&-
+}
