@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between the files of libndma. The public functions (buffer.c, source.c, stream.c …) check
+ * arguments and fork, count leases and keep the ring; what differs between the kernel module, a
+ * foreign dma-buf and memfd is behind struct ndma_backend.
+ */
+#ifndef NDMA_LIB_INTERNAL_H
+#define NDMA_LIB_INTERNAL_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ndma.h"
+#include "ndma_ring.h"
+
+#define NDMA_API __attribute__((visibility("default")))
+
+/* ---------------------------------------------------------------- error.c */
+
+/* Sets the words of ndma_error() and returns -error, so that it can be returned at once. */
+int ndma_set_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---------------------------------------------------------------- process.c: fork */
+
+/* A number that a forked child does not share with its parent: never 0. Objects note it when they
+ * are made; where it differs, they belong to a parent.
+ */
+uint32_t ndma_process_id(void);
+
+/* 0, or -EPERM with the words: @what belongs to a parent process. */
+int ndma_process_check(uint32_t process, const char *what);
+
+/* ---------------------------------------------------------------- objects */
+
+/**
+ * struct ndma_mapping - one view of a buffer's memory in this process
+ * @address: of byte 0; NULL: not mapped yet
+ * @bytes: length to unmap
+ */
+struct ndma_mapping {
+	void *address;
+	uint64_t bytes;
+};
+
+/**
+ * struct ndma_buffer - what every backend's buffers start with
+ * @backend: who made it
+ * @process: ndma_process_id() of the maker
+ * @fd: dma-buf or memfd, the object's own
+ * @readonly: this handle cannot write
+ * @owned: made here: only this process begins transfers, so that it knows of each
+ * @bytes: what layouts may use
+ * @capacity: length of a mapping
+ * @lock: protects what follows
+ * @maps: [0] PROT_READ, [1] PROT_READ | PROT_WRITE
+ * @counts: leases of this object's users: [0] to read, [1] to write
+ * @leases: the backend's lease that stands for all of counts[i], while that is not 0
+ * @transfers: begun through this object and not ended yet
+ */
+struct ndma_buffer {
+	const struct ndma_backend *backend;
+	uint32_t process;
+	int fd;
+	bool readonly;
+	bool owned;
+	uint64_t bytes;
+	uint64_t capacity;
+	pthread_mutex_t lock;
+	struct ndma_mapping maps[2];
+	uint32_t counts[2];
+	uint32_t leases[2];
+	uint32_t transfers;
+};
+
+/**
+ * struct ndma_source - what every backend's sources start with
+ * @backend: who opened it
+ * @process: ndma_process_id() of the opener
+ * @fd: of an open file that holds the controls, or -1
+ * @name: "sim0"
+ */
+struct ndma_source {
+	const struct ndma_backend *backend;
+	uint32_t process;
+	int fd;
+	char name[NDMA_NAME_MAX];
+};
+
+/**
+ * struct ndma_stream - what every backend's streams start with
+ * @ring: the hot path; made by stream.c from what follows
+ * @backend: who made it
+ * @process: ndma_process_id() of the maker
+ * @fd: readable when a frame is ready; -1 once closed
+ * @setup: with its outputs
+ * @completions: mapping of setup.completions_bytes
+ * @releases: mapping of setup.releases_bytes
+ * @data: mapping of setup.data_bytes
+ * @name: of the source
+ * @itemsize: bytes of one number
+ * @info: snapshot at the first start
+ * @channels: likewise, setup.channels of them; NULL before it
+ * @lock: protects what follows
+ * @left: a user left; somebody closing waits for it
+ * @users: calls that use @fd now
+ * @closed: no new call may use @fd
+ */
+struct ndma_stream {
+	struct ndma_ring ring;
+	const struct ndma_backend *backend;
+	uint32_t process;
+	int fd;
+	struct ndma_stream_setup setup;
+	struct ndma_completions *completions;
+	struct ndma_releases *releases;
+	void *data;
+	char name[NDMA_NAME_MAX];
+	struct ndma_source_info info;
+	struct ndma_source_channel *channels;
+	pthread_mutex_t lock;
+	pthread_cond_t left;
+	uint32_t users;
+	bool closed;
+};
+
+/* ---------------------------------------------------------------- backends */
+
+/**
+ * struct ndma_backend - how the library reaches buffers, sources and streams
+ *
+ * Every function returns 0, a count, a new fd, or a negative errno with its words set. Arguments
+ * have been checked as far as the public header says, fork too. A backend's objects start with the
+ * structures above: it allocates them, and frees them in buffer_free, source_free, stream_free.
+ * A NULL pointer here: the backend has no such thing, and no object that would need it.
+ *
+ * @name: "kernel", "memfd" or "foreign"
+ *
+ * @buffer_create: new zeroed buffer; ends with ndma_buffer_init()
+ * @buffer_import: -ENOTTY where the fd is not this backend's, and the next is asked; it
+ *   duplicates the fd. @layout may be NULL
+ * @buffer_free: closes fd, frees; nothing is mapped, leased or transferring any more
+ * @buffer_map: a new mapping for NDMA_READ or NDMA_WRITE into @map; called under buffer->lock
+ * @buffer_info: fills all but size
+ * @buffer_get_layout, @buffer_set_layout, @buffer_readonly_fd, @buffer_holders, @buffer_revoke:
+ *   as the public ones; holders returns how many there are
+ * @buffer_sync: DMA_BUF_IOCTL_SYNC or what stands for it; @end: the access is over
+ * @lease_acquire, @lease_release: the one lease of its kind that this object holds, whatever the
+ *   number of users; called under buffer->lock
+ * @transfer_begin, @transfer_end: as the public ones; buffer->lock is not held, may sleep
+ *
+ * @source_list: as ndma_source_list(), unsorted is fine
+ * @source_open: a source with controls at their presets
+ * @source_free: closes, frees
+ * @source_info, @source_format, @source_channel: fill all but size
+ * @control_query: @id may have NDMA_CONTROL_NEXT; -EINVAL: none there
+ * @control_menu, @control_get: as the public ones
+ * @control_set: -ERANGE: the nearest valid value is written back to *@value
+ *
+ * @stream_create: @setup has its inputs; allocates memory and rings (MADV_DONTFORK), copies
+ *   the source's controls, fills setup, fd, completions, releases, data of the stream (ring,
+ *   held and locks are stream.c's) by ndma_stream_init()
+ * @stream_start, @stream_stop, @stream_kick, @stream_stats: as the uAPI's
+ * @stream_wait: as NDMA_STREAM_WAIT: fills ready and state also on -ETIMEDOUT
+ * @stream_export: a read-only fd of a held frame
+ * @stream_info, @stream_channel: of the stream: once started, as it was at the start
+ * @stream_close: the device stops, fd is closed; no other op runs or comes, but stream_free
+ * @stream_free: after stream_close: unmaps data and rings, frees
+ */
+struct ndma_backend {
+	const char *name;
+
+	int (*buffer_create)(const struct ndma_layout *layout,
+			     const struct ndma_buffer_options *options, struct ndma_buffer **out);
+	int (*buffer_import)(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
+	void (*buffer_free)(struct ndma_buffer *buffer);
+	int (*buffer_map)(struct ndma_buffer *buffer, uint32_t access, struct ndma_mapping *map);
+	int (*buffer_info)(const struct ndma_buffer *buffer, struct ndma_buffer_info *info);
+	int (*buffer_get_layout)(const struct ndma_buffer *buffer, struct ndma_layout *layout);
+	int (*buffer_set_layout)(struct ndma_buffer *buffer, const struct ndma_layout *layout);
+	int (*buffer_readonly_fd)(const struct ndma_buffer *buffer);
+	int (*buffer_holders)(const struct ndma_buffer *buffer, struct ndma_holder *holders,
+			      size_t room);
+	int (*buffer_revoke)(struct ndma_buffer *buffer);
+	int (*buffer_sync)(struct ndma_buffer *buffer, uint32_t access, bool end);
+	int (*lease_acquire)(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease);
+	int (*lease_release)(struct ndma_buffer *buffer, uint32_t lease);
+	int (*transfer_begin)(struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
+			      uint32_t flags, uint64_t timeout_ns, uint32_t *transfer);
+	int (*transfer_end)(struct ndma_buffer *buffer, uint32_t transfer);
+
+	int (*source_list)(char (*names)[NDMA_NAME_MAX], size_t room);
+	int (*source_open)(const char *name, struct ndma_source **out);
+	void (*source_free)(struct ndma_source *source);
+	int (*source_info)(const struct ndma_source *source, struct ndma_source_info *info);
+	int (*source_format)(const struct ndma_source *source, uint32_t index,
+			     struct ndma_source_format *format);
+	int (*source_channel)(const struct ndma_source *source, uint32_t index,
+			      struct ndma_source_channel *channel);
+	int (*control_query)(const struct ndma_source *source, uint32_t id,
+			     struct ndma_control_info *info);
+	int (*control_menu)(const struct ndma_source *source, uint32_t id, uint32_t index,
+			    char name[NDMA_NAME_MAX]);
+	int (*control_get)(const struct ndma_source *source, uint32_t id, int64_t *value);
+	int (*control_set)(struct ndma_source *source, uint32_t id, int64_t *value);
+
+	int (*stream_create)(const struct ndma_source *source, struct ndma_stream_setup *setup,
+			     bool writable, struct ndma_stream **out);
+	int (*stream_start)(struct ndma_stream *stream, uint64_t count);
+	int (*stream_stop)(struct ndma_stream *stream);
+	int (*stream_wait)(struct ndma_stream *stream, struct ndma_stream_wait *wait);
+	int (*stream_kick)(struct ndma_stream *stream);
+	int (*stream_stats)(const struct ndma_stream *stream, struct ndma_stream_stats *stats);
+	int (*stream_export)(struct ndma_stream *stream, uint32_t index);
+	int (*stream_info)(const struct ndma_stream *stream, struct ndma_source_info *info);
+	int (*stream_channel)(const struct ndma_stream *stream, uint32_t index,
+			      struct ndma_source_channel *channel);
+	void (*stream_close)(struct ndma_stream *stream);
+	void (*stream_free)(struct ndma_stream *stream);
+};
+
+extern const struct ndma_backend ndma_backend_kernel;	/* backend_kernel*.c */
+extern const struct ndma_backend ndma_backend_memfd;	/* backend_memfd*.c */
+extern const struct ndma_backend ndma_backend_foreign;	/* backend_foreign.c: buffers alone */
+
+/* backend.c: NDMA_BACKEND, else the kernel's where the module is loaded, else memfd; NULL with
+ * words: the variable has another value.
+ */
+const struct ndma_backend *ndma_backend_choose(void);
+/* True: NDMA_BACKEND leaves the choice to the library. */
+bool ndma_backend_is_free(void);
+/* True: the module ndma is loaded. */
+bool ndma_kernel_is_loaded(void);
+
+/* What every backend's constructor ends with; *buffer was zeroed. */
+void ndma_buffer_init(struct ndma_buffer *buffer, const struct ndma_backend *backend, int fd,
+		      uint64_t bytes, uint64_t capacity);
+void ndma_source_init(struct ndma_source *source, const struct ndma_backend *backend, int fd,
+		      const char *name);
+void ndma_stream_init(struct ndma_stream *stream, const struct ndma_backend *backend, int fd,
+		      const struct ndma_stream_setup *setup);
+
+/* mmap.c: maps a whole dma-buf or memfd at an address that lets huge pages be used. */
+int ndma_map_aligned(int fd, uint64_t bytes, uint32_t access, struct ndma_mapping *map);
+
+#endif /* NDMA_LIB_INTERNAL_H */

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Fork is found through a word that the kernel wipes in every child (MADV_WIPEONFORK), so that a
+ * look costs one load, whichever way the child was made. A child then gives itself a number.
+ */
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static _Atomic uint32_t *word;
+static uint32_t last;	/* the number before ours; a child inherits it as any memory */
+
+__attribute__((constructor)) static void make_word(void)
+{
+	long bytes = sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	if (madvise(page, bytes, MADV_WIPEONFORK)) {
+		munmap(page, bytes);
+		return;
+	}
+	word = page;
+}
+
+uint32_t ndma_process_id(void)
+{
+	uint32_t now, next;
+
+	if (!word)
+		return (uint32_t)getpid();
+	now = atomic_load_explicit(word, memory_order_relaxed);
+	if (now)
+		return now;
+	/* Threads of a young child may race here; all of them propose the same number. */
+	next = __atomic_load_n(&last, __ATOMIC_RELAXED) + 1;
+	if (!atomic_compare_exchange_strong(word, &now, next))
+		return now;
+	__atomic_store_n(&last, next, __ATOMIC_RELAXED);
+	return next;
+}
+
+int ndma_process_check(uint32_t process, const char *what)
+{
+	if (process == ndma_process_id())
+		return 0;
+	return ndma_set_error(EPERM, "this %s belongs to the parent process, from before fork(): "
+			      "open or import one here", what);
+}
