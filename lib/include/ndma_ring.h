@@ -1,80 +1,172 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The hot path of a stream, inline: take a ready frame, give it back, no system call.
+ * The hot path of a stream, inline: take a ready frame, give it back, without a system call.
  *
- * The out-of-line twins are ndma_stream_next() and ndma_stream_release() of <ndma.h>; a program
- * that includes this file has struct ndma_ring compiled in and is bound to this version of it
- * (NDMA_RING_VERSION is checked by ndma_stream_ring()).
+ * The out-of-line twins are ndma_stream_next() and ndma_stream_release() of <ndma.h>, and both
+ * ways can be mixed on one stream. A program that includes this file has struct ndma_ring compiled
+ * in and is bound to this version of it: ndma_ring_open() answers NULL where the library is of
+ * another one. Whoever wants to stay independent of that uses the twins.
  *
- * Threads: one at a time takes, one at a time releases; these may be two.
+ * Threads: one at a time takes, one at a time releases; these may be two different threads.
+ *
+ * fork: unlike the twins, nothing here looks for it. The rings are not inherited: a child that
+ * takes or releases gets SIGSEGV, and the parent's stream is not disturbed.
+ *
+ * @code
+ *	struct ndma_ring *ring = ndma_ring_open(stream);
+ *	struct ndma_frame frame;
+ *
+ *	while (ndma_stream_wait(stream, 1, -1) > 0)
+ *		while (ndma_ring_take(ring, &frame)) {
+ *			use(frame.data, frame.completion.bytes_used);
+ *			if (ndma_ring_release(ring, frame.completion.index))
+ *				ndma_stream_kick(stream);
+ *		}
+ * @endcode
  */
 #ifndef NDMA_RING_H
 #define NDMA_RING_H
 
 #include <ndma.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Version of struct ndma_ring and of what the functions below do with it. */
 #define NDMA_RING_VERSION 1
 
+/**
+ * struct ndma_ring - this process's side of a stream's two rings
+ *
+ * Owned by the stream, valid until ndma_stream_free(). The fields are for the functions below.
+ *
+ * @version: NDMA_RING_VERSION of the library; stays the first field in every version
+ * @mask: entries of each ring - 1
+ * @completions: from the kernel, mapped read-only
+ * @releases: to the kernel
+ * @data: the first byte of frame 0
+ * @stride: bytes from one frame to the next
+ * @held: one for each frame: its sequence + 1 while the caller has it, else 0
+ * @policy: NDMA_POLICY_…
+ * @frames: how many frames
+ * @sequence: of the next frame if none is lost; the taker's
+ * @taken: completions taken; the taker's. The shared word is written, and read under
+ *   %NDMA_POLICY_LATEST alone
+ * @tail: entries released; the releaser's. The shared word is only written
+ */
 struct ndma_ring {
+	uint32_t version;
+	uint32_t mask;
 	const struct ndma_completions *completions;
 	struct ndma_releases *releases;
-	uint32_t mask;		/* entries - 1 */
-	uint32_t taken;		/* ours; the shared word is only written */
-	uint32_t tail;
-	uint32_t policy;
-	uint64_t sequence;	/* the next frame's if nothing is lost */
 	char *data;
 	uint64_t stride;
+	uint64_t *held;
+	uint32_t policy;
 	uint32_t frames;
-	uint32_t version;
+	uint64_t sequence;
+	uint32_t taken;
+	uint32_t tail;
 };
 
-/** True: *frame is ready and the caller's. Pairs with the kernel's release store of head. */
+/**
+ * ndma_ring_open() - the ring of a stream
+ * @stream: any stream, also one that is not started or is closed
+ *
+ * Return: the ring, or NULL: the library's struct ndma_ring is not the one compiled in here; use
+ * ndma_stream_next() and ndma_stream_release().
+ */
+static inline struct ndma_ring *ndma_ring_open(struct ndma_stream *stream)
+{
+	struct ndma_ring *ring = ndma_stream_ring(stream);
+
+	return ring->version == NDMA_RING_VERSION ? ring : NULL;
+}
+
+/**
+ * ndma_ring_take() - the next ready frame
+ * @ring: the ring
+ * @frame: filled where one is ready
+ *
+ * Pairs with the kernel's release store of `head`: what it wrote before (the entry, the samples)
+ * is seen after.
+ *
+ * Return: true: *@frame is the caller's until it is released.
+ */
 static inline bool ndma_ring_take(struct ndma_ring *ring, struct ndma_frame *frame)
 {
 	const struct ndma_completions *completions = ring->completions;
 	uint32_t taken = ring->taken;
 
-	if (ring->policy == NDMA_POLICY_LATEST)
-		taken = __atomic_load_n(&ring->releases->taken, __ATOMIC_RELAXED);
-	for (;;) {
+	if (ring->policy == NDMA_POLICY_DROP) {
 		if (__atomic_load_n(&completions->head, __ATOMIC_ACQUIRE) == taken)
 			return false;
 		frame->completion = completions->ring[taken & ring->mask];
-		if (ring->policy == NDMA_POLICY_DROP) {
-			__atomic_store_n(&ring->releases->taken, taken + 1, __ATOMIC_RELEASE);
-			break;
-		}
-		/* The kernel steals by the same swap; after a lost one `taken` is the new value. */
-		if (__atomic_compare_exchange_n(&ring->releases->taken, &taken, taken + 1, false,
-						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-			break;
+		/* The copy comes first: the kernel may use the entry again from here on. */
+		__atomic_store_n(&ring->releases->taken, taken + 1, __ATOMIC_RELEASE);
+	} else {
+		taken = __atomic_load_n(&ring->releases->taken, __ATOMIC_RELAXED);
+		do {
+			if (__atomic_load_n(&completions->head, __ATOMIC_ACQUIRE) == taken)
+				return false;
+			frame->completion = completions->ring[taken & ring->mask];
+			/*
+			 * The kernel steals by the same swap. Whoever loses it has a worthless
+			 * copy and goes on from the new value, which the swap has put in `taken`.
+			 */
+		} while (!__atomic_compare_exchange_n(&ring->releases->taken, &taken, taken + 1,
+						      false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
 	}
 	ring->taken = taken + 1;
 	frame->dropped = frame->completion.sequence - ring->sequence;
 	ring->sequence = frame->completion.sequence + 1;
+	ring->held[frame->completion.index] = ring->sequence;
 	frame->data = ring->data + frame->completion.index * ring->stride;
 	return true;
 }
 
-/** Gives frame `index` back. True: the device sleeps for lack of frames, call ndma_stream_kick().
- * The full fence pairs with the kernel's between need_wakeup and its second look at tail. */
+/**
+ * ndma_ring_release() - give a frame back
+ * @ring: the ring
+ * @index: completion.index of a frame that was taken and not released yet. Any other is counted
+ *   by the kernel as a bad release and ignored
+ *
+ * What the caller did to the frame before is over when the device gets it: the kernel loads
+ * `tail` with acquire. The full fence pairs with the kernel's between its store of need_wakeup and
+ * its second look at `tail`.
+ *
+ * Return: true: the device sleeps for lack of frames; call ndma_stream_kick(), after the last of
+ * several releases is early enough.
+ */
 static inline bool ndma_ring_release(struct ndma_ring *ring, uint32_t index)
 {
 	uint32_t tail = ring->tail;
 
+	ring->held[index] = 0;
 	ring->releases->ring[tail & ring->mask] = index;
 	ring->tail = tail + 1;
 	__atomic_store_n(&ring->releases->tail, tail + 1, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return __atomic_load_n(&ring->completions->need_wakeup, __ATOMIC_RELAXED);
+	return __atomic_load_n(&ring->completions->need_wakeup, __ATOMIC_RELAXED) != 0;
 }
 
-/** How many frames are ready. */
+/**
+ * ndma_ring_ready() - how many frames are ready
+ * @ring: the ring
+ *
+ * For the taking thread. Under %NDMA_POLICY_LATEST it may be fewer a moment later.
+ *
+ * Return: frames that ndma_ring_take() would give now.
+ */
 static inline uint32_t ndma_ring_ready(const struct ndma_ring *ring)
 {
 	return __atomic_load_n(&ring->completions->head, __ATOMIC_ACQUIRE) -
 	       __atomic_load_n(&ring->releases->taken, __ATOMIC_RELAXED);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* NDMA_RING_H */
