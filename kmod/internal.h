@@ -18,6 +18,7 @@
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "compat.h"
@@ -32,26 +33,37 @@
  * @cmd: its number
  * @min: size of the first version of the argument
  * @size: size of this kernel's
- * @handler: gets the file and the argument in kernel memory; what it leaves there is copied back
- *   on success, and on an error where @out_on_error is set
- * @undo: where the copy to user space fails after @handler succeeded (an fd to put back); may be NULL
- * @commit: after the copy succeeded (fd_install); may be NULL
+ * @write: the file must be open for writing (else EACCES)
+ * @out_on_error: what @handler leaves in the argument is copied back on an error too
+ * @handler: gets the file and the argument in kernel memory
  */
 struct ndma_ioctl {
 	unsigned int cmd;
 	u32 min;
 	u32 size;
+	bool write;
 	bool out_on_error;
 	int (*handler)(struct file *file, void *arg);
-	void (*undo)(struct file *file, void *arg);
-	void (*commit)(struct file *file, void *arg);
 };
 
 #define NDMA_IOCTL_ARG_MAX	1024
 
-/* Finds the row of @cmd, copies in, calls, copies out. */
+/* Finds the row of @cmd, copies in, calls, copies out, installs what was staged. */
 long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size_t rows,
 			 unsigned int cmd, unsigned long arg);
+
+/**
+ * ndma_ioctl_stage_fd() - reserve a file descriptor for a new file
+ * @arg: the argument that the handler was given
+ * @file: taken over on success; put again by the dispatcher if the copy to user space fails
+ * @fd_flags: O_CLOEXEC or 0, else -EINVAL
+ *
+ * For handlers only, once a call and as their last step. The number is valid in user space when
+ * the ioctl has succeeded, and never before the argument was copied out.
+ *
+ * Return: the number, for the argument; -EINVAL, -EMFILE.
+ */
+int ndma_ioctl_stage_fd(void *arg, struct file *file, u32 fd_flags);
 
 /* ---------------------------------------------------------------- memory.c: pages, quota, reach */
 
@@ -169,7 +181,10 @@ extern const struct file_operations ndma_source_fops;
 
 int ndma_source_init(void);
 void ndma_source_exit(void);
-/* Device of a source's open file, for memory that it must reach; -EBADF: not a source's file. */
+/*
+ * Device of a source's open file, for memory that it must reach, with a reference (put_device());
+ * NULL for a source in software. -EBADF: not a source's file; -ENODEV: the source is gone.
+ */
 int ndma_source_device(struct file *file, struct device **dev);
 
 /* ---------------------------------------------------------------- main.c: class and minors */
@@ -177,8 +192,12 @@ int ndma_source_device(struct file *file, struct device **dev);
 struct device *ndma_node_create(const char *name, const struct file_operations *fops, void *priv,
 				const struct attribute_group **groups, struct device *parent,
 				unsigned int *minor);
+/* No open() of this node runs when it returns, and none will. Not under a lock that open() takes. */
 void ndma_node_destroy(unsigned int minor);
-/* Private data of the node that an inode names, with whatever open() needs; NULL if it is gone. */
+/* From open() alone: @priv of the node; ndma_node_destroy() waits until open() has returned. */
 void *ndma_node_priv(struct inode *inode);
+
+/* Unbound, for deadlines and for streams' workers. */
+extern struct workqueue_struct *ndma_workqueue;
 
 #endif /* NDMA_INTERNAL_H */
