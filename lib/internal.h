@@ -58,7 +58,8 @@ struct ndma_mapping {
  * @maps: [0] PROT_READ, [1] PROT_READ | PROT_WRITE
  * @counts: leases of this object's users: [0] to read, [1] to write
  * @leases: the backend's lease that stands for all of counts[i], while that is not 0
- * @transfers: begun through this object and not ended yet
+ * @transferring: a transfer was begun through this object and not ended
+ * @transfer: its id
  */
 struct ndma_buffer {
 	const struct ndma_backend *backend;
@@ -72,7 +73,8 @@ struct ndma_buffer {
 	struct ndma_mapping maps[2];
 	uint32_t counts[2];
 	uint32_t leases[2];
-	uint32_t transfers;
+	bool transferring;
+	uint32_t transfer;
 };
 
 /**
@@ -100,7 +102,6 @@ struct ndma_source {
  * @releases: mapping of setup.releases_bytes
  * @data: mapping of setup.data_bytes
  * @name: of the source
- * @itemsize: bytes of one number
  * @info: snapshot at the first start
  * @channels: likewise, setup.channels of them; NULL before it
  * @lock: protects what follows
@@ -142,7 +143,8 @@ struct ndma_stream {
  * @buffer_import: -ENOTTY where the fd is not this backend's, and the next is asked; it
  *   duplicates the fd. @layout may be NULL
  * @buffer_free: closes fd, frees; nothing is mapped, leased or transferring any more
- * @buffer_map: a new mapping for NDMA_READ or NDMA_WRITE into @map; called under buffer->lock
+ * @buffer_map: a new mapping for NDMA_READ or NDMA_WRITE into @map, which munmap ends; called
+ *   under buffer->lock
  * @buffer_info: fills all but size
  * @buffer_get_layout, @buffer_set_layout, @buffer_readonly_fd, @buffer_holders, @buffer_revoke:
  *   as the public ones; holders returns how many there are
@@ -161,7 +163,7 @@ struct ndma_stream {
  *
  * @stream_create: @setup has its inputs; allocates memory and rings (MADV_DONTFORK), copies
  *   the source's controls, fills setup, fd, completions, releases, data of the stream (ring,
- *   held and locks are stream.c's) by ndma_stream_init()
+ *   held, locks are stream.c's) by ndma_stream_init()
  * @stream_start, @stream_stop, @stream_kick, @stream_stats: as the uAPI's
  * @stream_wait: as NDMA_STREAM_WAIT: fills ready and state also on -ETIMEDOUT
  * @stream_export: a read-only fd of a held frame

@@ -143,7 +143,8 @@ static inline bool ndma_ring_release(struct ndma_ring *ring, uint32_t index)
 {
 	uint32_t tail = ring->tail;
 
-	ring->held[index] = 0;
+	if (index < ring->frames)
+		ring->held[index] = 0;
 	ring->releases->ring[tail & ring->mask] = index;
 	ring->tail = tail + 1;
 	__atomic_store_n(&ring->releases->tail, tail + 1, __ATOMIC_RELEASE);
