@@ -72,7 +72,8 @@
  * Entries of @shape and @strides behind @ndim must be 0. Valid when every byte of every element
  * that indices inside @shape can address lies inside the buffer, computed without overflow
  * (EOVERFLOW) or reaching outside (ERANGE). An empty layout addresses nothing; its @offset must
- * still be at most the buffer's size.
+ * still be at most the buffer's size. The product of @itemsize and all of @shape but its zeros
+ * must fit a signed 64-bit number (EOVERFLOW), strides of 0 or not.
  */
 struct ndma_layout {
 	__u32 itemsize;
