@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+# The front door. Nothing here is needed to use the parts: kmod builds with kbuild, everything else
+# with meson, guests with tests/vm.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+KERNEL ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KERNEL)/build
+GUESTS ?= bookworm trixie sid
+SETTINGS ?= plain iommu swiotlb
+SECONDS ?= 3600
+V ?= 0
+
+host := build/host
+kbuild := $(CURDIR)/$(host)/kbuild
+
+.PHONY: help setup demo test bench soak fuzz check format modules programs install clean
+
+help:
+	@echo 'make demo      build, boot a guest with the PCI card, capture in C and in Python'
+	@echo 'make test      the whole suite: GUESTS="$(GUESTS)" SETTINGS="$(SETTINGS)"'
+	@echo 'make bench     what an operation costs, beside its peers'
+	@echo 'make check     style, checkpatch, sparse, cppcheck, no warning in any guest'
+	@echo 'make format    write the .c files as check wants them'
+	@echo 'make soak      faults by the hundred: kill, unplug, unload'
+	@echo 'make fuzz      feed the ioctls and rings for SECONDS=$(SECONDS)'
+	@echo
+	@echo 'make modules   kernel modules for KERNEL=$(KERNEL)'
+	@echo 'make programs  library, programs and Python package for this machine'
+	@echo 'make install   both, and the udev rules: DESTDIR= PREFIX=$(PREFIX)'
+	@echo 'make clean     remove what was built here; the cache of guests stays'
+
+setup:
+	@tests/vm/setup
+
+demo: setup
+	@tests/vm/demo
+
+test: setup
+	@tests/vm/suite $(addprefix --guest=,$(GUESTS)) $(addprefix --setting=,$(SETTINGS)) $(TESTS)
+
+bench: setup
+	@tests/bench/report.py
+
+check: setup
+	@tests/vm/setup tests/check-packages
+	@tests/check
+
+format:
+	@tests/vm/setup tests/check-packages
+	git ls-files '*.c' | xargs clang-format --style=file -i
+
+# kbuild writes beside its sources, so it gets a copy made of links to them.
+modules:
+	@test -d $(KDIR) || { echo 'no $(KDIR): install the package linux-headers-$(KERNEL)' >&2; exit 1; }
+	@mkdir -p $(kbuild)/kmod
+	@find $(kbuild) -xtype l -delete
+	@ln -sf $(CURDIR)/Kbuild $(kbuild)/Kbuild
+	@cp -rsfT $(CURDIR)/kmod $(kbuild)/kmod
+	$(MAKE) -C $(KDIR) M=$(kbuild) modules
+
+programs: $(host)/meson/build.ninja
+	ninja -C $(host)/meson
+
+$(host)/meson/build.ninja:
+	meson setup --prefix=$(PREFIX) $(host)/meson
+
+# What was built by the user is not built again by root.
+install:
+	@test -e $(kbuild)/Module.symvers || { echo 'first: make modules programs' >&2; exit 1; }
+	$(MAKE) -C $(KDIR) M=$(kbuild) INSTALL_MOD_DIR=updates/ndma \
+		INSTALL_MOD_PATH=$(DESTDIR) modules_install
+	DESTDIR=$(DESTDIR) meson install -C $(host)/meson --no-rebuild
+	install -D -m 644 -t $(DESTDIR)/usr/lib/udev/rules.d udev/*.rules
+	install -D -m 644 -t $(DESTDIR)/usr/lib/sysusers.d udev/*.conf
+ifeq ($(DESTDIR),)
+	depmod $(KERNEL)
+	ldconfig
+	systemd-sysusers
+	udevadm control --reload
+endif
+
+clean:
+	rm -rf build
