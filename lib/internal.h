@@ -102,8 +102,9 @@ struct ndma_source {
  * @releases: mapping of setup.releases_bytes
  * @data: mapping of setup.data_bytes
  * @name: of the source
- * @info: snapshot at the first start
- * @channels: likewise, setup.channels of them; NULL before it
+ * @info: snapshot at the last start
+ * @channels: likewise, setup.channels of them; NULL before the first
+ * @last: statistics at the moment of closing
  * @lock: protects what follows
  * @left: a user left; somebody closing waits for it
  * @users: calls that use @fd now
@@ -121,6 +122,7 @@ struct ndma_stream {
 	char name[NDMA_NAME_MAX];
 	struct ndma_source_info info;
 	struct ndma_source_channel *channels;
+	struct ndma_stream_stats last;
 	pthread_mutex_t lock;
 	pthread_cond_t left;
 	uint32_t users;
@@ -168,8 +170,11 @@ struct ndma_stream {
  * @stream_wait: as NDMA_STREAM_WAIT: fills ready and state also on -ETIMEDOUT
  * @stream_export: a read-only fd of a held frame
  * @stream_info, @stream_channel: of the stream: once started, as it was at the start
- * @stream_close: the device stops, fd is closed; no other op runs or comes, but stream_free
- * @stream_free: after stream_close: unmaps data and rings, frees
+ * @stream_control_get, @stream_control_set: as those of a source, on the stream's own controls
+ * @stream_close: the device stops, fd is closed; no other op runs or comes, but stream_free.
+ *   Not called in a child of fork
+ * @stream_free: after stream_close: unmaps data and rings, frees. In a child of fork the rings
+ *   are not mapped and must not be unmapped; the child's fd is closed already
  */
 struct ndma_backend {
 	const char *name;
@@ -219,6 +224,8 @@ struct ndma_backend {
 	int (*stream_info)(const struct ndma_stream *stream, struct ndma_source_info *info);
 	int (*stream_channel)(const struct ndma_stream *stream, uint32_t index,
 			      struct ndma_source_channel *channel);
+	int (*stream_control_get)(const struct ndma_stream *stream, uint32_t id, int64_t *value);
+	int (*stream_control_set)(struct ndma_stream *stream, uint32_t id, int64_t *value);
 	void (*stream_close)(struct ndma_stream *stream);
 	void (*stream_free)(struct ndma_stream *stream);
 };
@@ -243,6 +250,25 @@ void ndma_source_init(struct ndma_source *source, const struct ndma_backend *bac
 		      const char *name);
 void ndma_stream_init(struct ndma_stream *stream, const struct ndma_backend *backend, int fd,
 		      const struct ndma_stream_setup *setup);
+
+/* buffer.c, lease.c, transfer.c, for each other */
+
+/* 0, -EINVAL (neither NDMA_READ nor NDMA_WRITE), -EPERM (a parent's; a write through a read-only
+ * handle).
+ */
+int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access);
+/* -EBUSY, with words that begin with @what and name whoever holds the buffer. */
+int ndma_buffer_busy(const struct ndma_buffer *buffer, const char *what);
+/* Ends the transfer and the leases of this object. */
+void ndma_buffer_let_go(struct ndma_buffer *buffer);
+/* True: a transfer of some buffer was begun in this process and not ended. */
+bool ndma_transfer_is_on(void);
+
+/* source.c */
+
+/* Words for a control that cannot be set to @value; @nearest is what could be. Returns @rc. */
+int ndma_control_error(const struct ndma_control_info *info, int rc, int64_t value,
+		       int64_t nearest);
 
 /* mmap.c: maps a whole dma-buf or memfd at an address that lets huge pages be used. */
 int ndma_map_aligned(int fd, uint64_t bytes, uint32_t access, struct ndma_mapping *map);
