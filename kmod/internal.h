@@ -48,6 +48,11 @@ struct ndma_ioctl {
 
 #define NDMA_IOCTL_ARG_MAX	1024
 
+/* .min, .size of a row whose argument has had one version so far. */
+#define NDMA_IOCTL_SIZES(type)							\
+	.min = sizeof(type),							\
+	.size = sizeof(type) + BUILD_BUG_ON_ZERO(sizeof(type) > NDMA_IOCTL_ARG_MAX)
+
 /* Finds the row of @cmd, copies in, calls, copies out, installs what was staged. */
 long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size_t rows,
 			 unsigned int cmd, unsigned long arg);
@@ -89,9 +94,11 @@ struct ndma_memory_spec {
  * @bytes: capacity, whole pages
  * @nr_chunks: compound pages
  * @uniform_order: order of every chunk if they are all alike, else -1
- * @chunks: each chunk's first page, in order; folio->index of each is set to its page offset
- * @starts: first page offset of each chunk (for a lookup by page offset)
+ * @chunks: each chunk's first page, in order; folio->index of each is its page offset
  * @vaddr: kernel mapping of the whole, made by ndma_memory_vmap(), else NULL
+ * @vmaps: how often it was asked for
+ * @vmap_lock: protects @vaddr and @vmaps
+ * @account: who is charged
  */
 struct ndma_memory {
 	struct kref ref;
@@ -99,7 +106,6 @@ struct ndma_memory {
 	unsigned int nr_chunks;
 	int uniform_order;
 	struct page **chunks;
-	pgoff_t *starts;
 	void *vaddr;
 	unsigned int vmaps;
 	struct mutex vmap_lock;
@@ -109,15 +115,16 @@ struct ndma_memory {
 int ndma_memory_alloc(const struct ndma_memory_spec *spec, struct ndma_memory **out);
 void ndma_memory_get(struct ndma_memory *memory);
 void ndma_memory_put(struct ndma_memory *memory);
-/* The compound page that holds page offset @pgoff. */
-struct page *ndma_memory_chunk(const struct ndma_memory *memory, pgoff_t pgoff);
+/* The page (not its compound head) at page offset @pgoff, which lies inside. */
+struct page *ndma_memory_page(const struct ndma_memory *memory, pgoff_t pgoff);
+/* Whether @dev can do DMA to all of it; a device that cannot must not map it (a splat). */
+bool ndma_memory_reachable(const struct ndma_memory *memory, struct device *dev);
 /* Scatter list of [@offset, @offset + @bytes), not mapped for any device; sg_free_table() ends it. */
 int ndma_memory_sg(const struct ndma_memory *memory, u64 offset, u64 bytes, struct device *dev,
 		   struct sg_table *table);
 /* One mapping for everybody, counted. */
 int ndma_memory_vmap(struct ndma_memory *memory);
 void ndma_memory_vunmap(struct ndma_memory *memory);
-u64 ndma_memory_quota(u64 *used);
 
 /* ---------------------------------------------------------------- layout.c */
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Arguments of ioctls: size first, extensible, copied in once and out once.
+ */
+#include <linux/file.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/**
+ * struct ndma_call - one ioctl in progress
+ * @arg: the argument; first, so that a handler's pointer to it finds the rest
+ * @file: a file to install, or NULL
+ * @fd: its reserved number
+ */
+struct ndma_call {
+	u64 arg[NDMA_IOCTL_ARG_MAX / sizeof(u64)];
+	struct file *file;
+	int fd;
+};
+
+int ndma_ioctl_stage_fd(void *arg, struct file *file, u32 fd_flags)
+{
+	struct ndma_call *call = container_of(arg, struct ndma_call, arg);
+	int fd;
+
+	if (fd_flags & ~O_CLOEXEC)
+		return -EINVAL;
+	if (WARN_ON_ONCE(call->file))
+		return -EINVAL;
+	fd = get_unused_fd_flags(fd_flags);
+	if (fd < 0)
+		return fd;
+	call->file = file;
+	call->fd = fd;
+	return fd;
+}
+
+static int ndma_call_copy_in(struct ndma_call *call, const struct ndma_ioctl *row,
+			     void __user *user, u32 *size)
+{
+	int ret;
+
+	if (get_user(*size, (u32 __user *)user))
+		return -EFAULT;
+	if (*size < row->min)
+		return -EINVAL;
+	if (*size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(call->arg, row->size, user, *size);
+	if (ret)
+		return ret;
+	/* Another thread may have changed it between the two reads. */
+	*(u32 *)call->arg = *size;
+	return 0;
+}
+
+static const struct ndma_ioctl *ndma_ioctl_find(const struct ndma_ioctl *table, size_t rows,
+						unsigned int cmd)
+{
+	size_t i;
+
+	for (i = 0; i < rows; i++) {
+		if (table[i].cmd == cmd)
+			return &table[i];
+	}
+	return NULL;
+}
+
+long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size_t rows,
+			 unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+	const struct ndma_ioctl *row = ndma_ioctl_find(table, rows, cmd);
+	struct ndma_call call;
+	u32 size;
+	int ret;
+
+	if (!row)
+		return -ENOTTY;
+	if (row->write && !(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	call.file = NULL;
+	ret = ndma_call_copy_in(&call, row, user, &size);
+	if (ret)
+		return ret;
+
+	ret = row->handler(file, call.arg);
+	if (ret < 0 && !row->out_on_error)
+		return ret;
+	if (copy_to_user(user, call.arg, min(size, row->size)))
+		ret = ret < 0 ? ret : -EFAULT;
+	if (call.file) {
+		if (ret < 0) {
+			put_unused_fd(call.fd);
+			fput(call.file);
+		} else {
+			fd_install(call.fd, call.file);
+		}
+	}
+	return ret;
+}
