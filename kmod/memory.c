@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages: compound ones as large as they come, zeroed, charged, where a device reaches them.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/iommu.h>
+#include <linux/nodemask.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "account.h"
+#include "internal.h"
+
+#define NDMA_HUGE_ORDER (PMD_SHIFT - PAGE_SHIFT)
+#define NDMA_MEDIUM_ORDER 4
+
+/* Is every address of memory in reach of @dev, whatever the memory? */
+static bool ndma_device_reaches_all(struct device *dev)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	if (domain && (domain->type & __IOMMU_DOMAIN_PAGING))
+		return true;
+	return !dma_addressing_limited(dev);
+}
+
+static gfp_t ndma_device_zone(struct device *dev)
+{
+	if (!dev || ndma_device_reaches_all(dev))
+		return 0;
+	return dma_get_mask(dev) >= DMA_BIT_MASK(32) ? GFP_DMA32 : GFP_DMA;
+}
+
+static u64 ndma_chunk_bytes(const struct page *chunk)
+{
+	return page_size((struct page *)chunk);
+}
+
+bool ndma_memory_reachable(const struct ndma_memory *memory, struct device *dev)
+{
+	u64 mask = min_not_zero(dma_get_mask(dev), dev->bus_dma_limit);
+	unsigned int i;
+
+	if (ndma_device_reaches_all(dev))
+		return true;
+	/* A limit on mappings means that swiotlb is there; its pool lies in the lowest 4 GiB. */
+	if (mask >= DMA_BIT_MASK(32) && dma_max_mapping_size(dev) != SIZE_MAX)
+		return true;
+	for (i = 0; i < memory->nr_chunks; i++) {
+		struct page *chunk = memory->chunks[i];
+
+		if (page_to_phys(chunk) + ndma_chunk_bytes(chunk) - 1 > mask)
+			return false;
+	}
+	return true;
+}
+
+static int ndma_memory_refuse(const struct ndma_memory_spec *spec, int error, const char *reason)
+{
+	pr_info_ratelimited("%s[%d] asked for %llu bytes%s%s%s: %s\n", current->comm,
+			    task_tgid_nr(current), spec->bytes,
+			    spec->contiguous ? " in one piece" : "",
+			    spec->dev ? " in reach of " : "",
+			    spec->dev ? dev_name(spec->dev) : "", reason);
+	return error;
+}
+
+/* Checks @spec and finds the capacity. */
+static int ndma_memory_round(const struct ndma_memory_spec *spec, u64 *capacity)
+{
+	u64 unit = PAGE_SIZE;
+
+	if (!spec->bytes)
+		return -EINVAL;
+	if (spec->node != NDMA_NODE_ANY &&
+	    (spec->node < 0 || spec->node >= MAX_NUMNODES || !node_state(spec->node, N_MEMORY)))
+		return -EINVAL;
+	if (spec->contiguous) {
+		if (spec->bytes > (u64)PAGE_SIZE << NDMA_ORDER_MAX)
+			return ndma_memory_refuse(spec, -EOPNOTSUPP,
+						  "one piece is at most one page of the highest order");
+		*capacity = (u64)PAGE_SIZE << get_order(spec->bytes);
+		return 0;
+	}
+	if (spec->bytes > (u64)totalram_pages() << PAGE_SHIFT)
+		return ndma_memory_refuse(spec, -ENOMEM, "more than this machine has");
+	if ((spec->bytes >= NDMA_HUGE_BYTES || spec->huge) && NDMA_HUGE_ORDER <= NDMA_ORDER_MAX)
+		unit = NDMA_HUGE_BYTES;
+	*capacity = round_up(spec->bytes, unit);
+	return 0;
+}
+
+static struct page *ndma_chunk_alloc(int node, gfp_t gfp, unsigned int order, bool must)
+{
+	gfp |= GFP_USER | __GFP_ZERO | __GFP_ACCOUNT | __GFP_NOWARN;
+	/* A failure costs a smaller page where there is one; else try hard, but kill nobody. */
+	gfp |= must ? __GFP_RETRY_MAYFAIL : __GFP_NORETRY;
+	if (order)
+		gfp |= __GFP_COMP;
+	if (node == NDMA_NODE_ANY)
+		return alloc_pages(gfp, order);
+	return alloc_pages_node(node, gfp, order);
+}
+
+static void ndma_chunks_free(struct list_head *chunks)
+{
+	struct page *chunk, *next;
+
+	list_for_each_entry_safe(chunk, next, chunks, lru) {
+		list_del(&chunk->lru);
+		put_page(chunk);
+	}
+}
+
+/* The next lower order worth trying, or -1. */
+static int ndma_order_below(int order)
+{
+	if (order > NDMA_MEDIUM_ORDER)
+		return NDMA_MEDIUM_ORDER;
+	return order ? 0 : -1;
+}
+
+static int ndma_order_first(u64 capacity, bool contiguous)
+{
+	if (contiguous)
+		return get_order(capacity);
+	return NDMA_HUGE_ORDER <= NDMA_ORDER_MAX ? NDMA_HUGE_ORDER : NDMA_MEDIUM_ORDER;
+}
+
+/* Fills @chunks with pages of falling order, @capacity bytes in all; returns how many or an errno. */
+static int ndma_chunks_alloc(const struct ndma_memory_spec *spec, u64 capacity,
+			     struct list_head *chunks)
+{
+	int node = spec->node == NDMA_NODE_ANY && spec->dev ? dev_to_node(spec->dev) : spec->node;
+	int order = ndma_order_first(capacity, spec->contiguous);
+	gfp_t zone = ndma_device_zone(spec->dev);
+	u64 left = capacity;
+	int count = 0;
+
+	while (left) {
+		struct page *chunk;
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (left < (u64)PAGE_SIZE << order) {
+			order = ndma_order_below(order);
+			continue;
+		}
+		chunk = ndma_chunk_alloc(node, zone, order, spec->contiguous || !order);
+		if (!chunk) {
+			order = spec->contiguous ? -1 : ndma_order_below(order);
+			if (order < 0)
+				return zone || spec->contiguous ? -EOPNOTSUPP : -ENOMEM;
+			continue;
+		}
+		list_add_tail(&chunk->lru, chunks);
+		left -= (u64)PAGE_SIZE << order;
+		count++;
+	}
+	return count;
+}
+
+/* Moves the pages of @chunks into the array, and tells each its place. */
+static void ndma_memory_adopt(struct ndma_memory *memory, struct list_head *chunks)
+{
+	struct page *chunk, *next;
+	unsigned int i = 0;
+	pgoff_t start = 0;
+
+	memory->uniform_order = compound_order(list_first_entry(chunks, struct page, lru));
+	list_for_each_entry_safe(chunk, next, chunks, lru) {
+		list_del(&chunk->lru);
+		if (compound_order(chunk) != memory->uniform_order)
+			memory->uniform_order = -1;
+		/* What lets the core map a whole PMD, and tell how far the file goes. */
+		page_folio(chunk)->index = start;
+		memory->chunks[i++] = chunk;
+		start += 1UL << compound_order(chunk);
+	}
+}
+
+static int ndma_memory_fill(struct ndma_memory *memory, const struct ndma_memory_spec *spec)
+{
+	LIST_HEAD(chunks);
+	int ret;
+
+	ret = ndma_chunks_alloc(spec, memory->bytes, &chunks);
+	if (ret < 0)
+		goto err_chunks;
+	memory->nr_chunks = ret;
+	memory->chunks = kvmalloc_array(memory->nr_chunks, sizeof(*memory->chunks),
+					GFP_KERNEL_ACCOUNT);
+	if (!memory->chunks) {
+		ret = -ENOMEM;
+		goto err_chunks;
+	}
+	ndma_memory_adopt(memory, &chunks);
+	return 0;
+
+err_chunks:
+	ndma_chunks_free(&chunks);
+	if (ret == -EOPNOTSUPP)
+		return ndma_memory_refuse(spec, ret, "no such memory is free");
+	if (ret == -ENOMEM)
+		return ndma_memory_refuse(spec, ret, "not enough memory is free");
+	return ret;
+}
+
+static void ndma_memory_free(struct kref *ref)
+{
+	struct ndma_memory *memory = container_of(ref, struct ndma_memory, ref);
+	unsigned int i;
+
+	/* Pages that somebody has pinned live on until they are let go. */
+	for (i = 0; i < memory->nr_chunks; i++)
+		put_page(memory->chunks[i]);
+	kvfree(memory->chunks);
+	if (memory->account)
+		ndma_account_uncharge(memory->account, memory->bytes);
+	mutex_destroy(&memory->vmap_lock);
+	kfree(memory);
+}
+
+int ndma_memory_alloc(const struct ndma_memory_spec *spec, struct ndma_memory **out)
+{
+	struct ndma_memory *memory;
+	u64 capacity;
+	int ret;
+
+	ret = ndma_memory_round(spec, &capacity);
+	if (ret)
+		return ret;
+	memory = kzalloc(sizeof(*memory), GFP_KERNEL_ACCOUNT);
+	if (!memory)
+		return -ENOMEM;
+	kref_init(&memory->ref);
+	mutex_init(&memory->vmap_lock);
+	memory->bytes = capacity;
+
+	ret = ndma_account_charge(capacity, &memory->account);
+	if (ret)
+		goto err_put;
+	ret = ndma_memory_fill(memory, spec);
+	if (ret)
+		goto err_put;
+	if (spec->dev && !ndma_memory_reachable(memory, spec->dev)) {
+		ret = ndma_memory_refuse(spec, -EOPNOTSUPP, "no such memory is free");
+		goto err_put;
+	}
+	*out = memory;
+	return 0;
+
+err_put:
+	ndma_memory_put(memory);
+	return ret;
+}
+
+void ndma_memory_get(struct ndma_memory *memory)
+{
+	kref_get(&memory->ref);
+}
+
+void ndma_memory_put(struct ndma_memory *memory)
+{
+	kref_put(&memory->ref, ndma_memory_free);
+}
+
+/* Index of the chunk that holds page offset @pgoff. */
+static unsigned int ndma_memory_chunk_at(const struct ndma_memory *memory, pgoff_t pgoff)
+{
+	unsigned int low = 0, high = memory->nr_chunks - 1;
+
+	if (memory->uniform_order >= 0)
+		return pgoff >> memory->uniform_order;
+	while (low < high) {
+		unsigned int middle = low + (high - low + 1) / 2;
+
+		if (page_folio(memory->chunks[middle])->index <= pgoff)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return low;
+}
+
+struct page *ndma_memory_page(const struct ndma_memory *memory, pgoff_t pgoff)
+{
+	struct page *chunk = memory->chunks[ndma_memory_chunk_at(memory, pgoff)];
+
+	return chunk + (pgoff - page_folio(chunk)->index);
+}
+
+/**
+ * struct ndma_run - a physically contiguous run of the memory, no longer than a segment may be
+ * @page: its first page
+ * @offset: of its first byte in @page
+ * @bytes: its length
+ */
+struct ndma_run {
+	struct page *page;
+	unsigned int offset;
+	unsigned int bytes;
+};
+
+/* The longest run at @offset that is at most @limit bytes; chunks that touch are joined. */
+static struct ndma_run ndma_memory_run(const struct ndma_memory *memory, u64 offset, u64 limit)
+{
+	unsigned int i = ndma_memory_chunk_at(memory, offset >> PAGE_SHIFT);
+	struct page *chunk = memory->chunks[i];
+	u64 skip = offset - ((u64)page_folio(chunk)->index << PAGE_SHIFT);
+	u64 bytes = ndma_chunk_bytes(chunk) - skip;
+	struct ndma_run run = {
+		.page = chunk + (skip >> PAGE_SHIFT),
+		.offset = offset_in_page(skip),
+	};
+
+	while (bytes < limit && ++i < memory->nr_chunks) {
+		struct page *next = memory->chunks[i];
+
+		if (page_to_phys(next) != page_to_phys(chunk) + ndma_chunk_bytes(chunk))
+			break;
+		bytes += ndma_chunk_bytes(next);
+		chunk = next;
+	}
+	run.bytes = min(bytes, limit);
+	return run;
+}
+
+/* Longest segment of @dev, whole pages where it lets us. */
+static u64 ndma_segment_max(struct device *dev)
+{
+	u64 limit = UINT_MAX;
+
+	if (dev)
+		limit = min_t(u64, dma_get_max_seg_size(dev), dma_max_mapping_size(dev));
+	return limit >= PAGE_SIZE ? round_down(limit, PAGE_SIZE) : limit;
+}
+
+int ndma_memory_sg(const struct ndma_memory *memory, u64 offset, u64 bytes, struct device *dev,
+		   struct sg_table *table)
+{
+	u64 limit = ndma_segment_max(dev);
+	u64 end = offset + bytes;
+	struct scatterlist *sg;
+	unsigned int nents = 0;
+	u64 at;
+	int ret;
+
+	for (at = offset; at < end; nents++)
+		at += ndma_memory_run(memory, at, min(limit, end - at)).bytes;
+	ret = sg_alloc_table(table, nents, GFP_KERNEL);
+	if (ret)
+		return ret;
+	at = offset;
+	for (sg = table->sgl; sg; sg = sg_next(sg)) {
+		struct ndma_run run = ndma_memory_run(memory, at, min(limit, end - at));
+
+		sg_set_page(sg, run.page, run.bytes, run.offset);
+		at += run.bytes;
+	}
+	return 0;
+}
+
+static void *ndma_memory_vmap_pages(const struct ndma_memory *memory)
+{
+	unsigned long nr = memory->bytes >> PAGE_SHIFT;
+	struct page **pages;
+	unsigned long i;
+	void *vaddr;
+
+	pages = kvmalloc_array(nr, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return NULL;
+	for (i = 0; i < nr; i++)
+		pages[i] = ndma_memory_page(memory, i);
+	vaddr = vmap(pages, nr, VM_MAP, PAGE_KERNEL);
+	kvfree(pages);
+	return vaddr;
+}
+
+int ndma_memory_vmap(struct ndma_memory *memory)
+{
+	int ret = 0;
+
+	mutex_lock(&memory->vmap_lock);
+	if (!memory->vmaps) {
+		if (memory->nr_chunks == 1 && !PageHighMem(memory->chunks[0]))
+			memory->vaddr = page_address(memory->chunks[0]);
+		else
+			memory->vaddr = ndma_memory_vmap_pages(memory);
+	}
+	if (memory->vaddr)
+		memory->vmaps++;
+	else
+		ret = -ENOMEM;
+	mutex_unlock(&memory->vmap_lock);
+	return ret;
+}
+
+void ndma_memory_vunmap(struct ndma_memory *memory)
+{
+	mutex_lock(&memory->vmap_lock);
+	if (!--memory->vmaps) {
+		if (is_vmalloc_addr(memory->vaddr))
+			vunmap(memory->vaddr);
+		memory->vaddr = NULL;
+	}
+	mutex_unlock(&memory->vmap_lock);
+}
