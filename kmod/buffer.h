@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A buffer from inside: what the files of the heap share about it.
+ *
+ * One buffer has one primary dma-buf, whose release frees it, and any number of read-only ones,
+ * each of which keeps the primary. A view of a part of a buffer is a buffer of its own that keeps
+ * its parent's primary. All of them map through the f_mapping of the outermost parent, so that
+ * one unmap_mapping_range() finds every mapping and one i_size bounds every folio's index.
+ */
+#ifndef NDMA_BUFFER_H
+#define NDMA_BUFFER_H
+
+#include <linux/rwsem.h>
+#include <linux/wait.h>
+
+#include "internal.h"
+
+struct ndma_client;
+
+/**
+ * struct ndma_handle - private data of one dma-buf
+ * @buffer: what it shows
+ * @readonly: no way to write
+ */
+struct ndma_handle {
+	struct ndma_buffer *buffer;
+	bool readonly;
+};
+
+/**
+ * struct ndma_transfer - the time in which a device owns the buffer; buffer->lock
+ * @active: it is in progress
+ * @expired: its deadline has come; set by the timer while it is @active
+ * @id: of this one or, while none is @active, of the last; never 0 then
+ * @timed_out: id of the last one if its deadline ended it and nobody was told yet, else 0
+ * @direction: NDMA_FROM_DEVICE, …
+ * @guard: NDMA_GUARD_…
+ * @timer: the deadline
+ * @work: what @timer starts
+ * @fence: published for this transfer, or NULL
+ * @dmabuf: kept while @active
+ */
+struct ndma_transfer {
+	bool active;
+	bool expired;
+	u32 id;
+	u32 timed_out;
+	u32 direction;
+	u32 guard;
+	struct hrtimer timer;
+	struct work_struct work;
+	struct dma_fence *fence;
+	struct dma_buf *dmabuf;
+};
+
+/**
+ * struct ndma_buffer - memory + layout + who owns it
+ * @handle: private data of @dmabuf
+ * @dmabuf: the primary dma-buf, which keeps this; not counted
+ * @parent: of a view: the dma-buf whose part it is, counted; else NULL
+ * @memory: the pages, counted
+ * @offset: first byte in @memory, page aligned
+ * @bytes: what layouts may use
+ * @capacity: bytes of the mapping, whole pages
+ * @stream: a stream's backing buffer, or a view of it
+ * @owner: client that may begin transfers, counted; or NULL
+ * @owner_link: in owner->buffers
+ * @release: of a view: called when it goes, may be NULL
+ * @priv: for @release
+ * @attach_lock: protects @attachments and who of them is mapped; inside dma_resv and @lock
+ * @attachments: struct ndma_attachment
+ * @lock: protects the rest
+ * @layout: what the bytes mean; constant while there is a lease
+ * @leases: struct ndma_lease that are not revoked
+ * @read_leases: of these, to read
+ * @write_leases: of these, to write
+ * @transfer: see there
+ * @owner_died: in a transfer, and no lease was told yet
+ * @transfers: begun so far
+ * @aborted: of these, not ended by the owner
+ * @fence_context: of all fences of this buffer
+ * @fence_seqno: of the last; dma_resv
+ */
+struct ndma_buffer {
+	struct ndma_handle handle;
+	struct dma_buf *dmabuf;
+	struct dma_buf *parent;
+	struct ndma_memory *memory;
+	u64 offset;
+	u64 bytes;
+	u64 capacity;
+	bool stream;
+	struct ndma_client *owner;
+	struct list_head owner_link;
+	void (*release)(void *priv);
+	void *priv;
+	struct mutex attach_lock;
+	struct list_head attachments;
+	struct rw_semaphore lock;
+	struct ndma_layout layout;
+	struct list_head leases;
+	u32 read_leases;
+	u32 write_leases;
+	struct ndma_transfer transfer;
+	bool owner_died;
+	u64 transfers;
+	u64 aborted;
+	u64 fence_context;
+	u64 fence_seqno;
+};
+
+/* buffer.c */
+
+/* The handle behind a file descriptor, with its dma-buf's reference; -EBADF. */
+struct dma_buf *ndma_handle_get(int fd, struct ndma_handle **handle);
+/* A dma-buf of @handle that shares @root's pages' f_mapping and resv; @root NULL: has its own. */
+struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *root);
+/* A buffer that has no dma-buf yet; takes references. ndma_buffer_free() undoes it. */
+struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 bytes,
+				    u64 capacity, const struct ndma_layout *layout);
+void ndma_buffer_free(struct ndma_buffer *buffer);
+extern const struct dma_buf_ops ndma_buffer_ops;
+extern const struct dma_buf_ops ndma_readonly_ops;
+int ndma_buffer_info_ioctl(struct file *file, void *arg);
+
+/* attachment.c: devices that import the buffer */
+
+int ndma_attachment_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
+void ndma_attachment_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
+struct sg_table *ndma_attachment_map(struct dma_buf_attachment *attach,
+				     enum dma_data_direction direction);
+void ndma_attachment_unmap(struct dma_buf_attachment *attach, struct sg_table *table,
+			   enum dma_data_direction direction);
+u32 ndma_attachment_count(struct ndma_buffer *buffer);
+/* Cache maintenance for every device that has it mapped. */
+void ndma_buffer_sync_for_cpu(struct ndma_buffer *buffer);
+void ndma_buffer_sync_for_device(struct ndma_buffer *buffer);
+
+/* mapping.c */
+
+int ndma_mapping_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
+
+/* layout.c, view.c, lease.c, holder.c, transfer.c: handlers of the heap's ioctls */
+
+int ndma_layout_get_ioctl(struct file *file, void *arg);
+int ndma_layout_set_ioctl(struct file *file, void *arg);
+int ndma_view_readonly_ioctl(struct file *file, void *arg);
+int ndma_lease_acquire_ioctl(struct file *file, void *arg);
+int ndma_lease_release_ioctl(struct file *file, void *arg);
+int ndma_lease_revoke_ioctl(struct file *file, void *arg);
+int ndma_holder_ioctl(struct file *file, void *arg);
+int ndma_transfer_begin_ioctl(struct file *file, void *arg);
+int ndma_transfer_end_ioctl(struct file *file, void *arg);
+
+/**
+ * struct ndma_lease - a promise of a client to look at a buffer
+ * @client: whose; it drops its leases before it goes
+ * @buffer: kept by @dmabuf
+ * @dmabuf: through which it was taken, counted
+ * @link: in buffer->leases, unless @revoked
+ * @access: NDMA_READ or NDMA_WRITE
+ * @revoked: taken back by the owner; buffer->lock
+ */
+struct ndma_lease {
+	struct ndma_client *client;
+	struct ndma_buffer *buffer;
+	struct dma_buf *dmabuf;
+	struct list_head link;
+	u32 access;
+	bool revoked;
+};
+
+/* All leases of a client whose file is closed. */
+void ndma_lease_drop_all(struct ndma_client *client);
+
+void ndma_transfer_init(struct ndma_buffer *buffer);
+void ndma_transfer_fini(struct ndma_buffer *buffer);
+/* The owner's file is closed: what is in progress is aborted. */
+void ndma_transfer_owner_died(struct ndma_buffer *buffer);
+
+/* fence.c */
+
+#define NDMA_FENCE_MAX_NS (10ULL * NSEC_PER_SEC)
+
+/* A fence of the next sequence number; under dma_resv. ERR_PTR(-ENOMEM). */
+struct dma_fence *ndma_fence_create(struct ndma_buffer *buffer);
+/* Signals once; @error is negative or 0. Any context. */
+void ndma_fence_signal(struct dma_fence *fence, int error);
+/*
+ * Waits until all fences that exclude reading (@write: and writing) have signalled. -ETIMEDOUT at
+ * @deadline, -EINTR.
+ */
+int ndma_fence_wait(struct dma_resv *resv, bool write, ktime_t deadline);
+
+#endif /* NDMA_BUFFER_H */

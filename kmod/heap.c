@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/ndma/heap: clients, the allocation of buffers, and their mapping by number.
+ */
+#include <linux/dma-buf.h>
+#include <linux/file.h>
+#include <linux/huge_mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "account.h"
+#include "buffer.h"
+#include "heap.h"
+
+static void ndma_client_free(struct kref *ref)
+{
+	struct ndma_client *client = container_of(ref, struct ndma_client, ref);
+
+	put_cred(client->cred);
+	put_pid(client->pid);
+	mutex_destroy(&client->lock);
+	kfree(client);
+}
+
+void ndma_client_get(struct ndma_client *client)
+{
+	kref_get(&client->ref);
+}
+
+void ndma_client_put(struct ndma_client *client)
+{
+	kref_put(&client->ref, ndma_client_free);
+}
+
+static int ndma_heap_open(struct inode *inode, struct file *file)
+{
+	struct ndma_client *client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
+
+	if (!client)
+		return -ENOMEM;
+	kref_init(&client->ref);
+	client->cred = get_cred(file->f_cred);
+	client->pid = get_pid(task_tgid(current));
+	mutex_init(&client->lock);
+	INIT_LIST_HEAD(&client->buffers);
+	xa_init_flags(&client->leases, XA_FLAGS_ALLOC1);
+	file->private_data = client;
+	return 0;
+}
+
+/* The last copy of the file is closed: what the client promised or began ends here. */
+static int ndma_heap_release(struct inode *inode, struct file *file)
+{
+	struct ndma_client *client = ndma_client_of(file);
+	struct ndma_buffer *buffer;
+
+	ndma_lease_drop_all(client);
+	mutex_lock(&client->lock);
+	list_for_each_entry(buffer, &client->buffers, owner_link)
+		ndma_transfer_owner_died(buffer);
+	mutex_unlock(&client->lock);
+	ndma_client_put(client);
+	return 0;
+}
+
+static int ndma_heap_info_ioctl(struct file *file, void *arg)
+{
+	struct ndma_heap_info *info = arg;
+	u64 quota, used;
+
+	if (info->flags)
+		return -EINVAL;
+	quota = ndma_account_quota(&used);
+	info->abi = NDMA_ABI_VERSION;
+	info->page_bytes = PAGE_SIZE;
+	info->huge_bytes = NDMA_HUGE_BYTES;
+	info->leases_max = NDMA_LEASES_MAX;
+	info->quota_bytes = quota;
+	info->used_bytes = used;
+	info->fence_max_ns = NDMA_FENCE_MAX_NS;
+	return 0;
+}
+
+/* The device that @fd's source uses, with a reference, or NULL. */
+static int ndma_heap_source_device(int fd, struct device **dev)
+{
+	struct file *file;
+	int ret;
+
+	*dev = NULL;
+	if (fd == -1)
+		return 0;
+	file = fget(fd);
+	if (!file)
+		return -EBADF;
+	ret = ndma_source_device(file, dev);
+	fput(file);
+	return ret;
+}
+
+static int ndma_heap_first_layout(const struct ndma_buffer_alloc *request,
+				  struct ndma_layout *layout)
+{
+	if (!request->layout) {
+		ndma_layout_flat(layout, request->bytes);
+	} else if (copy_from_user(layout, u64_to_user_ptr(request->layout), sizeof(*layout))) {
+		return -EFAULT;
+	}
+	return ndma_layout_check(layout, request->bytes);
+}
+
+static int ndma_heap_alloc_memory(const struct ndma_buffer_alloc *request,
+				  struct ndma_memory **memory)
+{
+	struct ndma_memory_spec spec = {
+		.bytes = request->bytes,
+		.node = request->node,
+		.contiguous = request->flags & NDMA_BUFFER_CONTIGUOUS,
+	};
+	int ret;
+
+	ret = ndma_heap_source_device(request->source_fd, &spec.dev);
+	if (ret)
+		return ret;
+	ret = ndma_memory_alloc(&spec, memory);
+	put_device(spec.dev);
+	return ret;
+}
+
+static int ndma_heap_alloc(struct file *file, const struct ndma_buffer_alloc *request,
+			   const struct ndma_layout *layout, struct dma_buf **dmabuf)
+{
+	struct ndma_memory *memory;
+	int ret;
+
+	ret = ndma_heap_alloc_memory(request, &memory);
+	if (ret)
+		return ret;
+	ret = ndma_buffer_create(memory, request->bytes, layout, ndma_client_of(file), false,
+				 dmabuf);
+	ndma_memory_put(memory);
+	return ret;
+}
+
+static int ndma_heap_alloc_ioctl(struct file *file, void *arg)
+{
+	struct ndma_buffer_alloc *request = arg;
+	struct ndma_layout *layout;
+	struct dma_buf *dmabuf;
+	int ret, fd;
+
+	if (request->flags & ~NDMA_BUFFER_CONTIGUOUS || request->fd_flags & ~O_CLOEXEC ||
+	    !request->bytes)
+		return -EINVAL;
+	layout = kmalloc(sizeof(*layout), GFP_KERNEL);
+	if (!layout)
+		return -ENOMEM;
+	ret = ndma_heap_first_layout(request, layout);
+	if (!ret)
+		ret = ndma_heap_alloc(file, request, layout, &dmabuf);
+	kfree(layout);
+	if (ret)
+		return ret;
+	request->capacity = dmabuf->size;
+	fd = ndma_ioctl_stage_fd(arg, dmabuf->file, request->fd_flags);
+	if (fd < 0) {
+		dma_buf_put(dmabuf);
+		return fd;
+	}
+	request->fd = fd;
+	return 0;
+}
+
+static const struct ndma_ioctl ndma_heap_ioctls[] = {
+	{ NDMA_TRANSFER_BEGIN, NDMA_IOCTL_SIZES(struct ndma_transfer_begin),
+	  .write = true, .handler = ndma_transfer_begin_ioctl },
+	{ NDMA_TRANSFER_END, NDMA_IOCTL_SIZES(struct ndma_transfer_end),
+	  .write = true, .handler = ndma_transfer_end_ioctl },
+	{ NDMA_LEASE_ACQUIRE, NDMA_IOCTL_SIZES(struct ndma_lease_acquire),
+	  .handler = ndma_lease_acquire_ioctl },
+	{ NDMA_LEASE_RELEASE, NDMA_IOCTL_SIZES(struct ndma_lease_release),
+	  .handler = ndma_lease_release_ioctl },
+	{ NDMA_LEASE_REVOKE, NDMA_IOCTL_SIZES(struct ndma_lease_revoke),
+	  .write = true, .handler = ndma_lease_revoke_ioctl },
+	{ NDMA_HEAP_INFO, NDMA_IOCTL_SIZES(struct ndma_heap_info),
+	  .handler = ndma_heap_info_ioctl },
+	{ NDMA_BUFFER_ALLOC, NDMA_IOCTL_SIZES(struct ndma_buffer_alloc),
+	  .write = true, .handler = ndma_heap_alloc_ioctl },
+	{ NDMA_BUFFER_INFO, NDMA_IOCTL_SIZES(struct ndma_buffer_info),
+	  .handler = ndma_buffer_info_ioctl },
+	{ NDMA_BUFFER_GET_LAYOUT, NDMA_IOCTL_SIZES(struct ndma_buffer_layout),
+	  .handler = ndma_layout_get_ioctl },
+	{ NDMA_BUFFER_SET_LAYOUT, NDMA_IOCTL_SIZES(struct ndma_buffer_layout),
+	  .write = true, .handler = ndma_layout_set_ioctl },
+	{ NDMA_BUFFER_READONLY_HANDLE, NDMA_IOCTL_SIZES(struct ndma_buffer_readonly),
+	  .handler = ndma_view_readonly_ioctl },
+	{ NDMA_BUFFER_HOLDERS, NDMA_IOCTL_SIZES(struct ndma_buffer_holders),
+	  .handler = ndma_holder_ioctl },
+};
+
+static long ndma_heap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return ndma_ioctl_dispatch(file, ndma_heap_ioctls, ARRAY_SIZE(ndma_heap_ioctls), cmd, arg);
+}
+
+/* The offset names a buffer; the mapping then belongs to its dma-buf, not to this file. */
+static int ndma_heap_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	unsigned int shift = NDMA_MMAP_FD_SHIFT - PAGE_SHIFT;
+	struct ndma_handle *handle;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	if (vma->vm_pgoff & (BIT(shift) - 1) || vma->vm_pgoff >> shift > INT_MAX)
+		return -EINVAL;
+	dmabuf = ndma_handle_get(vma->vm_pgoff >> shift, &handle);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	ret = -EINVAL;
+	if (vma->vm_end - vma->vm_start == dmabuf->size)
+		ret = dma_buf_mmap(dmabuf, vma, 0);
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+const struct file_operations ndma_heap_fops = {
+	.owner = THIS_MODULE,
+	.open = ndma_heap_open,
+	.release = ndma_heap_release,
+	.unlocked_ioctl = ndma_heap_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = ndma_heap_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
+	.llseek = noop_llseek,
+};

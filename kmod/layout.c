@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Layouts, as they belong to buffers. The rules are in ndma_layout.h, for user space too.
+ */
+#include "buffer.h"
+#include "ndma_layout.h"
+
+int ndma_layout_check(const struct ndma_layout *layout, u64 bytes)
+{
+	return ndma_layout_validate(layout, bytes);
+}
+
+void ndma_layout_flat(struct ndma_layout *layout, u64 bytes)
+{
+	ndma_layout_fill_bytes(layout, bytes);
+}
+
+int ndma_layout_get_ioctl(struct file *file, void *arg)
+{
+	struct ndma_buffer_layout *request = arg;
+	struct ndma_handle *handle;
+	struct dma_buf *dmabuf;
+
+	if (request->flags || request->reserved)
+		return -EINVAL;
+	dmabuf = ndma_handle_get(request->fd, &handle);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	down_read(&handle->buffer->lock);
+	request->layout = handle->buffer->layout;
+	up_read(&handle->buffer->lock);
+	dma_buf_put(dmabuf);
+	return 0;
+}
+
+static int ndma_layout_set(struct ndma_buffer *buffer, const struct ndma_layout *layout)
+{
+	int ret;
+
+	ret = ndma_layout_check(layout, buffer->bytes);
+	if (ret)
+		return ret;
+	down_write(&buffer->lock);
+	if (buffer->transfer.active || !list_empty(&buffer->leases))
+		ret = -EBUSY;
+	else
+		buffer->layout = *layout;
+	up_write(&buffer->lock);
+	return ret;
+}
+
+int ndma_layout_set_ioctl(struct file *file, void *arg)
+{
+	const struct ndma_buffer_layout *request = arg;
+	struct ndma_handle *handle;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	if (request->flags || request->reserved)
+		return -EINVAL;
+	dmabuf = ndma_handle_get(request->fd, &handle);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	if (handle->readonly || handle->buffer->stream)
+		ret = -EPERM;
+	else
+		ret = ndma_layout_set(handle->buffer, &request->layout);
+	dma_buf_put(dmabuf);
+	return ret;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings into user space.
+ *
+ * Memory of huge pages at an address congruent to its offset is mapped by a plain VMA whose fault
+ * handler returns the page: the core then maps a whole PMD, and get_user_pages() works. Anything
+ * else is a VM_MIXEDMAP area, filled at once: one fault a page would cost ten times as much.
+ */
+#include <linux/dma-buf.h>
+#include <linux/huge_mm.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+
+#include "buffer.h"
+
+#define NDMA_HUGE_PAGES (NDMA_HUGE_BYTES >> PAGE_SHIFT)
+
+/* Pages handed to the core at a time. */
+#define NDMA_INSERT_BATCH 256
+
+static vm_fault_t ndma_mapping_fault_mixed(struct vm_fault *vmf, struct page *page)
+{
+	int ret = vm_insert_page(vmf->vma, vmf->address & PAGE_MASK, page);
+
+	/* EBUSY: another thread's fault came first. */
+	return ret && ret != -EBUSY ? vmf_error(ret) : VM_FAULT_NOPAGE;
+}
+
+static vm_fault_t ndma_mapping_fault(struct vm_fault *vmf)
+{
+	struct ndma_buffer *buffer = vmf->vma->vm_private_data;
+	struct page *page;
+
+	if (vmf->pgoff >= buffer->memory->bytes >> PAGE_SHIFT)
+		return VM_FAULT_SIGBUS;
+	page = ndma_memory_page(buffer->memory, vmf->pgoff);
+	/* A PMD of counted pages in a VM_MIXEDMAP area corrupts the rss counters (7.2). */
+	if (vmf->vma->vm_flags & VM_MIXEDMAP)
+		return ndma_mapping_fault_mixed(vmf, page);
+	get_page(page);
+	lock_page(page);
+	vmf->page = page;
+	return VM_FAULT_LOCKED;
+}
+
+static const struct vm_operations_struct ndma_mapping_vm_ops = {
+	.fault = ndma_mapping_fault,
+};
+
+static bool ndma_mapping_is_huge(const struct ndma_memory *memory,
+				 const struct vm_area_struct *vma)
+{
+	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) &&
+	       memory->uniform_order == PMD_SHIFT - PAGE_SHIFT &&
+	       IS_ALIGNED((vma->vm_start >> PAGE_SHIFT) - vma->vm_pgoff, NDMA_HUGE_PAGES);
+}
+
+static int ndma_mapping_insert(const struct ndma_memory *memory, struct vm_area_struct *vma)
+{
+	unsigned long left = vma_pages(vma), at = 0;
+	struct page **pages;
+	int ret = 0;
+
+	pages = kmalloc_array(min(left, (unsigned long)NDMA_INSERT_BATCH), sizeof(*pages),
+			      GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+	while (left && !ret) {
+		unsigned long nr = min(left, (unsigned long)NDMA_INSERT_BATCH);
+		unsigned long rest = nr, i;
+
+		for (i = 0; i < nr; i++)
+			pages[i] = ndma_memory_page(memory, vma->vm_pgoff + at + i);
+		ret = vm_insert_pages(vma, vma->vm_start + (at << PAGE_SHIFT), pages, &rest);
+		at += nr;
+		left -= nr;
+	}
+	kfree(pages);
+	return ret;
+}
+
+int ndma_mapping_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	struct ndma_handle *handle = dmabuf->priv;
+	struct ndma_buffer *buffer = handle->buffer;
+
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (handle->readonly) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	/* From here on an offset into the memory, as the folios' index is. */
+	vma->vm_pgoff += buffer->offset >> PAGE_SHIFT;
+	vma->vm_private_data = buffer;
+	vma->vm_ops = &ndma_mapping_vm_ops;
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	if (ndma_mapping_is_huge(buffer->memory, vma))
+		return 0;
+	vm_flags_set(vma, VM_MIXEDMAP);
+	return ndma_mapping_insert(buffer->memory, vma);
+}
