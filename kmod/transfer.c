@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Transfers: the time in which a device owns a buffer.
+ */
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/hrtimer.h>
+
+#include "buffer.h"
+#include "heap.h"
+
+#define NDMA_TRANSFER_MAX_NS (3600ULL * NSEC_PER_SEC)
+
+/*
+ * Gives the buffer back to the CPU. @error: 0, or why the owner did not. buffer->lock is held
+ * for writing. Returns the dma-buf that the transfer kept, to be put without the lock.
+ */
+static struct dma_buf *ndma_transfer_finish(struct ndma_buffer *buffer, int error)
+{
+	struct ndma_transfer *transfer = &buffer->transfer;
+
+	ndma_buffer_sync_for_cpu(buffer);
+	transfer->active = false;
+	if (error)
+		buffer->aborted++;
+	if (transfer->fence) {
+		ndma_fence_signal(transfer->fence, error);
+		dma_fence_put(transfer->fence);
+		transfer->fence = NULL;
+	}
+	return transfer->dmabuf;
+}
+
+static enum hrtimer_restart ndma_transfer_timer(struct hrtimer *timer)
+{
+	struct ndma_transfer *transfer = container_of(timer, struct ndma_transfer, timer);
+
+	/* Whoever waits for the fence must not depend on the worker. */
+	if (transfer->fence)
+		ndma_fence_signal(transfer->fence, -ETIMEDOUT);
+	WRITE_ONCE(transfer->expired, true);
+	queue_work(ndma_workqueue, &transfer->work);
+	return HRTIMER_NORESTART;
+}
+
+static void ndma_transfer_work(struct work_struct *work)
+{
+	struct ndma_buffer *buffer = container_of(work, struct ndma_buffer, transfer.work);
+	struct ndma_transfer *transfer = &buffer->transfer;
+	struct dma_buf *dmabuf = NULL;
+
+	down_write(&buffer->lock);
+	/* Else its owner ended it first; another one may be in progress. */
+	if (transfer->active && READ_ONCE(transfer->expired)) {
+		hrtimer_cancel(&transfer->timer);
+		transfer->timed_out = transfer->id;
+		dmabuf = ndma_transfer_finish(buffer, -ETIMEDOUT);
+	}
+	up_write(&buffer->lock);
+	if (dmabuf)
+		dma_buf_put(dmabuf);
+}
+
+void ndma_transfer_init(struct ndma_buffer *buffer)
+{
+	hrtimer_setup(&buffer->transfer.timer, ndma_transfer_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS);
+	INIT_WORK(&buffer->transfer.work, ndma_transfer_work);
+}
+
+void ndma_transfer_fini(struct ndma_buffer *buffer)
+{
+	/* Nothing is in progress, for that keeps the dma-buf; a late worker may still be queued. */
+	cancel_work_sync(&buffer->transfer.work);
+}
+
+void ndma_transfer_owner_died(struct ndma_buffer *buffer)
+{
+	struct ndma_transfer *transfer = &buffer->transfer;
+	struct dma_buf *dmabuf = NULL;
+
+	down_write(&buffer->lock);
+	if (transfer->active) {
+		hrtimer_cancel(&transfer->timer);
+		buffer->owner_died = true;
+		dmabuf = ndma_transfer_finish(buffer, -EOWNERDEAD);
+	}
+	up_write(&buffer->lock);
+	if (dmabuf)
+		dma_buf_put(dmabuf);
+}
+
+/* May a transfer begin, as far as leases and other transfers go? buffer->lock is held. */
+static int ndma_transfer_admit(const struct ndma_buffer *buffer, u32 direction, u32 guard)
+{
+	if (buffer->transfer.active)
+		return -EBUSY;
+	if (guard != NDMA_GUARD_NONE)
+		return 0;
+	if (buffer->write_leases || (direction != NDMA_TO_DEVICE && buffer->read_leases))
+		return -EBUSY;
+	return 0;
+}
+
+/* @fence is taken over on success; may be NULL. */
+static int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
+			       const struct ndma_transfer_begin *request, ktime_t deadline,
+			       struct dma_fence *fence, u32 *id)
+{
+	struct ndma_transfer *transfer = &buffer->transfer;
+	int ret;
+
+	down_write(&buffer->lock);
+	ret = ndma_transfer_admit(buffer, request->direction, request->guard);
+	if (ret)
+		goto out_unlock;
+	get_dma_buf(dmabuf);
+	transfer->active = true;
+	transfer->expired = false;
+	if (!++transfer->id)
+		transfer->id = 1;
+	transfer->timed_out = 0;
+	transfer->direction = request->direction;
+	transfer->guard = request->guard;
+	transfer->dmabuf = dmabuf;
+	transfer->fence = fence;
+	buffer->transfers++;
+	*id = transfer->id;
+	ndma_buffer_sync_for_device(buffer);
+	hrtimer_start(&transfer->timer, deadline, HRTIMER_MODE_ABS);
+out_unlock:
+	up_write(&buffer->lock);
+	return ret;
+}
+
+/* As ndma_transfer_start(), with a fence that everybody who has the dma-buf sees. */
+static int ndma_transfer_start_fenced(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
+				      const struct ndma_transfer_begin *request, ktime_t deadline,
+				      u32 *id)
+{
+	struct dma_resv *resv = dmabuf->resv;
+	struct dma_fence *fence;
+	int ret;
+
+	ret = dma_resv_lock_interruptible(resv, NULL);
+	if (ret)
+		return ret;
+	ret = dma_resv_reserve_fences(resv, 1);
+	if (ret)
+		goto out_unlock;
+	fence = ndma_fence_create(buffer);
+	if (IS_ERR(fence)) {
+		ret = PTR_ERR(fence);
+		goto out_unlock;
+	}
+	dma_fence_get(fence);
+	ret = ndma_transfer_start(buffer, dmabuf, request, deadline, fence, id);
+	if (ret) {
+		ndma_fence_signal(fence, ret);
+		dma_fence_put(fence);
+	} else {
+		dma_resv_add_fence(resv, fence, request->direction == NDMA_TO_DEVICE ?
+				   DMA_RESV_USAGE_READ : DMA_RESV_USAGE_WRITE);
+	}
+	dma_fence_put(fence);
+out_unlock:
+	dma_resv_unlock(resv);
+	return ret;
+}
+
+static int ndma_transfer_begin_check(const struct ndma_transfer_begin *request)
+{
+	if (request->direction < NDMA_FROM_DEVICE || request->direction > NDMA_BOTH ||
+	    request->flags & ~NDMA_TRANSFER_FENCE || request->guard > NDMA_GUARD_SIGBUS)
+		return -EINVAL;
+	if (!request->timeout_ns || request->timeout_ns > NDMA_TRANSFER_MAX_NS)
+		return -EINVAL;
+	if (request->flags & NDMA_TRANSFER_FENCE && request->timeout_ns > NDMA_FENCE_MAX_NS)
+		return -EINVAL;
+	if (request->guard != NDMA_GUARD_NONE)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static bool ndma_transfer_may(const struct ndma_handle *handle, const struct ndma_client *client)
+{
+	return handle->buffer->owner == client && !handle->readonly;
+}
+
+static int ndma_transfer_begin(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
+			       const struct ndma_transfer_begin *request, u32 *id)
+{
+	ktime_t deadline = ktime_add_ns(ktime_get(), request->timeout_ns);
+	int ret;
+
+	/* What is refused anyhow is refused before others' fences are waited for. */
+	down_read(&buffer->lock);
+	ret = ndma_transfer_admit(buffer, request->direction, request->guard);
+	up_read(&buffer->lock);
+	if (ret)
+		return ret;
+	ret = ndma_fence_wait(dmabuf->resv, request->direction != NDMA_TO_DEVICE, deadline);
+	if (ret)
+		return ret;
+	if (request->flags & NDMA_TRANSFER_FENCE)
+		return ndma_transfer_start_fenced(buffer, dmabuf, request, deadline, id);
+	return ndma_transfer_start(buffer, dmabuf, request, deadline, NULL, id);
+}
+
+int ndma_transfer_begin_ioctl(struct file *file, void *arg)
+{
+	struct ndma_transfer_begin *request = arg;
+	struct ndma_handle *handle;
+	struct dma_buf *dmabuf;
+	u32 id;
+	int ret;
+
+	ret = ndma_transfer_begin_check(request);
+	if (ret)
+		return ret;
+	dmabuf = ndma_handle_get(request->fd, &handle);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	ret = -EPERM;
+	if (ndma_transfer_may(handle, ndma_client_of(file)))
+		ret = ndma_transfer_begin(handle->buffer, dmabuf, request, &id);
+	dma_buf_put(dmabuf);
+	if (!ret)
+		request->transfer = id;
+	return ret;
+}
+
+static int ndma_transfer_end(struct ndma_buffer *buffer, u32 id)
+{
+	struct ndma_transfer *transfer = &buffer->transfer;
+	struct dma_buf *dmabuf = NULL;
+	int ret = 0;
+
+	down_write(&buffer->lock);
+	if (transfer->active && transfer->id == id) {
+		hrtimer_cancel(&transfer->timer);
+		if (transfer->expired)
+			ret = -ETIMEDOUT;
+		dmabuf = ndma_transfer_finish(buffer, ret);
+	} else if (id && transfer->timed_out == id) {
+		transfer->timed_out = 0;
+		ret = -ETIMEDOUT;
+	} else {
+		ret = -EINVAL;
+	}
+	up_write(&buffer->lock);
+	if (dmabuf)
+		dma_buf_put(dmabuf);
+	return ret;
+}
+
+int ndma_transfer_end_ioctl(struct file *file, void *arg)
+{
+	const struct ndma_transfer_end *request = arg;
+	struct ndma_handle *handle;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	if (request->flags)
+		return -EINVAL;
+	dmabuf = ndma_handle_get(request->fd, &handle);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	ret = -EPERM;
+	if (ndma_transfer_may(handle, ndma_client_of(file)))
+		ret = ndma_transfer_end(handle->buffer, request->transfer);
+	dma_buf_put(dmabuf);
+	return ret;
+}
