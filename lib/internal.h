@@ -231,7 +231,7 @@ struct ndma_backend {
 };
 
 extern const struct ndma_backend ndma_backend_kernel;	/* backend_kernel*.c */
-extern const struct ndma_backend ndma_backend_memfd;	/* backend_memfd*.c */
+extern const struct ndma_backend ndma_backend_memfd __attribute__((weak));	/* backend_memfd*.c */
 extern const struct ndma_backend ndma_backend_foreign;	/* backend_foreign.c: buffers alone */
 
 /* backend.c: NDMA_BACKEND, else the kernel's where the module is loaded, else memfd; NULL with

@@ -2,19 +2,68 @@
 /**
  * libndma: DMA buffers with a layout, and streams of frames from acquisition hardware.
  *
- * Nouns: a *buffer* is DMA memory with a layout, its handle is a dma-buf fd; a *lease* says that
- * somebody looks at a buffer; a *transfer* is the time in which a device owns it; a *source* is
- * an acquisition driver; a *stream* is one run of a source into frames; a *frame* is one of them.
+ * Nouns
+ *   buffer    DMA memory with a layout; its handle is a dma-buf file descriptor (without the
+ *             module ndma: a memfd), which other processes and drivers take
+ *   layout    what the bytes are: format, shape, strides (struct ndma_layout)
+ *   lease     somebody looks at a buffer: no device writes there, and the layout stays
+ *   transfer  the time in which a device owns a buffer
+ *   source    an acquisition driver, "sim0"
+ *   stream    one run of a source into frames
+ *   frame     one piece of a stream's memory, with sequence number, time stamp and loss count
+ *   backend   how the library reaches all that: "kernel" (module ndma), "memfd" (no module, no
+ *             root: buffers, and the simulated source sim0), "foreign" (other drivers' dma-bufs)
  *
- * Return values: 0, a count, or a negative errno with the meaning written at the top of
- * <linux/ndma.h>. After a negative return ndma_error() says in words what was wrong, what was
- * expected and what to do. Constructors write *out only on success. close/free take NULL.
+ * Return values
+ *   0, a count, a file descriptor, or a negative errno, whose meaning is that of the table at the
+ *   top of <linux/ndma.h>. After a negative one ndma_error() says in words what was wrong, what was
+ *   expected and what to do. Constructors write *out on success only. A call that fails has
+ *   changed nothing, except where it says so. close and free take NULL, and cannot fail.
+ *   Every call may answer -EPERM in a forked child (see there), and those that reach the kernel
+ *   -ENOMEM. Neither is repeated below.
  *
- * Threads: different objects are independent. One object: calls may come from any thread, at most
- * one at a time, except where a function says more.
+ * Pointers
+ *   Must not be NULL where "or NULL" is not written. Strings end with a NUL and are UTF-8.
  *
- * fork: objects of the parent do nothing in the child: every call there returns -EOWNERDEAD... see
- * each function; closing them frees the child's memory and has no other effect.
+ * Threads
+ *   Different objects are independent. One object: calls may come from any thread, at most one at
+ *   a time, except where a function says more. Closing an object while another thread is in a call
+ *   on it is a bug, except for ndma_stream_close().
+ *
+ * Fork
+ *   Objects belong to the process that made them. In a child (fork, clone, multiprocessing) every
+ *   call on an inherited object answers -EPERM and changes nothing; closing it frees the child's
+ *   memory and file descriptors and touches neither leases, transfers nor a running stream.
+ *   Mappings of buffers and frames are inherited, without a lease; rings are not. A child that
+ *   wants more imports ndma_buffer_fd() or opens the source itself.
+ *
+ * Environment
+ *   NDMA_BACKEND=kernel|memfd: the backend, instead of the kernel's where the module ndma is
+ *   loaded and memfd else. Any other value: every constructor answers -EINVAL.
+ *
+ * @code
+ *	#include <ndma.h>
+ *
+ *	int main(void)
+ *	{
+ *		struct ndma_stream_options options = NDMA_STREAM_OPTIONS_INIT;
+ *		struct ndma_source *source;
+ *		struct ndma_stream *stream;
+ *		struct ndma_frame frame;
+ *
+ *		options.samples = 65536;
+ *		if (ndma_source_open("sim0", &source) ||
+ *		    ndma_stream_create(source, &options, &stream) ||
+ *		    ndma_stream_start(stream, 0))
+ *			return fprintf(stderr, "%s\n", ndma_error()), 1;
+ *		while (ndma_stream_next(stream, &frame, -1) > 0) {
+ *			use(frame.data, frame.completion.bytes_used, frame.dropped);
+ *			ndma_stream_release(stream, &frame);
+ *		}
+ *		ndma_stream_free(stream);
+ *		ndma_source_close(source);
+ *	}
+ * @endcode
  */
 #ifndef NDMA_H
 #define NDMA_H
@@ -36,159 +85,794 @@ struct ndma_ring;
 
 /* ---------------------------------------------------------------- errors, version, backend */
 
-/** Words for the last failed call of this thread; "" if there was none. Valid until the next. */
+/**
+ * ndma_error() - words for the last failed call of this thread
+ *
+ * Return: one sentence or more without a newline; "" if no call failed yet. The library's; valid
+ * until the next call of the library in this thread. A call that succeeds may or may not change it.
+ */
 const char *ndma_error(void);
-/** "0.1.0" */
+
+/**
+ * ndma_version() - version of the library
+ *
+ * Return: "0.1.0"; static.
+ */
 const char *ndma_version(void);
-/** "kernel" or "memfd": which backend new buffers use (NDMA_BACKEND=kernel|memfd forces one). */
+
+/**
+ * ndma_backend_name() - which backend new objects would use at this moment
+ *
+ * Return: "kernel" or "memfd"; "none" where NDMA_BACKEND has another value. Static.
+ */
 const char *ndma_backend_name(void);
 
 /* ---------------------------------------------------------------- layouts */
 
-/** Flat layout of `bytes` elements "B". */
+/**
+ * ndma_layout_flat() - the layout of plain bytes
+ * @layout: written whole: one dimension of @bytes elements of format "B"
+ * @bytes: how many
+ */
 void ndma_layout_flat(struct ndma_layout *layout, uint64_t bytes);
-/** C-contiguous layout: -EINVAL, -EOVERFLOW. */
+
+/**
+ * ndma_layout_init() - a C-contiguous layout
+ * @layout: written whole, on success only; offset 0
+ * @format: PEP 3118 format of one element, "<f"; at most NDMA_FORMAT_MAX - 1 characters, stored as
+ *   it is and never interpreted
+ * @itemsize: bytes of one element, at least 1
+ * @ndim: dimensions, 0 (one element) to NDMA_NDIM_MAX
+ * @shape: elements in each, outermost first; a 0 makes the layout empty. May be NULL for @ndim 0
+ *
+ * Return: 0; -EINVAL: @format, @itemsize or @ndim; -EOVERFLOW: the size does not fit 63 bits.
+ */
 int ndma_layout_init(struct ndma_layout *layout, const char *format, uint32_t itemsize, uint32_t ndim,
 		     const uint64_t *shape);
-/** 0, or -EINVAL, -EOVERFLOW, -ERANGE as the kernel would answer. */
+
+/**
+ * ndma_layout_check() - would a buffer of that size take this layout?
+ * @layout: any content
+ * @bytes: size of the buffer, in bytes
+ *
+ * The rules are those of struct ndma_layout, the code is the kernel's.
+ *
+ * Return: 0; -EINVAL: a field that no buffer can have; -EOVERFLOW: arithmetic beyond 64 bits;
+ * -ERANGE: an element reaches outside @bytes.
+ */
 int ndma_layout_check(const struct ndma_layout *layout, uint64_t bytes);
-/** Elements, bytes of elements (0 when empty). */
+
+/**
+ * ndma_layout_span() - how large a buffer must be for a layout
+ * @layout: any content
+ * @bytes: written on success: the end of the last byte that an element has; at least 1
+ *
+ * Return: 0; -EINVAL, -EOVERFLOW as ndma_layout_check(); -ERANGE: elements before byte 0.
+ */
+int ndma_layout_span(const struct ndma_layout *layout, uint64_t *bytes);
+
+/**
+ * ndma_layout_size() - how many elements
+ * @layout: a valid layout
+ *
+ * Return: the product of the shape: 1 without dimensions, 0 for an empty layout.
+ */
 uint64_t ndma_layout_size(const struct ndma_layout *layout);
+
+/**
+ * ndma_layout_is_c_contiguous() - do the elements lie one behind the other, last index fastest?
+ * @layout: a valid layout
+ *
+ * Return: true also for empty layouts, and whatever the strides of dimensions of 1 are.
+ */
 bool ndma_layout_is_c_contiguous(const struct ndma_layout *layout);
 
 /* ---------------------------------------------------------------- buffers */
 
+/**
+ * struct ndma_buffer_options - what kind of memory
+ * @flags: NDMA_BUFFER_CONTIGUOUS: one physical piece, up to 4 MiB; or 0
+ * @node: NUMA node, or NDMA_NODE_ANY. Note that 0 is a node
+ * @source: memory that this source's device reaches, or NULL. Used during the call only
+ */
 struct ndma_buffer_options {
-	uint32_t flags;			/* NDMA_BUFFER_CONTIGUOUS */
-	int node;			/* NUMA node or NDMA_NODE_ANY */
-	const struct ndma_source *source;	/* memory that this source reaches, or NULL */
+	uint32_t flags;
+	int node;
+	const struct ndma_source *source;
 };
 
-/** New zeroed buffer of `layout` (copied). options may be NULL. */
+/** Initial value of struct ndma_buffer_options: any memory. */
+#define NDMA_BUFFER_OPTIONS_INIT { .node = NDMA_NODE_ANY }
+
+/**
+ * ndma_buffer_create() - a new buffer, all zeros
+ * @layout: what is in it, and by that its size: ndma_layout_span(); copied
+ * @options: what kind of memory, or NULL: any
+ * @out: the buffer, closed by the caller with ndma_buffer_close()
+ *
+ * This process becomes the buffer's owner: it alone begins transfers. The memory is charged to the
+ * user until the last mapping and file descriptor is gone.
+ *
+ * Return: 0; -EINVAL, -EOVERFLOW, -ERANGE: the layout or options; -EDQUOT: the user's quota;
+ * -ENOMEM; -EOPNOTSUPP: no memory of that kind in that size; -EMFILE; -EACCES: no permission for
+ * the device node, the words name the group; -ENODEV: NDMA_BACKEND=kernel and the module is not
+ * loaded.
+ */
 int ndma_buffer_create(const struct ndma_layout *layout, const struct ndma_buffer_options *options,
 		       struct ndma_buffer **out);
-/** A buffer by its fd (duplicated; the caller closes its own). Foreign dma-bufs need a layout; for
- * ndma's own NULL takes the kernel's. */
+
+/**
+ * ndma_buffer_import() - a buffer by its file descriptor
+ * @fd: a buffer of ndma (from this or another process), its read-only handle, an exported frame,
+ *   a memfd of ndma, or any driver's dma-buf. Duplicated; the caller closes its own
+ * @layout: NULL for ndma's own: it is known. For a foreign dma-buf: what is in it
+ * @out: the buffer, closed by the caller with ndma_buffer_close()
+ *
+ * Importing the same fd twice gives two objects over one memory. For ndma's own the rules hold
+ * across processes; leases on a foreign dma-buf are counted by this object alone.
+ *
+ * Return: 0; -EBADF: not open, or neither a dma-buf nor a memfd of ndma; -EINVAL: a foreign dma-buf
+ * without a layout, or a layout other than ndma's own has; -EOVERFLOW, -ERANGE: the layout;
+ * -EACCES: a buffer of the module, and no permission for its device node; -EMFILE.
+ */
 int ndma_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
-/** Ends leases and transfers of this object, unmaps, closes. */
+
+/**
+ * ndma_buffer_close() - end an object
+ * @buffer: the buffer, or NULL
+ *
+ * Ends the transfer that was begun through this object, its leases and its mappings; every address
+ * from ndma_buffer_map() is invalid then. The memory lives while another object, process, mapping
+ * or importing device has it.
+ */
 void ndma_buffer_close(struct ndma_buffer *buffer);
 
-int ndma_buffer_fd(const struct ndma_buffer *buffer);	/* the library's; do not close */
-uint64_t ndma_buffer_bytes(const struct ndma_buffer *buffer);
-/** A copy of the layout as it is now. */
-int ndma_buffer_layout(const struct ndma_buffer *buffer, struct ndma_layout *layout);
-int ndma_buffer_set_layout(struct ndma_buffer *buffer, const struct ndma_layout *layout);
-int ndma_buffer_info(const struct ndma_buffer *buffer, struct ndma_buffer_info *info);
-const char *ndma_buffer_backend(const struct ndma_buffer *buffer);	/* "kernel", "memfd", "foreign" */
+/**
+ * ndma_buffer_fd() - the buffer's file descriptor
+ * @buffer: the buffer
+ *
+ * To be passed to other processes (SCM_RIGHTS) and drivers. Any thread, at any time.
+ *
+ * Return: a dma-buf or memfd; the library's: do not close it.
+ */
+int ndma_buffer_fd(const struct ndma_buffer *buffer);
 
-/** Address of byte 0, mapped at the first call for `access` (NDMA_READ: PROT_READ, a mapping of its
- * own; NDMA_WRITE: both). Stays until close. */
+/**
+ * ndma_buffer_bytes() - how many bytes layouts may use
+ * @buffer: the buffer
+ *
+ * Any thread, at any time.
+ *
+ * Return: bytes. A mapping may be longer: see capacity of struct ndma_buffer_info.
+ */
+uint64_t ndma_buffer_bytes(const struct ndma_buffer *buffer);
+
+/**
+ * ndma_buffer_backend() - who holds the memory
+ * @buffer: the buffer
+ *
+ * Any thread, at any time.
+ *
+ * Return: "kernel", "memfd" or "foreign"; static.
+ */
+const char *ndma_buffer_backend(const struct ndma_buffer *buffer);
+
+/**
+ * ndma_buffer_layout() - the layout as it is now
+ * @buffer: the buffer
+ * @layout: a copy is written here
+ *
+ * It can change at any time while nobody holds a lease: take one first where it matters.
+ *
+ * Return: 0.
+ */
+int ndma_buffer_layout(const struct ndma_buffer *buffer, struct ndma_layout *layout);
+
+/**
+ * ndma_buffer_set_layout() - say what is in the buffer
+ * @buffer: the buffer
+ * @layout: copied; must fit ndma_buffer_bytes()
+ *
+ * For everybody who has the buffer, in whatever process (a foreign dma-buf: for this object).
+ *
+ * Return: 0; -EINVAL, -EOVERFLOW, -ERANGE: the layout; -EBUSY: somebody holds a lease, or a
+ * transfer is in progress; -EPERM: a read-only handle, or a stream's memory.
+ */
+int ndma_buffer_set_layout(struct ndma_buffer *buffer, const struct ndma_layout *layout);
+
+/**
+ * ndma_buffer_info() - the state of the buffer at this moment
+ * @buffer: the buffer
+ * @info: written whole. own_leases counts those of this process at the backend: one of each kind
+ *   for every object that has any
+ *
+ * Any thread, at any time. On a foreign dma-buf leases are this object's and transfers unknown.
+ *
+ * Return: 0.
+ */
+int ndma_buffer_info(const struct ndma_buffer *buffer, struct ndma_buffer_info *info);
+
+/**
+ * ndma_buffer_map() - the memory's address in this process
+ * @buffer: the buffer
+ * @access: NDMA_READ: a mapping of its own that cannot be written through; NDMA_WRITE: another,
+ *   to read and write
+ * @address: of byte 0
+ *
+ * Mapped at the first call for each access, the same address afterwards, until ndma_buffer_unmap()
+ * or ndma_buffer_close(). Mapping is no lease: take one before looking. Any thread, also several
+ * at a time.
+ *
+ * Return: 0; -EINVAL: @access; -EPERM: NDMA_WRITE on a read-only handle.
+ */
 int ndma_buffer_map(struct ndma_buffer *buffer, uint32_t access, void **address);
-/** Ends the mapping for `access`; -EINVAL: there is none. The caller sees to it that nobody uses it. */
+
+/**
+ * ndma_buffer_unmap() - give the address space back
+ * @buffer: the buffer
+ * @access: of which mapping: NDMA_READ or NDMA_WRITE
+ *
+ * The caller sees to it that nobody uses the address any more. Any thread.
+ *
+ * Return: 0; -EINVAL: @access, or not mapped; -EPERM: NDMA_WRITE on a read-only handle.
+ */
 int ndma_buffer_unmap(struct ndma_buffer *buffer, uint32_t access);
 
-/** A second handle that cannot write; a new fd, the caller closes it. */
+/**
+ * ndma_buffer_readonly_fd() - a second handle, which cannot write
+ * @buffer: the buffer
+ *
+ * Whoever gets it reads the same memory with the same layout under the same rules, and has no way
+ * to write: not by mmap, mprotect, opening it again, nor an importing device.
+ *
+ * Return: a new file descriptor (close-on-exec), closed by the caller; -EMFILE; -EOPNOTSUPP: a
+ * foreign dma-buf.
+ */
 int ndma_buffer_readonly_fd(const struct ndma_buffer *buffer);
+
+/**
+ * ndma_buffer_holders() - who keeps the buffer from being free
+ * @buffer: the buffer
+ * @holders: filled, at most @room entries; may be NULL for @room 0
+ * @room: entries there
+ *
+ * Any thread, at any time.
+ *
+ * Return: how many there are, which may be more than @room. A process that the caller may not know
+ * (another user's) has pid 0.
+ */
 int ndma_buffer_holders(const struct ndma_buffer *buffer, struct ndma_holder *holders, size_t room);
+
+/**
+ * ndma_buffer_revoke() - take back the leases of other processes
+ * @buffer: a buffer that this process created
+ *
+ * Their mappings stay: a transfer with a guard keeps them out. They learn of it (-ESTALE) at their
+ * next release, or when they ask for one more lease.
+ *
+ * Return: how many leases were revoked; -EPERM: not the owner.
+ */
 int ndma_buffer_revoke(struct ndma_buffer *buffer);
-/** DMA_BUF_IOCTL_SYNC around CPU access, needed on foreign dma-bufs. access NDMA_READ/NDMA_WRITE. */
+
+/**
+ * ndma_buffer_sync_begin() - before the CPU touches memory that other drivers use
+ * @buffer: the buffer; a must for foreign dma-bufs, harmless for ndma's own, whose transfers and
+ *   streams see to caches by themselves
+ * @access: NDMA_READ or NDMA_WRITE (which includes reading)
+ *
+ * DMA_BUF_IOCTL_SYNC: waits for the fences of others, then makes the CPU see what devices wrote.
+ *
+ * Return: 0; -EINVAL: @access; -EPERM: NDMA_WRITE on a read-only handle; -EINTR: a signal came
+ * while it waited; call again.
+ */
 int ndma_buffer_sync_begin(struct ndma_buffer *buffer, uint32_t access);
+
+/**
+ * ndma_buffer_sync_end() - after it
+ * @buffer: the buffer
+ * @access: as it was begun
+ *
+ * Makes devices see what the CPU wrote.
+ *
+ * Return: as ndma_buffer_sync_begin().
+ */
 int ndma_buffer_sync_end(struct ndma_buffer *buffer, uint32_t access);
 
-/* leases: any thread, also several at a time */
+/* ---------------------------------------------------------------- leases */
+
+/**
+ * ndma_lease_acquire() - say that somebody looks
+ * @buffer: the buffer
+ * @access: NDMA_READ or NDMA_WRITE (which includes reading)
+ * @lease: written: give it to ndma_lease_release()
+ *
+ * While any lease is held the layout cannot change, and no transfer begins that would contradict it
+ * (from a device: any lease; to a device: leases to write), except one with a guard. The object's
+ * users of one kind share one lease in the kernel: the first and the last cost a system call, those
+ * between none (on an imported buffer, or during a transfer of this process, one: to ask whether
+ * it still holds). Any thread, also several at a time.
+ *
+ * Return: 0; -EINVAL: @access; -EPERM: NDMA_WRITE on a read-only handle; -EBUSY: a device owns the
+ * buffer (to a device: reading is allowed); -ESTALE: this process's lease was revoked, release all
+ * first; -EMFILE: too many buffers leased by this process; -EOWNERDEAD, once: the owner died in a
+ * transfer to the buffer, what it holds is not to be trusted; call again to look all the same.
+ */
 int ndma_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease);
+
+/**
+ * ndma_lease_release() - nobody looks any more
+ * @buffer: the buffer
+ * @lease: from ndma_lease_acquire() on the same object, once
+ *
+ * Any thread, also several at a time.
+ *
+ * Return: 0; -EINVAL: not held; -ESTALE: the last of this kind, and it had been revoked; it is
+ * released all the same.
+ */
 int ndma_lease_release(struct ndma_buffer *buffer, uint32_t lease);
 
-/* transfers */
+/* ---------------------------------------------------------------- transfers */
+
+/**
+ * ndma_transfer_begin() - give the buffer to a device
+ * @buffer: a buffer that this process created
+ * @direction: NDMA_FROM_DEVICE, NDMA_TO_DEVICE or NDMA_BOTH
+ * @guard: what a touch by the CPU meets: NDMA_GUARD_NONE: nothing, leases alone protect;
+ *   NDMA_GUARD_BLOCK: it sleeps until the end; NDMA_GUARD_SIGBUS
+ * @flags: NDMA_TRANSFER_FENCE: publish a fence on the dma-buf; or 0
+ * @timeout_ns: deadline from now, 1 ns to one hour. At it the buffer is the CPU's again and the
+ *   transfer is marked aborted; nobody has stopped the hardware
+ * @transfer: written: give it to ndma_transfer_end()
+ *
+ * May sleep for the fences of others, at most until the deadline. Other calls on the buffer may
+ * come from other threads meanwhile.
+ *
+ * Return: 0; -EINVAL: an argument; -EBUSY: leased, in a transfer, or pinned, the words say by whom;
+ * -EPERM: not the owner, a read-only handle, or a foreign dma-buf; -ETIMEDOUT: the fences of others;
+ * -EOPNOTSUPP: no such guard or fence on this machine or backend; -EINTR: nothing began, call
+ * again; -EMFILE.
+ */
 int ndma_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 			uint32_t flags, uint64_t timeout_ns, uint32_t *transfer);
+
+/**
+ * ndma_transfer_end() - the device is done
+ * @buffer: the buffer
+ * @transfer: from ndma_transfer_begin()
+ *
+ * Stop the device first. May come from any thread, also while others sleep in a guard.
+ *
+ * Return: 0; -ETIMEDOUT: the deadline had ended it already, what the buffer holds is not to be
+ * trusted; -EINVAL: that transfer is not in progress.
+ */
 int ndma_transfer_end(struct ndma_buffer *buffer, uint32_t transfer);
 
 /* ---------------------------------------------------------------- sources */
 
-/** Names of the sources there are, "sim0": fills at most `room`, returns how many there are. */
+/**
+ * ndma_source_list() - names of the sources there are
+ * @names: filled, at most @room of them, "sim0"; in order where all fit; may be NULL for @room 0
+ * @room: entries there
+ *
+ * Any thread.
+ *
+ * Return: how many there are, which may be more than @room; -EINVAL: NDMA_BACKEND; -ENODEV:
+ * NDMA_BACKEND=kernel and the module is not loaded.
+ */
 int ndma_source_list(char (*names)[NDMA_NAME_MAX], size_t room);
 
-/** -ENOENT: no such source (the message lists those there are); -EACCES: the message says which
- * group to join; -ENODEV: module not loaded, the message says how. */
+/**
+ * ndma_source_open() - a source by its name
+ * @name: as in /dev/ndma, "sim0"
+ * @out: the source, closed by the caller with ndma_source_close()
+ *
+ * Its controls are at their presets, and its own: another object's are not touched. Where the
+ * module is not loaded, "sim0" is memfd's.
+ *
+ * Return: 0; -EINVAL: no name of a source, or NDMA_BACKEND; -ENOENT: none of that name, the words
+ * list those there are; -EACCES: no permission, the words name the group to join; -ENODEV: the
+ * module is not loaded, or the source is leaving; -EMFILE.
+ */
 int ndma_source_open(const char *name, struct ndma_source **out);
+
+/**
+ * ndma_source_close() - end an object
+ * @source: the source, or NULL
+ *
+ * Streams made from it go on.
+ */
 void ndma_source_close(struct ndma_source *source);
+
+/**
+ * ndma_source_name() - its name
+ * @source: the source
+ *
+ * Return: "sim0"; valid until ndma_source_close().
+ */
 const char *ndma_source_name(const struct ndma_source *source);
+
+/**
+ * ndma_source_is_simulated() - is there no hardware behind it?
+ * @source: the source
+ *
+ * Return: true for memfd's, and for the kernel's sources in software.
+ */
 bool ndma_source_is_simulated(const struct ndma_source *source);
+
+/**
+ * ndma_source_info() - what the source is and can do
+ * @source: the source
+ * @info: written whole; rate is that of the controls as they are now
+ *
+ * Return: 0; -ENODEV: the source is gone.
+ */
 int ndma_source_info(const struct ndma_source *source, struct ndma_source_info *info);
+
+/**
+ * ndma_source_format() - one kind of sample that the source makes
+ * @source: the source
+ * @index: 0 (the default) to info.formats - 1
+ * @format: written whole
+ *
+ * Return: 0; -EINVAL: @index; -ENODEV.
+ */
 int ndma_source_format(const struct ndma_source *source, uint32_t index, struct ndma_source_format *format);
+
+/**
+ * ndma_source_channel() - one channel of the source
+ * @source: the source
+ * @index: 0 to info.channels - 1
+ * @channel: written whole; scale is that of the controls as they are now
+ *
+ * Return: 0; -EINVAL: @index; -ENODEV.
+ */
 int ndma_source_channel(const struct ndma_source *source, uint32_t index, struct ndma_source_channel *channel);
 
-/** Next control behind `id` (0: the first): 1, 0 at the end, or negative. */
+/* ---------------------------------------------------------------- controls */
+
+/**
+ * ndma_control_next() - enumerate the source's settings
+ * @source: the source
+ * @id: 0 for the first, then info->id of the one before
+ * @info: written whole where there is one
+ *
+ * Return: 1; 0: no more; -ENODEV.
+ */
 int ndma_control_next(const struct ndma_source *source, uint32_t id, struct ndma_control_info *info);
+
+/**
+ * ndma_control_find() - a setting by its name
+ * @source: the source
+ * @name: "rate"
+ * @info: written whole, on success only
+ *
+ * Return: 0; -ENOENT: none of that name, the words list those there are; -ENODEV.
+ */
 int ndma_control_find(const struct ndma_source *source, const char *name, struct ndma_control_info *info);
+
+/**
+ * ndma_control_menu() - the name of one value of a menu
+ * @source: the source
+ * @id: a control of type NDMA_CONTROL_MENU
+ * @index: the value, 0 to its max
+ * @name: written: "sine"
+ *
+ * Return: 0; -EINVAL: @id or @index; -ENODEV.
+ */
 int ndma_control_menu(const struct ndma_source *source, uint32_t id, uint32_t index, char name[NDMA_NAME_MAX]);
+
+/**
+ * ndma_control_get() - a setting's value
+ * @source: the source
+ * @id: a control
+ * @value: written: in 10^exponent of its unit
+ *
+ * Return: 0; -EINVAL: no such control; -ENODEV.
+ */
 int ndma_control_get(const struct ndma_source *source, uint32_t id, int64_t *value);
-/** -ERANGE: the message names the nearest valid value. Streams made afterwards start with it. */
+
+/**
+ * ndma_control_set() - change a setting
+ * @source: the source
+ * @id: a control
+ * @value: in 10^exponent of its unit, min + k * step; of a button: ignored
+ *
+ * For streams that are made afterwards; those that exist have their own, ndma_stream_control_set().
+ *
+ * Return: 0; -ERANGE: the words name the range and the nearest valid value; -EINVAL: no such
+ * control, or the source refuses the value together with another; -ENODEV.
+ */
 int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t value);
 
 /* ---------------------------------------------------------------- streams */
 
+/**
+ * struct ndma_stream_options - what kind of stream; begin with NDMA_STREAM_OPTIONS_INIT
+ * @samples: of one channel in a frame, a multiple of info.samples_step; required
+ * @frames: how many frames, info.frames_min to info.frames_max; 0: 16
+ * @channels: how many, from the first; 0: all
+ * @format: PEP 3118 format of a number, as a source_format has it ("h" and "=h" mean the machine's
+ *   byte order); NULL: the source's first
+ * @iq: two numbers a sample (I/Q): the formats with NDMA_FORMAT_IQ; else those without
+ * @order: NDMA_ORDER_PLANAR or NDMA_ORDER_INTERLEAVED; 0: what the format has, planar if both
+ * @policy: NDMA_POLICY_DROP: no free frame, the newest is lost; NDMA_POLICY_LATEST: the oldest that
+ *   was not taken is used again
+ * @guard: NDMA_GUARD_NONE, or NDMA_GUARD_SIGBUS: a touch of a frame that the caller does not
+ *   hold gets SIGBUS; to find bugs
+ * @node: NUMA node, or NDMA_NODE_ANY: the device's own
+ * @writable: map frames to read and write; else to read
+ */
 struct ndma_stream_options {
-	uint64_t samples;	/* of one channel in a frame; required */
-	uint32_t frames;	/* 0: 16 */
-	uint32_t channels;	/* 0: all */
-	const char *format;	/* "<h"; NULL: the source's first */
-	bool iq;		/* with format: the I/Q one */
-	uint32_t order;		/* NDMA_ORDER_…; 0: the format's first */
-	uint32_t policy;	/* NDMA_POLICY_… */
-	uint32_t guard;		/* NDMA_GUARD_NONE or NDMA_GUARD_SIGBUS */
-	int node;		/* NDMA_NODE_ANY, or a node */
-	bool writable;		/* map frames read-write */
+	uint64_t samples;
+	uint32_t frames;
+	uint32_t channels;
+	const char *format;
+	bool iq;
+	uint32_t order;
+	uint32_t policy;
+	uint32_t guard;
+	int node;
+	bool writable;
 };
 
+/** Initial value of struct ndma_stream_options: all defaults; samples is still required. */
 #define NDMA_STREAM_OPTIONS_INIT { .node = NDMA_NODE_ANY }
 
-/** One frame in the caller's hands, from next to release. Plain data: copy it as you like, release
- * it once. */
+/**
+ * struct ndma_frame - one frame in the caller's hands, from next to release
+ * @completion: what the source said of it: index, flags (NDMA_FRAME_…), sequence, timestamp_ns
+ *   (CLOCK_MONOTONIC), bytes_used …; see struct ndma_completion
+ * @data: its first byte; bytes_used bytes are valid samples. In planar order a frame that is
+ *   short (NDMA_FRAME_PARTIAL) has its planes where a whole one has them: see ndma_frame_layout()
+ * @dropped: frames lost between the one taken before it and this one
+ *
+ * Plain data: copy it as you like, release it once.
+ */
 struct ndma_frame {
 	struct ndma_completion completion;
-	void *data;		/* completion.bytes_used bytes of valid samples */
-	uint64_t dropped;	/* frames lost since the one taken before it */
+	void *data;
+	uint64_t dropped;
 };
 
-/** Opens the source a second time, with its controls as they are now; memory, rings, mapping. */
+/**
+ * ndma_stream_create() - memory, rings and mapping for a run of a source
+ * @source: the source; its controls are copied as they are now. It may be closed afterwards
+ * @options: copied
+ * @out: the stream, freed by the caller with ndma_stream_free()
+ *
+ * Return: 0; -EINVAL: an option, the words say what the source can do; -EBUSY: the source has no
+ * stream left; -EOPNOTSUPP: memory that the device reaches does not exist in that size, or no such
+ * guard; -EDQUOT; -ENOMEM; -EMFILE; -ENODEV; -EACCES.
+ */
 int ndma_stream_create(const struct ndma_source *source, const struct ndma_stream_options *options,
 		       struct ndma_stream **out);
-/** Stops the device at once. Mapped frames stay readable until ndma_stream_free(). Any thread,
- * also while another waits in next: that one gets what is ready, then 0. */
+
+/**
+ * ndma_stream_close() - stop the device, let go of the source
+ * @stream: the stream, or NULL; a second time does nothing
+ *
+ * Returns when the device touches no frame any more. Any thread, also while others are in calls on
+ * the stream: who waits for a frame gets what is ready, then 0. Frames that are ready can still be
+ * taken, those that are held stay readable, until ndma_stream_free(); ndma_stream_stats() keeps the
+ * last numbers.
+ */
 void ndma_stream_close(struct ndma_stream *stream);
-/** Closes if needed, unmaps the frames, frees. No frame may be touched afterwards. */
+
+/**
+ * ndma_stream_free() - end an object
+ * @stream: the stream, or NULL; closed if it is not yet
+ *
+ * Unmaps all frames: none may be touched afterwards. No other thread may be in a call on it.
+ */
 void ndma_stream_free(struct ndma_stream *stream);
 
+/**
+ * ndma_stream_start() - let the source fill frames
+ * @stream: the stream
+ * @count: stop after so many, lost ones included; 0: go on until stopped
+ *
+ * What describes frames (rate, scale, start time) is noted now. Sequence numbers go on across
+ * restarts.
+ *
+ * Return: 0; -EBUSY: it runs; -ENODEV: the source is gone; -EBADF: closed.
+ */
 int ndma_stream_start(struct ndma_stream *stream, uint64_t count);
-int ndma_stream_stop(struct ndma_stream *stream);	/* any thread */
 
-/** 1: a frame; 0: the stream ended (stopped, or `count` reached); -ETIMEDOUT, -EAGAIN
- * (timeout_ns 0), -EINTR, -ENODEV (gone, nothing ready), -EBUSY (the caller holds every frame).
- * No system call where one is ready. */
+/**
+ * ndma_stream_stop() - no more frames
+ * @stream: the stream; one that does not run, or is closed, is fine
+ *
+ * Returns when the device is quiet. Ready frames stay ready; whoever waits gets them, then 0. Any
+ * thread, also while others are in calls on the stream.
+ *
+ * Return: 0; -ENODEV: the source is gone.
+ */
+int ndma_stream_stop(struct ndma_stream *stream);
+
+/**
+ * ndma_stream_next() - take a frame
+ * @stream: the stream
+ * @frame: written whole where there is one; given back with ndma_stream_release()
+ * @timeout_ns: wait at most so long; 0: do not wait; negative: no limit
+ *
+ * No system call where a frame is ready. One thread at a time takes; another may release.
+ *
+ * Return: 1: a frame; 0: the stream ended (stopped, closed, never started, or count reached) and
+ * nothing is ready; -ETIMEDOUT; -EAGAIN: @timeout_ns is 0 and none is ready; -EBUSY: the caller
+ * holds every frame, so none can come; -EINTR: a signal came first, call again; -ENODEV: the source
+ * is gone and nothing is ready.
+ */
 int ndma_stream_next(struct ndma_stream *stream, struct ndma_frame *frame, int64_t timeout_ns);
-/** Up to `room` frames, at least `min` unless the stream ends. */
+
+/**
+ * ndma_stream_next_batch() - take several frames
+ * @stream: the stream
+ * @frames: room for @room frames
+ * @min: wait for so many, 1 to the smaller of @room and the stream's frames
+ * @room: take at most so many
+ * @timeout_ns: as ndma_stream_next()
+ *
+ * Never throws away what it took: an error is answered only where there is nothing to give, fewer
+ * than @min frames mean that the wait ended early. Threads as ndma_stream_next().
+ *
+ * Return: how many frames; 0: the stream ended; errors as ndma_stream_next(); -EINVAL: @min.
+ */
 int ndma_stream_next_batch(struct ndma_stream *stream, struct ndma_frame *frames, size_t min, size_t room,
 			   int64_t timeout_ns);
-/** Sleeps until `min` are ready; returns how many are. */
+
+/**
+ * ndma_stream_wait() - sleep until frames are ready, and take none
+ * @stream: the stream
+ * @min: so many, 1 to the stream's frames
+ * @timeout_ns: as ndma_stream_next()
+ *
+ * For whoever takes by <ndma_ring.h>. Threads as ndma_stream_next().
+ *
+ * Return: how many are ready: at least @min, or fewer where the stream ended; errors as
+ * ndma_stream_next(), also while fewer than @min are ready; -EINVAL: @min.
+ */
 int ndma_stream_wait(struct ndma_stream *stream, uint32_t min, int64_t timeout_ns);
-/** Gives a frame back. Beside next also from another thread, one at a time. -EINVAL: not held. */
+
+/**
+ * ndma_stream_release() - give a frame back to the device
+ * @stream: the stream it was taken from; may be closed
+ * @frame: the frame or a copy of it
+ *
+ * In any order. No system call, unless the device sleeps for lack of frames. One thread at a time
+ * releases; another may take.
+ *
+ * Return: 0; -EINVAL: not held: released already, or never taken.
+ */
 int ndma_stream_release(struct ndma_stream *stream, const struct ndma_frame *frame);
+
+/**
+ * ndma_stream_kick() - let the device have released frames now
+ * @stream: the stream
+ *
+ * Only for whoever releases by <ndma_ring.h>, where ndma_ring_release() answered true. Any thread.
+ *
+ * Return: 0, also where the stream is closed; -ENODEV: the source is gone.
+ */
 int ndma_stream_kick(struct ndma_stream *stream);
 
-int ndma_stream_fd(const struct ndma_stream *stream);	/* for poll: readable when a frame is ready */
-struct ndma_ring *ndma_stream_ring(struct ndma_stream *stream);	/* for <ndma_ring.h> */
+/**
+ * ndma_stream_fd() - for poll, epoll and select
+ * @stream: the stream
+ *
+ * POLLIN: a frame is ready, or the stream has ended, and ndma_stream_next() does not sleep; POLLHUP:
+ * the source is gone. Level-triggered. Do not read from it, nor close it.
+ *
+ * Return: the library's file descriptor; -1 once closed: take it out of an epoll set before.
+ */
+int ndma_stream_fd(const struct ndma_stream *stream);
+
+/**
+ * ndma_stream_ring() - what <ndma_ring.h> works on
+ * @stream: the stream
+ *
+ * Return: the ring; check its version: ndma_ring_open() does. Valid until ndma_stream_free().
+ */
+struct ndma_ring *ndma_stream_ring(struct ndma_stream *stream);
+
+/**
+ * ndma_stream_setup() - what the stream is
+ * @stream: the stream
+ *
+ * Return: its setup with all outputs: frames, frame_bytes, layout of a whole frame, …; valid until
+ * ndma_stream_free(). Any thread.
+ */
 const struct ndma_stream_setup *ndma_stream_setup(const struct ndma_stream *stream);
-/** Layout of one frame's valid samples: cut on the sample axis where the frame is short. */
-int ndma_frame_layout(const struct ndma_stream *stream, const struct ndma_frame *frame, struct ndma_layout *layout);
-/** Snapshot of the source and channels at the start. */
+
+/**
+ * ndma_stream_info() - what the source is, for this stream
+ * @stream: the stream
+ * @info: written whole: as it was at the last start; before the first: as it is now
+ *
+ * Return: 0; before the first start: -ENODEV, -EBADF (closed).
+ */
 int ndma_stream_info(const struct ndma_stream *stream, struct ndma_source_info *info);
+
+/**
+ * ndma_stream_channel() - one channel, for this stream
+ * @stream: the stream
+ * @index: 0 to the stream's channels - 1
+ * @channel: written whole: as it was at the last start; before the first: as it is now
+ *
+ * Return: 0; -EINVAL: @index; before the first start: -ENODEV, -EBADF (closed).
+ */
 int ndma_stream_channel(const struct ndma_stream *stream, uint32_t index, struct ndma_source_channel *channel);
+
+/**
+ * ndma_stream_stats() - counts since the stream was made
+ * @stream: the stream; closed: as they were then
+ * @stats: written whole
+ *
+ * Any thread, also while others are in calls on the stream.
+ *
+ * Return: 0.
+ */
 int ndma_stream_stats(const struct ndma_stream *stream, struct ndma_stream_stats *stats);
-/** Calendar time of a frame, ns since 1970. */
+
+/**
+ * ndma_stream_control_get() - a setting of this stream
+ * @stream: the stream
+ * @id: a control of its source
+ * @value: written: in 10^exponent of its unit
+ *
+ * Any thread.
+ *
+ * Return: 0; -EINVAL: no such control; -EBADF: closed; -ENODEV.
+ */
+int ndma_stream_control_get(const struct ndma_stream *stream, uint32_t id, int64_t *value);
+
+/**
+ * ndma_stream_control_set() - change a setting of this stream
+ * @stream: the stream
+ * @id: a control of its source; a button is pressed
+ * @value: in 10^exponent of its unit
+ *
+ * Any thread.
+ *
+ * Return: 0; -ERANGE: the words name the nearest valid value; -EBUSY: it cannot change while the
+ * stream runs; -EINVAL: no such control; -EBADF: closed; -ENODEV.
+ */
+int ndma_stream_control_set(struct ndma_stream *stream, uint32_t id, int64_t value);
+
+/* ---------------------------------------------------------------- frames */
+
+/**
+ * ndma_frame_layout() - what a frame's bytes are
+ * @stream: the stream it was taken from
+ * @frame: a frame
+ * @layout: written whole: [channel, sample], and a last dimension of 2 for I/Q; offset from
+ *   frame->data. Of a short frame the samples that are valid: bytes_used divided by the channels
+ *
+ * Return: 0.
+ */
+int ndma_frame_layout(const struct ndma_stream *stream, const struct ndma_frame *frame, struct ndma_layout *layout);
+
+/**
+ * ndma_frame_realtime_ns() - calendar time of a frame
+ * @stream: the stream it was taken from
+ * @frame: a frame
+ *
+ * Steps of the calendar clock since the stream's last start do not count.
+ *
+ * Return: its time stamp in ns since 1970-01-01 UTC.
+ */
 int64_t ndma_frame_realtime_ns(const struct ndma_stream *stream, const struct ndma_frame *frame);
-/** A read-only dma-buf of one held frame; the caller closes it. */
+
+/**
+ * ndma_frame_export() - one held frame as a buffer of its own
+ * @stream: the stream it was taken from
+ * @frame: a frame that is held
+ *
+ * For another process or device: ndma_buffer_import() takes it, with its layout. The device does
+ * not get the frame again until this handle's last copy is gone, also after its release.
+ *
+ * Return: a new read-only dma-buf (close-on-exec), closed by the caller; -EINVAL: not held;
+ * -EMFILE; -EBADF: the stream is closed.
+ */
 int ndma_frame_export(struct ndma_stream *stream, const struct ndma_frame *frame);
 
 #ifdef __cplusplus

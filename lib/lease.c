@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Leases. The users of one object share one lease of each kind at the backend, taken for the first
+ * and dropped with the last: a thousand views cost two system calls.
+ */
+#include <stdio.h>
+
+#include "internal.h"
+
+int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access)
+{
+	int rc = ndma_process_check(buffer->process, "buffer");
+
+	if (rc)
+		return rc;
+	if (access != NDMA_READ && access != NDMA_WRITE)
+		return ndma_set_error(EINVAL, "access %u: expected NDMA_READ or NDMA_WRITE", access);
+	if (access == NDMA_WRITE && buffer->readonly)
+		return ndma_set_error(EPERM, "this handle of the buffer is read-only: ask for "
+				      "NDMA_READ");
+	return 0;
+}
+
+/* One holder as words, "2 leases to read (process 123)". */
+static int describe(char *words, size_t room, const struct ndma_holder *holder)
+{
+	static const char *const nouns[] = {
+		[NDMA_HOLDER_LEASE] = "lease", [NDMA_HOLDER_TRANSFER] = "transfer",
+		[NDMA_HOLDER_IMPORTER] = "importing device", [NDMA_HOLDER_FRAME] = "exported frame",
+	};
+	const char *noun = "holder";
+	const char *how = "";
+	char process[32] = "";
+
+	if (holder->kind < sizeof(nouns) / sizeof(*nouns) && nouns[holder->kind])
+		noun = nouns[holder->kind];
+	if (holder->kind == NDMA_HOLDER_LEASE)
+		how = holder->access == NDMA_WRITE ? " to write" : " to read";
+	if (holder->pid > 0)
+		snprintf(process, sizeof(process), " (process %d)", holder->pid);
+	return snprintf(words, room, "%u %s%s%s%s", holder->count, noun,
+			holder->count == 1 ? "" : "s", how, process);
+}
+
+int ndma_buffer_busy(const struct ndma_buffer *buffer, const char *what)
+{
+	struct ndma_holder holders[8];
+	char list[512] = "";
+	size_t length = 0;
+	int count, shown, i;
+
+	count = buffer->backend->buffer_holders(buffer, holders, 8);
+	shown = count < 8 ? count : 8;
+	for (i = 0; i < shown && length + 80 < sizeof(list); i++) {
+		if (i)
+			length += snprintf(list + length, sizeof(list) - length, ", ");
+		length += describe(list + length, sizeof(list) - length, &holders[i]);
+	}
+	if (count > i)
+		snprintf(list + length, sizeof(list) - length, " and %d more", count - i);
+	return ndma_set_error(EBUSY, "%s while somebody holds the buffer: %s", what,
+			      count > 0 ? list : "who has let go meanwhile; try again");
+}
+
+/*
+ * May one more user join the lease that is held? Where only this process begins transfers and
+ * none is on, yes. Else the holder of the truth is asked: a guarded transfer may have begun over
+ * the lease, or the owner may have revoked it.
+ */
+static int check_joining(struct ndma_buffer *buffer, uint32_t access)
+{
+	struct ndma_buffer_info info = { .size = sizeof(info), .fd = buffer->fd };
+	int rc;
+
+	if (buffer->owned && !ndma_transfer_is_on())
+		return 0;
+	rc = buffer->backend->buffer_info(buffer, &info);
+	if (rc)
+		return rc;
+	if (info.owner == NDMA_OWNER_DEVICE &&
+	    !(info.direction == NDMA_TO_DEVICE && access == NDMA_READ))
+		return -EBUSY;
+	if (!info.own_leases)
+		return ndma_set_error(ESTALE, "the buffer's owner has revoked this process's lease: "
+				      "drop every view of it, then take a new one");
+	return 0;
+}
+
+NDMA_API int ndma_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease)
+{
+	uint32_t kind = access == NDMA_WRITE;
+	int rc;
+
+	rc = ndma_buffer_check_access(buffer, access);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&buffer->lock);
+	if (buffer->counts[kind])
+		rc = check_joining(buffer, access);
+	else
+		rc = buffer->backend->lease_acquire(buffer, access, &buffer->leases[kind]);
+	if (!rc) {
+		buffer->counts[kind]++;
+		*lease = access;
+	}
+	pthread_mutex_unlock(&buffer->lock);
+	if (rc == -EBUSY)
+		return ndma_buffer_busy(buffer, access == NDMA_WRITE ? "no lease to write is given"
+								     : "no lease to read is given");
+	return rc;
+}
+
+NDMA_API int ndma_lease_release(struct ndma_buffer *buffer, uint32_t lease)
+{
+	uint32_t kind = lease == NDMA_WRITE;
+	int rc;
+
+	rc = ndma_process_check(buffer->process, "buffer");
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&buffer->lock);
+	if ((lease != NDMA_READ && lease != NDMA_WRITE) || !buffer->counts[kind])
+		rc = ndma_set_error(EINVAL, "lease %u is not held on this buffer", lease);
+	else if (!--buffer->counts[kind])
+		rc = buffer->backend->lease_release(buffer, buffer->leases[kind]);
+	pthread_mutex_unlock(&buffer->lock);
+	return rc;
+}
+
+NDMA_API int ndma_buffer_revoke(struct ndma_buffer *buffer)
+{
+	int rc = ndma_process_check(buffer->process, "buffer");
+
+	return rc ? rc : buffer->backend->buffer_revoke(buffer);
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+/* Sources and their controls: what is alike on every backend. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+void ndma_source_init(struct ndma_source *source, const struct ndma_backend *backend, int fd,
+		      const char *name)
+{
+	source->backend = backend;
+	source->process = ndma_process_id();
+	source->fd = fd;
+	strncpy(source->name, name, sizeof(source->name) - 1);
+}
+
+/* By name, numbers by value: edu2 before edu10. */
+static int compare_names(const void *left, const void *right)
+{
+	return strverscmp(left, right);
+}
+
+NDMA_API int ndma_source_list(char (*names)[NDMA_NAME_MAX], size_t room)
+{
+	const struct ndma_backend *backend = ndma_backend_choose();
+	int count;
+
+	if (!backend)
+		return -EINVAL;
+	count = backend->source_list(names, room);
+	if (count > 1)
+		qsort(names, (size_t)count < room ? (size_t)count : room, sizeof(*names),
+		      compare_names);
+	return count;
+}
+
+/* Without the module, simulated sources alone are to be had, and from memfd. */
+static const struct ndma_backend *backend_of(const char *name)
+{
+	const struct ndma_backend *backend = ndma_backend_choose();
+
+	if (!ndma_backend_is_free() || backend != &ndma_backend_memfd || !strncmp(name, "sim", 3))
+		return backend;
+	return &ndma_backend_kernel;
+}
+
+NDMA_API int ndma_source_open(const char *name, struct ndma_source **out)
+{
+	const struct ndma_backend *backend;
+	size_t length = strlen(name);
+
+	if (!length || length >= NDMA_NAME_MAX || strchr(name, '/'))
+		return ndma_set_error(EINVAL, "\"%.64s\" is no name of a source: expected one as "
+				      "\"sim0\"", name);
+	backend = backend_of(name);
+	return backend ? backend->source_open(name, out) : -EINVAL;
+}
+
+NDMA_API void ndma_source_close(struct ndma_source *source)
+{
+	if (source)
+		source->backend->source_free(source);
+}
+
+NDMA_API const char *ndma_source_name(const struct ndma_source *source)
+{
+	return source->name;
+}
+
+NDMA_API bool ndma_source_is_simulated(const struct ndma_source *source)
+{
+	struct ndma_source_info info;
+
+	return source->backend == &ndma_backend_memfd ||
+	       (!ndma_source_info(source, &info) && info.flags & NDMA_SOURCE_SOFTWARE);
+}
+
+NDMA_API int ndma_source_info(const struct ndma_source *source, struct ndma_source_info *info)
+{
+	int rc = ndma_process_check(source->process, "source");
+
+	if (rc)
+		return rc;
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	return source->backend->source_info(source, info);
+}
+
+NDMA_API int ndma_source_format(const struct ndma_source *source, uint32_t index,
+				struct ndma_source_format *format)
+{
+	int rc = ndma_process_check(source->process, "source");
+
+	if (rc)
+		return rc;
+	memset(format, 0, sizeof(*format));
+	format->size = sizeof(*format);
+	format->index = index;
+	return source->backend->source_format(source, index, format);
+}
+
+NDMA_API int ndma_source_channel(const struct ndma_source *source, uint32_t index,
+				 struct ndma_source_channel *channel)
+{
+	int rc = ndma_process_check(source->process, "source");
+
+	if (rc)
+		return rc;
+	memset(channel, 0, sizeof(*channel));
+	channel->size = sizeof(*channel);
+	channel->index = index;
+	return source->backend->source_channel(source, index, channel);
+}
+
+static int query(const struct ndma_source *source, uint32_t id, struct ndma_control_info *info)
+{
+	int rc = ndma_process_check(source->process, "source");
+
+	if (rc)
+		return rc;
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	info->id = id;
+	return source->backend->control_query(source, id, info);
+}
+
+NDMA_API int ndma_control_next(const struct ndma_source *source, uint32_t id,
+			       struct ndma_control_info *info)
+{
+	int rc = query(source, (id & ~NDMA_CONTROL_NEXT) | NDMA_CONTROL_NEXT, info);
+
+	if (rc == -EINVAL)
+		return 0;
+	return rc ? rc : 1;
+}
+
+NDMA_API int ndma_control_find(const struct ndma_source *source, const char *name,
+			       struct ndma_control_info *info)
+{
+	struct ndma_control_info seen = { 0 };
+	char list[512] = "";
+	int rc;
+
+	while ((rc = ndma_control_next(source, seen.id, &seen)) > 0) {
+		if (!strcmp(seen.name, name)) {
+			*info = seen;
+			return 0;
+		}
+		if (strlen(list) + sizeof(seen.name) + 2 < sizeof(list))
+			strcat(strcat(list, *list ? ", " : ""), seen.name);
+	}
+	if (rc < 0)
+		return rc;
+	return ndma_set_error(ENOENT, "%s has no control \"%s\": it has %s", source->name, name,
+			      *list ? list : "none");
+}
+
+NDMA_API int ndma_control_menu(const struct ndma_source *source, uint32_t id, uint32_t index,
+			       char name[NDMA_NAME_MAX])
+{
+	int rc = ndma_process_check(source->process, "source");
+
+	return rc ? rc : source->backend->control_menu(source, id, index, name);
+}
+
+NDMA_API int ndma_control_get(const struct ndma_source *source, uint32_t id, int64_t *value)
+{
+	int rc = ndma_process_check(source->process, "source");
+
+	return rc ? rc : source->backend->control_get(source, id, value);
+}
+
+int ndma_control_error(const struct ndma_control_info *info, int rc, int64_t value, int64_t nearest)
+{
+	char unit[48] = "";
+
+	if (rc == -EBUSY)
+		return ndma_set_error(EBUSY, "%s cannot change while the stream runs: stop it first",
+				      info->name);
+	if (rc != -ERANGE)
+		return rc;
+	if (info->exponent)
+		snprintf(unit, sizeof(unit), " (10^%d %s)", info->exponent, info->unit);
+	else if (*info->unit)
+		snprintf(unit, sizeof(unit), " %s", info->unit);
+	return ndma_set_error(ERANGE, "%s = %lld: expected %lld to %lld in steps of %lld%s; the nearest "
+			      "is %lld", info->name, (long long)value, (long long)info->min,
+			      (long long)info->max, (long long)info->step, unit, (long long)nearest);
+}
+
+NDMA_API int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t value)
+{
+	struct ndma_control_info info;
+	int64_t nearest = value;
+	int rc;
+
+	rc = query(source, id & ~NDMA_CONTROL_NEXT, &info);
+	if (rc)
+		return rc;
+	rc = source->backend->control_set(source, id, &nearest);
+	return rc ? ndma_control_error(&info, rc, value, nearest) : 0;
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+/* Streams: setting one up, starting, stopping, closing. Taking frames is in frame.c. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stream.h"
+
+void ndma_stream_init(struct ndma_stream *stream, const struct ndma_backend *backend, int fd,
+		      const struct ndma_stream_setup *setup)
+{
+	stream->backend = backend;
+	stream->process = ndma_process_id();
+	stream->fd = fd;
+	stream->setup = *setup;
+	pthread_mutex_init(&stream->lock, NULL);
+	pthread_cond_init(&stream->left, NULL);
+}
+
+int ndma_stream_enter(struct ndma_stream *stream)
+{
+	int rc = ndma_process_check(stream->process, "stream");
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&stream->lock);
+	if (stream->closed)
+		rc = ndma_set_error(EBADF, "this stream of %s is closed", stream->name);
+	else
+		stream->users++;
+	pthread_mutex_unlock(&stream->lock);
+	return rc;
+}
+
+void ndma_stream_leave(struct ndma_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	if (!--stream->users)
+		pthread_cond_broadcast(&stream->left);
+	pthread_mutex_unlock(&stream->lock);
+}
+
+static int make_ring(struct ndma_stream *stream)
+{
+	const struct ndma_stream_setup *setup = &stream->setup;
+	struct ndma_ring *ring = &stream->ring;
+
+	ring->held = calloc(setup->frames, sizeof(*ring->held));
+	if (!ring->held)
+		return ndma_set_error(ENOMEM, "no memory to note %u frames", setup->frames);
+	ring->version = NDMA_RING_VERSION;
+	ring->mask = setup->entries - 1;
+	ring->completions = stream->completions;
+	ring->releases = stream->releases;
+	ring->data = stream->data;
+	ring->stride = setup->frame_stride;
+	ring->policy = setup->policy;
+	ring->frames = setup->frames;
+	return 0;
+}
+
+NDMA_API int ndma_stream_create(const struct ndma_source *source,
+				const struct ndma_stream_options *options, struct ndma_stream **out)
+{
+	struct ndma_stream_setup setup;
+	struct ndma_stream *stream;
+	int rc;
+
+	rc = ndma_stream_resolve(source, options, &setup);
+	if (rc)
+		return rc;
+	rc = source->backend->stream_create(source, &setup, options->writable, &stream);
+	if (rc)
+		return rc;
+	memcpy(stream->name, source->name, sizeof(stream->name));
+	rc = make_ring(stream);
+	if (rc) {
+		ndma_stream_free(stream);
+		return rc;
+	}
+	*out = stream;
+	return 0;
+}
+
+NDMA_API void ndma_stream_close(struct ndma_stream *stream)
+{
+	bool closed;
+
+	if (!stream || stream->process != ndma_process_id())
+		return;
+	pthread_mutex_lock(&stream->lock);
+	closed = stream->closed;
+	stream->closed = true;
+	pthread_mutex_unlock(&stream->lock);
+	if (closed)
+		return;
+	/*
+	 * Nobody starts it any more; whoever sleeps wakes and leaves. The fd's number may be used
+	 * again as soon as it is closed: so only when nobody is about to use it.
+	 */
+	stream->backend->stream_stop(stream);
+	pthread_mutex_lock(&stream->lock);
+	while (stream->users)
+		pthread_cond_wait(&stream->left, &stream->lock);
+	pthread_mutex_unlock(&stream->lock);
+	stream->last.size = sizeof(stream->last);
+	stream->backend->stream_stats(stream, &stream->last);
+	stream->backend->stream_close(stream);
+	stream->fd = -1;
+}
+
+NDMA_API void ndma_stream_free(struct ndma_stream *stream)
+{
+	if (!stream)
+		return;
+	if (stream->process == ndma_process_id())
+		ndma_stream_close(stream);
+	else if (stream->fd >= 0)
+		close(stream->fd);	/* the child's copy: the parent's stream goes on */
+	free(stream->ring.held);
+	free(stream->channels);
+	pthread_cond_destroy(&stream->left);
+	pthread_mutex_destroy(&stream->lock);
+	stream->backend->stream_free(stream);
+}
+
+/* What the source is at this moment becomes what the stream's frames are described by. */
+static int take_snapshot(struct ndma_stream *stream)
+{
+	struct ndma_source_info info = { .size = sizeof(info) };
+	uint32_t count = stream->setup.layout.shape[0];
+	struct ndma_source_channel *channels;
+	uint32_t i;
+	int rc;
+
+	channels = calloc(count, sizeof(*channels));
+	if (!channels)
+		return ndma_set_error(ENOMEM, "no memory for %u channels", count);
+	rc = stream->backend->stream_info(stream, &info);
+	for (i = 0; !rc && i < count; i++) {
+		channels[i].size = sizeof(*channels);
+		channels[i].index = i;
+		rc = stream->backend->stream_channel(stream, i, &channels[i]);
+	}
+	if (rc) {
+		free(channels);
+		return rc;
+	}
+	free(stream->channels);
+	stream->channels = channels;
+	stream->info = info;
+	return 0;
+}
+
+NDMA_API int ndma_stream_start(struct ndma_stream *stream, uint64_t count)
+{
+	int rc = ndma_stream_enter(stream);
+
+	if (rc)
+		return rc;
+	/* The lock keeps a close from coming between: nothing runs after its stop. */
+	pthread_mutex_lock(&stream->lock);
+	rc = stream->closed ? ndma_set_error(EBADF, "this stream of %s is closed", stream->name)
+			    : stream->backend->stream_start(stream, count);
+	if (!rc) {
+		rc = take_snapshot(stream);
+		if (rc)
+			stream->backend->stream_stop(stream);
+	}
+	pthread_mutex_unlock(&stream->lock);
+	ndma_stream_leave(stream);
+	return rc;
+}
+
+NDMA_API int ndma_stream_stop(struct ndma_stream *stream)
+{
+	int rc = ndma_stream_enter(stream);
+
+	if (rc)
+		return rc == -EBADF ? 0 : rc;
+	rc = stream->backend->stream_stop(stream);
+	ndma_stream_leave(stream);
+	return rc;
+}
+
+NDMA_API int ndma_stream_kick(struct ndma_stream *stream)
+{
+	int rc = ndma_stream_enter(stream);
+
+	if (rc)
+		return rc == -EBADF ? 0 : rc;
+	rc = stream->backend->stream_kick(stream);
+	ndma_stream_leave(stream);
+	return rc;
+}
+
+NDMA_API int ndma_stream_fd(const struct ndma_stream *stream)
+{
+	return stream->fd;
+}
+
+NDMA_API struct ndma_ring *ndma_stream_ring(struct ndma_stream *stream)
+{
+	return &stream->ring;
+}
+
+NDMA_API const struct ndma_stream_setup *ndma_stream_setup(const struct ndma_stream *stream)
+{
+	return &stream->setup;
+}
+
+NDMA_API int ndma_stream_info(const struct ndma_stream *stream, struct ndma_source_info *info)
+{
+	struct ndma_stream *self = (struct ndma_stream *)stream;
+	int rc;
+
+	if (stream->channels) {
+		*info = stream->info;
+		return 0;
+	}
+	rc = ndma_stream_enter(self);
+	if (rc)
+		return rc;
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	rc = stream->backend->stream_info(stream, info);
+	ndma_stream_leave(self);
+	return rc;
+}
+
+NDMA_API int ndma_stream_channel(const struct ndma_stream *stream, uint32_t index,
+				 struct ndma_source_channel *channel)
+{
+	struct ndma_stream *self = (struct ndma_stream *)stream;
+	uint32_t count = stream->setup.layout.shape[0];
+	int rc;
+
+	if (index >= count)
+		return ndma_set_error(EINVAL, "channel %u: the stream has 0 to %u", index, count - 1);
+	if (stream->channels) {
+		*channel = stream->channels[index];
+		return 0;
+	}
+	rc = ndma_stream_enter(self);
+	if (rc)
+		return rc;
+	memset(channel, 0, sizeof(*channel));
+	channel->size = sizeof(*channel);
+	channel->index = index;
+	rc = stream->backend->stream_channel(stream, index, channel);
+	ndma_stream_leave(self);
+	return rc;
+}
+
+NDMA_API int ndma_stream_stats(const struct ndma_stream *stream, struct ndma_stream_stats *stats)
+{
+	struct ndma_stream *self = (struct ndma_stream *)stream;
+	int rc = ndma_stream_enter(self);
+
+	if (rc == -EBADF) {
+		*stats = stream->last;
+		return 0;
+	}
+	if (rc)
+		return rc;
+	memset(stats, 0, sizeof(*stats));
+	stats->size = sizeof(*stats);
+	rc = stream->backend->stream_stats(stream, stats);
+	ndma_stream_leave(self);
+	return rc;
+}
+
+NDMA_API int ndma_stream_control_get(const struct ndma_stream *stream, uint32_t id, int64_t *value)
+{
+	struct ndma_stream *self = (struct ndma_stream *)stream;
+	int rc = ndma_stream_enter(self);
+
+	if (rc)
+		return rc;
+	rc = stream->backend->stream_control_get(stream, id, value);
+	ndma_stream_leave(self);
+	return rc;
+}
+
+NDMA_API int ndma_stream_control_set(struct ndma_stream *stream, uint32_t id, int64_t value)
+{
+	int64_t nearest = value;
+	int rc = ndma_stream_enter(stream);
+
+	if (rc)
+		return rc;
+	rc = stream->backend->stream_control_set(stream, id, &nearest);
+	ndma_stream_leave(stream);
+	if (rc == -ERANGE)
+		return ndma_set_error(ERANGE, "control 0x%x = %lld is out of its range: the nearest "
+				      "value is %lld", id, (long long)value, (long long)nearest);
+	if (rc == -EBUSY)
+		return ndma_set_error(EBUSY, "control 0x%x cannot change while the stream runs: stop "
+				      "it first", id);
+	return rc;
+}
