@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* The waveform generator, natively: known values, and every way to make or check a frame agrees. */
 #include <math.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ndma_wave.h"
-
-static unsigned int tests, failures;
-
-static void report(int ok, const char *sentence)
-{
-	tests++;
-	failures += !ok;
-	printf("%sok %u %s\n", ok ? "" : "not ", tests, sentence);
-}
+#include "tap.h"
 
 static const struct ndma_wave sine16 = {
 	.pattern = NDMA_WAVE_SINE, .bits = 16, .is_signed = 1,
@@ -30,26 +20,26 @@ static void known_values_hold(void)
 	ok = ndma_wave_sample(&w, 0, 0) == 0 && ndma_wave_sample(&w, 0, 64) == 32767 &&
 	     ndma_wave_sample(&w, 0, 128) == 0 && ndma_wave_sample(&w, 0, 192) == -32768 &&
 	     ndma_wave_sample(&w, 4, 0) == 32767;
-	report(ok, "a sine is zero, peak, zero and trough at the quarters of its cycle");
+	tap(ok, "a sine is zero, peak, zero and trough at the quarters of its cycle");
 
 	w.is_signed = 0;
 	w.bits = 12;
 	ok = ndma_wave_sample(&w, 0, 0) == 2048 && ndma_wave_sample(&w, 0, 64) == 4095 &&
 	     ndma_wave_sample(&w, 0, 192) == 0;
-	report(ok, "an unsigned 12-bit sine has its zero at 2048 and its peak at 4095");
+	tap(ok, "an unsigned 12-bit sine has its zero at 2048 and its peak at 4095");
 
 	w.amplitude = 0;
-	report(ndma_wave_sample(&w, 3, 77) == 2048, "amplitude 0 is silence at half of the range");
+	tap(ndma_wave_sample(&w, 3, 77) == 2048, "amplitude 0 is silence at half of the range");
 
 	w = sine16;
 	w.pattern = NDMA_WAVE_RAMP;
 	ok = ndma_wave_sample(&w, 0, 0) == -32768 && ndma_wave_sample(&w, 0, 128) == 0 &&
 	     ndma_wave_sample(&w, 0, 255) == 32512 && ndma_wave_sample(&w, 0, 256) == -32768;
-	report(ok, "a ramp rises through zero at half of the cycle and starts again");
+	tap(ok, "a ramp rises through zero at half of the cycle and starts again");
 
 	w.pattern = NDMA_WAVE_SQUARE;
 	ok = ndma_wave_sample(&w, 0, 127) == 32767 && ndma_wave_sample(&w, 0, 128) == -32768;
-	report(ok, "a square wave turns over at half of the cycle");
+	tap(ok, "a square wave turns over at half of the cycle");
 
 	w.pattern = NDMA_WAVE_COUNTER;
 	w.is_signed = 0;
@@ -59,14 +49,14 @@ static void known_values_hold(void)
 	w.bits = 8;
 	w.is_signed = 1;
 	ok = ok && ndma_wave_sample(&w, 0, 128) == -128 && ndma_wave_sample(&w, 0, 255) == -1;
-	report(ok, "a counter counts modulo its range, each channel a sixteenth ahead");
+	tap(ok, "a counter counts modulo its range, each channel a sixteenth ahead");
 
 	w.pattern = NDMA_WAVE_NOISE;
 	w.bits = 32;
 	ok = ndma_wave_sample(&w, 0, 5) == ndma_wave_sample(&w, 0, 5) &&
 	     ndma_wave_sample(&w, 0, 5) != ndma_wave_sample(&w, 1, 5) &&
 	     ndma_wave_sample(&w, 0, 5) != ndma_wave_sample(&w, 0, 5 + (1ull << 32));
-	report(ok, "noise repeats for one sample number and differs between channels and numbers");
+	tap(ok, "noise repeats for one sample number and differs between channels and numbers");
 }
 
 static void the_sine_is_a_sine(void)
@@ -85,7 +75,7 @@ static void the_sine_is_a_sine(void)
 		if (error > worst)
 			worst = error;
 	}
-	report(worst < 2e-8, "a sine differs from libm's by less than 2e-8 of full scale");
+	tap(worst < 2e-8, "a sine differs from libm's by less than 2e-8 of full scale");
 }
 
 static void noise_is_white(void)
@@ -103,7 +93,7 @@ static void noise_is_white(void)
 		lag += x * last;
 		last = x;
 	}
-	report(fabs(sum / n) < 0.01 && fabs(square / n - 1.0 / 3) < 0.01 && fabs(lag / n) < 0.01,
+	tap(fabs(sum / n) < 0.01 && fabs(square / n - 1.0 / 3) < 0.01 && fabs(lag / n) < 0.01,
 	       "noise has the mean, the variance and no correlation of white uniform noise");
 }
 
@@ -166,7 +156,7 @@ static void every_way_agrees(void)
 				     frame_agrees(&w, sizes[i][1], 0xffffffc0ull) &&
 				     frame_agrees(&w, sizes[i][1], ~0ull - 200);
 			}
-	report(ok, "planar, interleaved, backward, single samples and the check agree");
+	tap(ok, "planar, interleaved, backward, single samples and the check agree");
 }
 
 static void bounds_are_told(void)
@@ -185,13 +175,13 @@ static void bounds_are_told(void)
 	w = sine16;
 	w.pattern = NDMA_WAVE_PATTERNS;
 	ok = ok && !ndma_wave_valid(&w, 2);
-	report(ok, "a wave that does not fit its item is not valid");
+	tap(ok, "a wave that does not fit its item is not valid");
 
 	ok = ndma_wave_phase_step(1, 2) == 0x80000000u && ndma_wave_phase_step(3, 2) == 0x80000000u &&
 	     ndma_wave_phase_step(1000, 3000000) == 1431655u &&
 	     ndma_wave_phase_step(0xfffffffeu, 0xffffffffu) == 0xfffffffeu &&
 	     ndma_wave_phase_step(5, 5) == 0;
-	report(ok, "a phase step is frequency over rate modulo one cycle");
+	tap(ok, "a phase step is frequency over rate modulo one cycle");
 }
 
 int main(void)
@@ -202,6 +192,5 @@ int main(void)
 	noise_is_white();
 	every_way_agrees();
 	bounds_are_told();
-	printf("1..%u\n", tests);
-	return failures != 0;
+	return tap_end();
 }
