@@ -22,11 +22,11 @@
  * 2. Attachment
  *
  *   PCI function (vfio-user): vendor VDIG_PCI_VENDOR, device VDIG_PCI_DEVICE, registers in BAR 0,
- *     one MSI vector. Writes to CTRL, TAIL and TRIGGERS act at once. The card masters the bus only while the
- *     command register's bus master bit is set.
+ *     one MSI vector. Writes to CTRL, TAIL and TRIGGERS act at once. The card masters the bus only
+ *     while the command register's bus master bit is set.
  *   Shared memory (ivshmem, 1af4:1110): registers at offset 0 of BAR 2, one MSI-X vector. The card
- *     is not told of register writes: after writing CTRL, TAIL or TRIGGERS the driver writes the value
- *     that it found in DOORBELL to offset VDIG_IVSHMEM_DOORBELL of BAR 0. The card takes DMA
+ *     is not told of register writes: after writing CTRL, TAIL or TRIGGERS the driver writes the
+ *     value that it found in DOORBELL to offset VDIG_IVSHMEM_DOORBELL of BAR 0. The card takes DMA
  *     addresses for guest-physical ones: it cannot work behind an IOMMU. Other ivshmem devices do
  *     not have VDIG_ID in register ID.
  *
@@ -137,9 +137,9 @@
 #define VDIG_REG_COMPLETIONS_HI	0x0cc
 #define VDIG_REG_RING_LOG2	0x0d0	/* VDIG_RING_LOG2_MIN..MAX */
 #define VDIG_REG_CHANNELS	0x0d4	/* 1..CHANNELS_MAX */
-#define VDIG_REG_SAMPLES	0x0d8	/* of each channel in a frame; the frame: VDIG_FRAME_MIN..MAX bytes */
+#define VDIG_REG_SAMPLES	0x0d8	/* of a channel; VDIG_FRAME_MIN..MAX bytes in all */
 #define VDIG_REG_FORMAT		0x0dc	/* VDIG_FORMAT_* */
-#define VDIG_REG_RATE		0x0e0	/* samples/s of a channel, up to RATE_MAX; 0: as fast as the bus */
+#define VDIG_REG_RATE		0x0e0	/* samples/s of a channel; 0: as fast as the bus */
 #define VDIG_REG_TRIGGER	0x0e4	/* VDIG_TRIGGER_* */
 #define VDIG_REG_LEVEL		0x0e8	/* of the level trigger, as a sample, two's complement */
 #define VDIG_REG_IRQ_FRAMES	0x0ec	/* completions an interrupt */
@@ -164,7 +164,7 @@
 #define VDIG_STATUS_DMA_FAULT	0x4u		/* part of a frame could not be written */
 #define VDIG_STATUS_RING_FAULT	0x8u		/* stopped: the rings make no sense */
 #define VDIG_STATUS_BAD_SETTING	0x10u		/* not started: a setting is out of range */
-#define VDIG_STATUS_BITS	0x1fu		/* a card with other bits set is not to be trusted */
+#define VDIG_STATUS_BITS	0x1fu		/* a card that sets others lies */
 
 #define VDIG_FORMAT_BITS_MASK	0xffu		/* 8, 12 or 16 */
 #define VDIG_FORMAT_SIGNED	0x100u
@@ -199,7 +199,7 @@ struct vdig_descriptor {
 };
 
 #define VDIG_FLAG_SHORT		0x1u		/* fewer samples than SAMPLES */
-#define VDIG_FLAG_OVERRUN	0x2u		/* the loss before this frame: on-board memory was full */
+#define VDIG_FLAG_OVERRUN	0x2u		/* the loss before it: on-board memory full */
 #define VDIG_FLAG_ERROR		0x4u		/* the converter reported an error in this frame */
 #define VDIG_FLAG_DMA_FAULT	0x8u		/* part of this frame could not be written */
 #define VDIG_FLAG_BITS		0xfu

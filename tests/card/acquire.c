@@ -36,7 +36,9 @@ bool card_acquire_start(struct card_acquire *a, const struct card_settings *sett
 	memset(a, 0, sizeof(*a));
 	a->settings = settings;
 	a->start_ns = now;
-	a->capacity = (uint32_t)(capacity < 1 ? 1 : capacity > RECORDS_MAX ? RECORDS_MAX : capacity);
+	a->capacity = (uint32_t)(capacity < 1             ? 1
+				 : capacity > RECORDS_MAX ? RECORDS_MAX
+							  : capacity);
 	a->records = calloc(a->capacity, sizeof(*a->records));
 	return a->records != NULL;
 }

@@ -15,8 +15,11 @@
 static struct vfio_range range(uint64_t address, uint64_t bytes, uint64_t offset)
 {
 	return (struct vfio_range){
-		.address = address, .bytes = bytes, .offset = offset,
-		.readable = true, .writable = true,
+		.address = address,
+		.bytes = bytes,
+		.offset = offset,
+		.readable = true,
+		.writable = true,
 	};
 }
 
@@ -48,7 +51,7 @@ static void ranges_are_found(void)
 	EXPECT(ok, bytes == 4 * PAGE - 0x10);
 	host[0] = 42;
 	EXPECT(ok, reach(&dma, 0x10, 16, &bytes, &other) == CARD_REACH_OK && bytes == 16);
-	EXPECT(ok, other - host == 15 * PAGE);	/* one mapping for both */
+	EXPECT(ok, other - host == 15 * PAGE); /* one mapping for both */
 	EXPECT(ok, pread(fd, &bytes, 1, PAGE + 0x10) == 1 && (bytes & 0xff) == 42);
 	EXPECT(ok, reach(&dma, 0x10000 + 4 * PAGE, 8, &bytes, &host) == CARD_REACH_UNMAPPED);
 	EXPECT(ok, reach(&dma, 8 * PAGE, 8, &bytes, &host) == CARD_REACH_UNMAPPED);
@@ -56,7 +59,7 @@ static void ranges_are_found(void)
 	vfio_dma_unmap(&dma, 0x10000, 4 * PAGE);
 	EXPECT(ok, reach(&dma, 0x10000, 8, &bytes, &host) == CARD_REACH_UNMAPPED);
 	EXPECT(ok, reach(&dma, 0x10, 8, &bytes, &other) == CARD_REACH_OK);
-	vfio_dma_unmap(&dma, 0x123000, PAGE);	/* nothing there: no error */
+	vfio_dma_unmap(&dma, 0x123000, PAGE); /* nothing there: no error */
 	vfio_dma_clear(&dma);
 	close(fd);
 	tap(ok, "a DMA address leads to its file, as far as its range goes, until it is unmapped");
@@ -93,7 +96,8 @@ static void bad_ranges_are_refused(void)
 	EXPECT(ok, reach(&dma, 0x90000, 8, &bytes, &host) == CARD_REACH_UNMAPPED);
 	vfio_dma_clear(&dma);
 	close(fd);
-	tap(ok, "ranges that overlap, overflow or leave their file are refused; read-only ones are");
+	tap(ok,
+	    "ranges that overlap, overflow or leave their file are refused; read-only ones are");
 }
 
 static void many_ranges_stay_in_order(void)
@@ -107,7 +111,7 @@ static void many_ranges_stay_in_order(void)
 	uint32_t i;
 
 	for (i = 0; i < RANGES; i++) {
-		uint32_t at = i * 387 % RANGES;		/* in no order */
+		uint32_t at = i * 387 % RANGES; /* in no order */
 		struct vfio_range r = range(2ull * at * PAGE, PAGE, (uint64_t)at * PAGE);
 
 		EXPECT(ok, !vfio_dma_map(&dma, &r, fd));
@@ -116,10 +120,10 @@ static void many_ranges_stay_in_order(void)
 	for (i = 0; i < RANGES; i++) {
 		EXPECT(ok, reach(&dma, 2ull * i * PAGE + 8, PAGE, &bytes, &host) == CARD_REACH_OK);
 		EXPECT(ok, host == base + (size_t)i * PAGE + 8 && bytes == PAGE - 8);
-		EXPECT(ok, reach(&dma, (2ull * i + 1) * PAGE, 8, &bytes, &host) ==
-				   CARD_REACH_UNMAPPED);
+		EXPECT(ok,
+		       reach(&dma, (2ull * i + 1) * PAGE, 8, &bytes, &host) == CARD_REACH_UNMAPPED);
 	}
-	vfio_dma_unmap(&dma, 0, (uint64_t)RANGES * PAGE);	/* the lower half, in one go */
+	vfio_dma_unmap(&dma, 0, (uint64_t)RANGES * PAGE); /* the lower half, in one go */
 	EXPECT(ok, dma.count == RANGES / 2);
 	EXPECT(ok, reach(&dma, (uint64_t)RANGES * PAGE, 8, &bytes, &host) == CARD_REACH_OK);
 	vfio_dma_clear(&dma);
@@ -130,7 +134,8 @@ static void many_ranges_stay_in_order(void)
 static void the_configuration_space_is_an_endpoint(void)
 {
 	static struct vfio_config config;
-	const uint8_t on = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, ones[4] = { 255, 255, 255, 255 };
+	const uint8_t on = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER,
+		      ones[4] = { 255, 255, 255, 255 };
 	int ok = 1;
 	uint8_t at, seen = 0;
 
@@ -141,11 +146,14 @@ static void the_configuration_space_is_an_endpoint(void)
 	vfio_config_write(&config, PCI_VENDOR_ID, ones, 4);
 	EXPECT(ok, config.bytes[0] == 0x34 && config.bytes[1] == 0x12);
 	for (at = config.bytes[PCI_CAPABILITY_LIST]; at; at = config.bytes[at + 1])
-		seen |= config.bytes[at] == PCI_CAP_ID_MSI ? 1 : config.bytes[at] == PCI_CAP_ID_EXP ? 2 : 4;
+		seen |= config.bytes[at] == PCI_CAP_ID_MSI   ? 1
+			: config.bytes[at] == PCI_CAP_ID_EXP ? 2
+							     : 4;
 	EXPECT(ok, seen == 3);
 	vfio_config_reset(&config);
 	EXPECT(ok, !vfio_config_mastering(&config));
-	tap(ok, "the card is an express endpoint with MSI; identity cannot be written, reset clears");
+	tap(ok,
+	    "the card is an express endpoint with MSI; identity cannot be written, reset clears");
 }
 
 int main(void)

@@ -57,8 +57,7 @@ static void end_run(struct card *card)
 	card_log_flush(&card->log);
 	card_acquire_stop(&card->acquire);
 	card_ring_close(card);
-	card_set_reg(card, VDIG_REG_STATUS,
-		     card_reg(card, VDIG_REG_STATUS) & ~VDIG_STATUS_RUNNING);
+	card_set_reg(card, VDIG_REG_STATUS, card_reg(card, VDIG_REG_STATUS) & ~VDIG_STATUS_RUNNING);
 }
 
 void card_halt(struct card *card, uint32_t status)
@@ -173,7 +172,8 @@ static bool may_work(struct card *card, uint32_t ctrl, uint32_t tail)
 	if (!(ctrl & VDIG_CTRL_RUN)) {
 		if (tail && !card_reg(card, VDIG_REG_RING_LOG2))
 			card_checker_report(&card->checker, CARD_WRONG_USE_AFTER_RESET,
-					    "TAIL %u while the settings are those of a reset", tail);
+					    "TAIL %u while the settings are those of a reset",
+					    tail);
 		return false;
 	}
 	if (!card->bus.mastering(card->bus.context))

@@ -6,8 +6,8 @@
 #include "tap.h"
 #include "test_driver.h"
 
-#define FRAME 512u			/* bytes of host_configure()'s frame */
-#define FRAME_AT(i) (HOST_FRAMES + (uint64_t)(i) * FRAME)
+#define FRAME 512u /* bytes of host_configure()'s frame */
+#define FRAME_AT(i) (HOST_FRAMES + (uint64_t)(i)*FRAME)
 #define SECOND 1000000000ull
 #define MILLISECOND 1000000ull
 #define GATHERED (HOST_BASE + HOST_BYTES / 2)
@@ -25,7 +25,8 @@ static uint32_t post_scattered(struct host *h, uint32_t bytes, uint64_t *at, uin
 		length[count] = piece;
 		left -= piece;
 		host_descriptor(h, address, piece,
-				(count ? 0 : VDIG_DESCRIPTOR_SOF) | (left ? 0 : VDIG_DESCRIPTOR_EOF));
+				(count ? 0 : VDIG_DESCRIPTOR_SOF) |
+					(left ? 0 : VDIG_DESCRIPTOR_EOF));
 		address += piece + 4096 - 8;
 		piece = 2 * piece + 8;
 		count++;
@@ -78,7 +79,8 @@ static void every_shape_arrives(void)
 	for (f = 0; f < 6; f++)
 		for (s = 0; s < 4; s++)
 			for (pattern = 0; pattern < NDMA_WAVE_PATTERNS; pattern++)
-				ok &= shape_arrives(formats[f], shapes[s][0], shapes[s][1], pattern);
+				ok &= shape_arrives(formats[f], shapes[s][0], shapes[s][1],
+						    pattern);
 	tap(ok, "every format, order, shape and pattern arrives whole in scattered segments");
 }
 
@@ -97,7 +99,7 @@ static void the_rings_wrap(void)
 
 		host_post(&h, at, FRAME);
 		if (i < 7)
-			continue;	/* seven frames ahead */
+			continue; /* seven frames ahead */
 		host_step(&h);
 		while (host_take(&h, &c)) {
 			at = FRAME_AT((h.taken - 1) % 16);
@@ -122,7 +124,7 @@ static void a_rate_is_kept(void)
 
 	host_open(&h, 1 << 20);
 	host_configure(&h);
-	host_write(&h, VDIG_REG_RATE, 128 * 100);	/* 100 frames/s */
+	host_write(&h, VDIG_REG_RATE, 128 * 100); /* 100 frames/s */
 	h.now = 5 * SECOND;
 	EXPECT(ok, host_run(&h));
 	for (i = 0; i < 10; i++)
@@ -149,7 +151,7 @@ static void a_full_memory_loses_the_newest(void)
 	host_configure(&h);
 	host_write(&h, VDIG_REG_RATE, 128 * 100);
 	EXPECT(ok, host_run(&h));
-	host_until(&h, 3600 * SECOND);		/* 360,000 frames and nobody takes them */
+	host_until(&h, 3600 * SECOND); /* 360,000 frames and nobody takes them */
 	EXPECT(ok, host_read(&h, VDIG_REG_STATUS) & VDIG_STATUS_OVERRUN);
 	EXPECT(ok, host_read(&h, VDIG_REG_LOST) == 360000 - 4);
 	for (i = 0; i < 6; i++)
@@ -165,7 +167,8 @@ static void a_full_memory_loses_the_newest(void)
 	EXPECT(ok, le32toh(c.lost_frames) == 360000 - 4);
 	EXPECT(ok, le64toh(c.lost_samples) == 128ull * (360000 - 4));
 	EXPECT(ok, le32toh(c.flags) == VDIG_FLAG_OVERRUN && host_frame_right(&h, FRAME_AT(4), &c));
-	EXPECT(ok, host_take(&h, &c) && le64toh(c.sequence) == 360001 && !c.flags && !c.lost_frames);
+	EXPECT(ok,
+	       host_take(&h, &c) && le64toh(c.sequence) == 360001 && !c.flags && !c.lost_frames);
 	EXPECT(ok, host_silent(&h));
 	host_close(&h);
 	tap(ok, "when the on-board memory is full the newest frames are lost, and counted exactly");
@@ -218,7 +221,7 @@ static void a_level_triggers(void)
 	host_configure(&h);
 	host_write(&h, VDIG_REG_TRIGGER, VDIG_TRIGGER_LEVEL);
 	host_write(&h, VDIG_REG_PATTERN, NDMA_WAVE_SINE);
-	host_write(&h, VDIG_REG_LEVEL, 10000);	/* phase step 0: a constant */
+	host_write(&h, VDIG_REG_LEVEL, 10000); /* phase step 0: a constant */
 	host_write(&h, VDIG_REG_RATE, 1000);
 	ok = host_run(&h);
 	host_post(&h, FRAME_AT(0), FRAME);
@@ -279,7 +282,7 @@ static void interrupts_are_coalesced(void)
 
 	host_open(&h, 1 << 20);
 	host_configure(&h);
-	host_write(&h, VDIG_REG_RATE, 128 * 1000);	/* a frame each ms */
+	host_write(&h, VDIG_REG_RATE, 128 * 1000); /* a frame each ms */
 	host_write(&h, VDIG_REG_IRQ_FRAMES, 4);
 	host_write(&h, VDIG_REG_IRQ_US, 10000);
 	EXPECT(ok, host_run(&h));
@@ -289,7 +292,7 @@ static void interrupts_are_coalesced(void)
 	EXPECT(ok, h.interrupts == 0 && host_take(&h, &c));
 	host_until(&h, 4 * MILLISECOND);
 	EXPECT(ok, h.interrupts == 1);
-	host_until(&h, 15 * MILLISECOND - 1);		/* the fifth came at 5 ms */
+	host_until(&h, 15 * MILLISECOND - 1); /* the fifth came at 5 ms */
 	EXPECT(ok, h.interrupts == 1);
 	host_until(&h, 15 * MILLISECOND);
 	EXPECT(ok, h.interrupts == 2);
@@ -334,7 +337,7 @@ static void a_large_frame_is_written_in_steps(void)
 
 	host_open(&h, 1 << 20);
 	host_configure(&h);
-	host_write(&h, VDIG_REG_SAMPLES, 1 << 20);	/* 4 MiB */
+	host_write(&h, VDIG_REG_SAMPLES, 1 << 20); /* 4 MiB */
 	EXPECT(ok, host_run(&h));
 	host_post(&h, HOST_FRAMES, 4 << 20);
 	card_work(&h.card, h.now);
@@ -378,7 +381,7 @@ static void settings_are_refused(void)
 		{ VDIG_REG_CHANNELS, 0 },
 		{ VDIG_REG_CHANNELS, 17 },
 		{ VDIG_REG_SAMPLES, 0 },
-		{ VDIG_REG_SAMPLES, 15 },		/* 60 bytes */
+		{ VDIG_REG_SAMPLES, 15 }, /* 60 bytes */
 		{ VDIG_REG_SAMPLES, 0xffffffff },
 		{ VDIG_REG_FORMAT, 10 },
 		{ VDIG_REG_FORMAT, 0x10010 },
@@ -401,7 +404,7 @@ static void settings_are_refused(void)
 		EXPECT(ok, h.interrupts == 1 && h.card.checker.count[CARD_WRONG_BAD_SETTING] == 1);
 		host_configure(&h);
 		host_write(&h, VDIG_REG_CTRL, VDIG_CTRL_RUN);
-		EXPECT(ok, !h.card.running);	/* RUN was not clear in between */
+		EXPECT(ok, !h.card.running); /* RUN was not clear in between */
 		host_write(&h, VDIG_REG_CTRL, 0);
 		EXPECT(ok, host_run(&h));
 		host_close(&h);

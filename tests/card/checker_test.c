@@ -7,7 +7,7 @@
 #include "test_driver.h"
 
 #define FRAME 512u
-#define FRAME_AT(i) (HOST_FRAMES + (uint64_t)(i) * FRAME)
+#define FRAME_AT(i) (HOST_FRAMES + (uint64_t)(i)*FRAME)
 #define WHOLE (VDIG_DESCRIPTOR_SOF | VDIG_DESCRIPTOR_EOF)
 
 static void start(struct host *h)
@@ -17,7 +17,8 @@ static void start(struct host *h)
 }
 
 /* Ends a test: only @wrong was reported, once, and the card is in the state it should be. */
-static void end(struct host *h, int ok, enum card_wrong wrong, uint32_t status, const char *sentence)
+static void end(struct host *h, int ok, enum card_wrong wrong, uint32_t status,
+		const char *sentence)
 {
 	EXPECT(ok, h->card.checker.count[wrong] == 1 && h->card.checker.total == 1);
 	EXPECT(ok, host_read(h, VDIG_REG_STATUS) == status);
@@ -137,7 +138,7 @@ static void the_bus_is_off(void)
 	EXPECT(ok, !host_take(&h, &c));
 	h.mastering = true;
 	host_step(&h);
-	EXPECT(ok, !host_take(&h, &c));		/* that TAIL was never heard */
+	EXPECT(ok, !host_take(&h, &c)); /* that TAIL was never heard */
 	host_ring(&h);
 	host_step(&h);
 	EXPECT(ok, host_take(&h, &c) && host_frame_right(&h, FRAME_AT(0), &c));
@@ -178,7 +179,8 @@ static void promises_are_broken(void)
 	host_write(&h, VDIG_REG_RATE, 5);
 	host_post(&h, FRAME_AT(0), FRAME);
 	host_write(&h, VDIG_REG_CTRL, 0);
-	end(&h, ok, CARD_WRONG_SETTING_CHANGED, 0, "setting-changed: while the card runs, said once");
+	end(&h, ok, CARD_WRONG_SETTING_CHANGED, 0,
+	    "setting-changed: while the card runs, said once");
 
 	start(&h);
 	host_write(&h, VDIG_REG_CTRL, VDIG_CTRL_RESET);

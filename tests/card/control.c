@@ -69,7 +69,8 @@ static bool do_fault(struct card *card, char **words, int count, FILE *answer, u
 							 : number(words[i], &amount);
 
 		if (!good) {
-			fprintf(answer, "error: '%s': expected a number or at=SEQUENCE\n", words[i]);
+			fprintf(answer, "error: '%s': expected a number or at=SEQUENCE\n",
+				words[i]);
 			return false;
 		}
 	}

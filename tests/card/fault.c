@@ -11,7 +11,8 @@ static const struct {
 	const char *name, *help;
 } table[CARD_FAULTS] = {
 	[CARD_FAULT_DROP] = { "drop", "N frames are lost, and counted as lost" },
-	[CARD_FAULT_OVERRUN] = { "overrun", "N frames are lost as if the on-board memory was full" },
+	[CARD_FAULT_OVERRUN] = { "overrun",
+				 "N frames are lost as if the on-board memory was full" },
 	[CARD_FAULT_CORRUPT] = { "corrupt", "one byte is wrong in each of N frames, unsaid" },
 	[CARD_FAULT_ERROR] = { "error", "N frames carry the converter's error flag" },
 	[CARD_FAULT_SHORT] = { "short", "N frames end in the middle" },

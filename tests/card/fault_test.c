@@ -9,7 +9,7 @@
 #define FRAME 512u
 #define SAMPLES 128u
 #define FRAMES 8u
-#define FRAME_AT(i) (HOST_FRAMES + (uint64_t)(i) * FRAME)
+#define FRAME_AT(i) (HOST_FRAMES + (uint64_t)(i)*FRAME)
 #define SECOND 1000000000ull
 #define MILLISECOND 1000000ull
 
@@ -224,8 +224,9 @@ static void it_vanishes(void)
 static void commands_are_refused(void)
 {
 	static const char *const bad[] = {
-		"fault", "fault nonsense", "fault drop -1", "fault drop 1x", "fault drop at=",
-		"fault drop 99999999999999999999", "trigger x", "trigger 4294967296", "frobnicate",
+		"fault",         "fault nonsense",     "fault drop -1",
+		"fault drop 1x", "fault drop at=",     "fault drop 99999999999999999999",
+		"trigger x",     "trigger 4294967296", "frobnicate",
 	};
 	static const char *const good[] = { "help", "faults", "stats", "check", "flush", "trigger" };
 	struct host h;

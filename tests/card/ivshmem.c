@@ -51,7 +51,8 @@ static bool map_ram(struct ivshmem *iv)
 	if (fd < 0)
 		return false;
 	if (!fstat(fd, &st) && st.st_size) {
-		void *ram = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		void *ram =
+			mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 		if (ram != MAP_FAILED) {
 			iv->ram = ram;
@@ -106,7 +107,7 @@ static void interrupt(void *context)
 	uint64_t one = 1;
 
 	if (iv->interrupt >= 0 && write(iv->interrupt, &one, sizeof(one)) < 0)
-		return;		/* full: then one is pending anyway */
+		return; /* full: then one is pending anyway */
 }
 
 /* The command register is QEMU's alone: nothing to see from here. */

@@ -89,15 +89,17 @@ int card_ring_group(struct card *card, uint32_t *count)
 		uint32_t control = le32toh(d->control);
 
 		if (!(control & VDIG_DESCRIPTOR_SOF) != (at != ring->head))
-			return bad_descriptor(card, at, "start of frame where none can be, or none");
+			return bad_descriptor(card, at,
+					      "start of frame where none can be, or none");
 		bytes += le32toh(d->length);
 		if (!(control & VDIG_DESCRIPTOR_EOF))
 			continue;
 		if (bytes < card->settings.frame_bytes) {
-			card_checker_report(&card->checker, CARD_WRONG_FRAME_TOO_SMALL,
-					    "descriptors %u to %u hold %llu bytes of a frame of %llu",
-					    ring->head, at, (unsigned long long)bytes,
-					    (unsigned long long)card->settings.frame_bytes);
+			card_checker_report(
+				&card->checker, CARD_WRONG_FRAME_TOO_SMALL,
+				"descriptors %u to %u hold %llu bytes of a frame of %llu",
+				ring->head, at, (unsigned long long)bytes,
+				(unsigned long long)card->settings.frame_bytes);
 			return -1;
 		}
 		*count = at + 1 - ring->head;
@@ -120,7 +122,8 @@ static void check_unchanged(struct card *card, uint32_t count)
 				  "descriptor ring") &&
 		    memcmp(&now, &ring->shadow[number & ring->mask], DESCRIPTOR))
 			card_checker_report(&card->checker, CARD_WRONG_DESCRIPTOR_CHANGED,
-					    "descriptor %u changed while the card owned it", number);
+					    "descriptor %u changed while the card owned it",
+					    number);
 	}
 }
 
@@ -132,10 +135,9 @@ int card_ring_complete(struct card *card, struct vdig_completion *completion, ui
 	unsigned char *host;
 
 	check_unchanged(card, count);
-	host = card_dma_map(card,
-			    card->settings.completions +
-				    (uint64_t)(ring->produced & ring->mask) * bytes,
-			    &bytes, true, "completion ring");
+	host = card_dma_map(
+		card, card->settings.completions + (uint64_t)(ring->produced & ring->mask) * bytes,
+		&bytes, true, "completion ring");
 	if (!host || bytes < sizeof(*completion))
 		return -1;
 	memcpy(host, completion, BODY);

@@ -81,7 +81,7 @@ struct vfio {
 		struct header header;
 		uint8_t bytes[MESSAGE_MAX];
 	} message;
-	size_t payload;			/* bytes after the header, of request or reply */
+	size_t payload; /* bytes after the header, of request or reply */
 	int fds[FDS_MAX];
 	size_t nr_fds;
 };
@@ -105,7 +105,7 @@ static void interrupt(void *context)
 	uint64_t one = 1;
 
 	if (v->interrupt >= 0 && write(v->interrupt, &one, sizeof(one)) < 0)
-		return;		/* full: then one is pending anyway */
+		return; /* full: then one is pending anyway */
 }
 
 static bool mastering(void *context)

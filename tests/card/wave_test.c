@@ -8,8 +8,11 @@
 #include "tap.h"
 
 static const struct ndma_wave sine16 = {
-	.pattern = NDMA_WAVE_SINE, .bits = 16, .is_signed = 1,
-	.phase_step = 1u << 24, .amplitude = NDMA_WAVE_FULL_SCALE,
+	.pattern = NDMA_WAVE_SINE,
+	.bits = 16,
+	.is_signed = 1,
+	.phase_step = 1u << 24,
+	.amplitude = NDMA_WAVE_FULL_SCALE,
 };
 
 static void known_values_hold(void)
@@ -94,7 +97,7 @@ static void noise_is_white(void)
 		last = x;
 	}
 	tap(fabs(sum / n) < 0.01 && fabs(square / n - 1.0 / 3) < 0.01 && fabs(lag / n) < 0.01,
-	       "noise has the mean, the variance and no correlation of white uniform noise");
+	    "noise has the mean, the variance and no correlation of white uniform noise");
 }
 
 static int frame_agrees(const struct ndma_wave *w, __u32 itemsize, __u64 first)
@@ -177,7 +180,8 @@ static void bounds_are_told(void)
 	ok = ok && !ndma_wave_valid(&w, 2);
 	tap(ok, "a wave that does not fit its item is not valid");
 
-	ok = ndma_wave_phase_step(1, 2) == 0x80000000u && ndma_wave_phase_step(3, 2) == 0x80000000u &&
+	ok = ndma_wave_phase_step(1, 2) == 0x80000000u &&
+	     ndma_wave_phase_step(3, 2) == 0x80000000u &&
 	     ndma_wave_phase_step(1000, 3000000) == 1431655u &&
 	     ndma_wave_phase_step(0xfffffffeu, 0xffffffffu) == 0xfffffffeu &&
 	     ndma_wave_phase_step(5, 5) == 0;
