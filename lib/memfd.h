@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between the files of the memfd backend: buffers, leases and transfers without the module.
+ * Streams are in memfd_stream.h.
+ *
+ * A buffer is one sealed memfd: `capacity` bytes of data, then one page with struct memfd_header.
+ * It cannot shrink, so that no peer can take pages away under a mapping. A header that came with an
+ * fd is copied once, the copy is validated, and only the copy is used.
+ *
+ * Who holds what is said by OFD locks on bytes far behind the end of the file, which the kernel
+ * drops when a process dies:
+ *   a lease to read      a read lock on MEMFD_LOCK_READ
+ *   a lease to write     a read lock on MEMFD_LOCK_WRITE
+ *   a transfer from the device, or both ways    a write lock on both
+ *   a transfer to the device                    a write lock on MEMFD_LOCK_WRITE
+ *   reading the header, writing its layout      a read, a write lock on MEMFD_LOCK_HEADER
+ * Every object has an open file of its own for them, which it shows to nobody: locks belong to open
+ * files, and a descriptor that was sent or duplicated shares its own.
+ */
+#ifndef NDMA_LIB_MEMFD_H
+#define NDMA_LIB_MEMFD_H
+
+#include <sys/types.h>
+
+#include "internal.h"
+
+#define MEMFD_HEADER_BYTES	4096
+#define MEMFD_MAGIC		0x3164666d616d646eULL	/* "ndmamfd1" */
+
+#define MEMFD_LOCK_HEADER	((off_t)1 << 60)
+#define MEMFD_LOCK_READ		(MEMFD_LOCK_HEADER + 1)
+#define MEMFD_LOCK_WRITE	(MEMFD_LOCK_HEADER + 2)
+
+/**
+ * struct memfd_header - the page behind the data; written by whoever has the file, so never trusted
+ * @magic: MEMFD_MAGIC
+ * @bytes: what layouts may use
+ * @capacity: where this page begins
+ * @direction: of the owner's transfer in progress, else 0; found set while the locks say that no
+ *   transfer is on: the owner died in it
+ * @reserved: 0
+ * @transfers: begun so far
+ * @aborted: ended by their deadline so far
+ * @touches: that a guard has met
+ * @layout: the layout
+ */
+struct memfd_header {
+	uint64_t magic;
+	uint64_t bytes;
+	uint64_t capacity;
+	uint32_t direction;
+	uint32_t reserved;
+	uint64_t transfers;
+	uint64_t aborted;
+	uint64_t touches;
+	struct ndma_layout layout;
+};
+
+/**
+ * struct memfd_transfer - the transfer of a buffer that this object has begun
+ * @direction: 0: none in progress
+ * @guard: NDMA_GUARD_…
+ * @id: of the last one begun
+ * @expired: the last one was ended by its deadline, and nobody was told yet
+ * @faults: the userfaultfd of a guard that blocks, else -1
+ * @until_ns: its deadline, CLOCK_MONOTONIC
+ */
+struct memfd_transfer {
+	uint32_t direction;
+	uint32_t guard;
+	uint32_t id;
+	bool expired;
+	int faults;
+	uint64_t until_ns;
+};
+
+/**
+ * struct memfd_deadline - an entry of the deadlines' list; memfd_deadline.c's
+ * @next: by growing time
+ * @at_ns: CLOCK_MONOTONIC
+ * @firing: its buffer is being told
+ * @listed: it is in the list
+ */
+struct memfd_deadline {
+	struct memfd_deadline *next;
+	uint64_t at_ns;
+	bool firing;
+	bool listed;
+};
+
+/**
+ * struct memfd_buffer - a buffer of this backend
+ * @base: what every backend's buffers start with; base.lock is taken before @state
+ * @lock_fd: the open file that the locks belong to
+ * @state: protects what follows
+ * @layout: this object's copy
+ * @held: NDMA_READ | NDMA_WRITE: leases that the locks stand for
+ * @orphan_seen: a reader that cannot clear the header was told that the owner died
+ * @transfer: begun here
+ * @deadline: of @transfer
+ */
+struct memfd_buffer {
+	struct ndma_buffer base;
+	int lock_fd;
+	pthread_mutex_t state;
+	struct ndma_layout layout;
+	uint32_t held;
+	bool orphan_seen;
+	struct memfd_transfer transfer;
+	struct memfd_deadline deadline;
+};
+
+static inline struct memfd_buffer *ndma_memfd_buffer(const struct ndma_buffer *buffer)
+{
+	return (struct memfd_buffer *)buffer;
+}
+
+/* memfd_file.c: memfds, their memory and their seals */
+
+/* A new sealed memfd with all its memory; negative errno with words. */
+int ndma_memfd_file_create(const char *name, uint64_t bytes);
+/* A second open file of the same memfd, @flags as open(2)'s; negative errno with words. */
+int ndma_memfd_file_reopen(int fd, int flags);
+uint64_t ndma_memfd_page_up(uint64_t bytes);
+/* CLOCK_MONOTONIC. */
+uint64_t ndma_memfd_now_ns(void);
+
+/* memfd_buffer.c */
+int ndma_memfd_buffer_create(const struct ndma_layout *layout,
+			     const struct ndma_buffer_options *options, struct ndma_buffer **out);
+int ndma_memfd_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
+void ndma_memfd_buffer_free(struct ndma_buffer *buffer);
+int ndma_memfd_buffer_map(struct ndma_buffer *buffer, uint32_t access, struct ndma_mapping *map);
+int ndma_memfd_buffer_get_layout(const struct ndma_buffer *buffer, struct ndma_layout *layout);
+int ndma_memfd_buffer_set_layout(struct ndma_buffer *buffer, const struct ndma_layout *layout);
+int ndma_memfd_buffer_readonly_fd(const struct ndma_buffer *buffer);
+int ndma_memfd_buffer_sync(struct ndma_buffer *buffer, uint32_t access, bool end);
+/* A read-only fd of a new buffer that holds a copy of @bytes at @data. */
+int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data, uint64_t bytes);
+
+/* memfd_header.c: the page behind the data */
+int ndma_memfd_header_write(int fd, const struct memfd_header *header);
+/* Copies and validates. -ENOTTY: not a memfd; else words. */
+int ndma_memfd_header_read(int fd, struct memfd_header *header);
+/* One field, without a lock; 0 where it cannot be read. */
+uint64_t ndma_memfd_header_count(const struct memfd_buffer *buffer, size_t offset);
+void ndma_memfd_header_add(const struct memfd_buffer *buffer, size_t offset, uint64_t count);
+uint32_t ndma_memfd_header_direction(const struct memfd_buffer *buffer);
+int ndma_memfd_header_set_direction(const struct memfd_buffer *buffer, uint32_t direction);
+int ndma_memfd_header_set_layout(const struct memfd_buffer *buffer,
+				 const struct ndma_layout *layout);
+
+/* memfd_lease.c: locks, leases and who has them */
+
+/* F_RDLCK, F_WRLCK or F_UNLCK on @count lock bytes from @first: 0, -EAGAIN: somebody else has one
+ * against it; else a negative errno with words.
+ */
+int ndma_memfd_lock(int fd, short type, off_t first, off_t count);
+/* The locks as @held and no transfer want them; buffer->state is held. */
+void ndma_memfd_lock_settle(struct memfd_buffer *buffer);
+/* True: another open file has a lock against @type on @byte. */
+bool ndma_memfd_lock_is_foreign(const struct memfd_buffer *buffer, short type, off_t byte);
+int ndma_memfd_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease);
+int ndma_memfd_lease_release(struct ndma_buffer *buffer, uint32_t lease);
+int ndma_memfd_buffer_info(const struct ndma_buffer *buffer, struct ndma_buffer_info *info);
+int ndma_memfd_buffer_holders(const struct ndma_buffer *buffer, struct ndma_holder *holders,
+			      size_t room);
+int ndma_memfd_buffer_revoke(struct ndma_buffer *buffer);
+
+/* memfd_transfer.c */
+int ndma_memfd_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
+			      uint32_t flags, uint64_t timeout_ns, uint32_t *transfer);
+int ndma_memfd_transfer_end(struct ndma_buffer *buffer, uint32_t transfer);
+/* The deadline came; takes buffer->base.lock. */
+void ndma_memfd_transfer_expire(struct memfd_buffer *buffer);
+
+/* memfd_deadline.c: one thread a process that ends transfers in time */
+/* Fires at transfer.until_ns. */
+int ndma_memfd_deadline_add(struct memfd_buffer *buffer);
+/* When it returns the deadline does not fire, now or later. Neither lock of the buffer is held. */
+void ndma_memfd_deadline_remove(struct memfd_buffer *buffer);
+
+/* memfd_guard.c: what a touch meets in this process. base.lock and state are held. */
+int ndma_memfd_guard_begin(struct memfd_buffer *buffer);
+/* An error, with words: a mapping could not be opened again, and a touch of it is SIGBUS. */
+int ndma_memfd_guard_end(struct memfd_buffer *buffer);
+/* A mapping that was made during a guarded transfer. */
+int ndma_memfd_guard_map(struct memfd_buffer *buffer, uint32_t access,
+			 const struct ndma_mapping *map);
+/* A touch of these addresses is SIGBUS (EFAULT to system calls); and then it is the file again. */
+int ndma_memfd_guard_hide(void *address, uint64_t bytes, int prot);
+int ndma_memfd_guard_show(void *address, uint64_t bytes, int prot, int fd, uint64_t offset);
+
+#endif /* NDMA_LIB_MEMFD_H */

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+/* Buffers without the module: one sealed memfd each. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "memfd.h"
+
+/* Takes both fds over, also on failure. */
+static int wrap(int fd, int lock_fd, const struct memfd_header *header, bool readonly,
+		struct ndma_buffer **out)
+{
+	struct memfd_buffer *buffer = calloc(1, sizeof(*buffer));
+
+	if (!buffer) {
+		close(fd);
+		close(lock_fd);
+		return ndma_set_error(ENOMEM, "no memory for a buffer object");
+	}
+	ndma_buffer_init(&buffer->base, &ndma_backend_memfd, fd, header->bytes, header->capacity);
+	buffer->base.readonly = readonly;
+	buffer->lock_fd = lock_fd;
+	buffer->layout = header->layout;
+	buffer->transfer.faults = -1;
+	pthread_mutex_init(&buffer->state, NULL);
+	*out = &buffer->base;
+	return 0;
+}
+
+static int check_options(const struct ndma_buffer_options *options)
+{
+	if (options->flags & NDMA_BUFFER_CONTIGUOUS)
+		return ndma_set_error(EOPNOTSUPP, "memfd cannot promise physically contiguous memory: "
+				      "that needs module ndma (sudo modprobe ndma)");
+	if (options->node != NDMA_NODE_ANY && !access("/sys/devices/system/node/node1", F_OK))
+		return ndma_set_error(EOPNOTSUPP, "memfd does not choose a NUMA node: expected "
+				      "NDMA_NODE_ANY, got %d", options->node);
+	if (options->node != NDMA_NODE_ANY && options->node)
+		return ndma_set_error(EINVAL, "NUMA node %d: this machine has node 0",
+				      options->node);
+	return 0;
+}
+
+/* A new memfd with @layout in its header. */
+static int create_file(const struct ndma_layout *layout, struct memfd_header *header)
+{
+	uint64_t bytes;
+	int fd, rc;
+
+	rc = ndma_layout_span(layout, &bytes);
+	if (rc)
+		return rc;
+	if (bytes > INT64_MAX - 2 * MEMFD_HEADER_BYTES)
+		return ndma_set_error(ENOMEM, "%" PRIu64 " bytes: no file is as large", bytes);
+	memset(header, 0, sizeof(*header));
+	header->magic = MEMFD_MAGIC;
+	header->bytes = bytes;
+	header->capacity = ndma_memfd_page_up(bytes);
+	header->layout = *layout;
+	fd = ndma_memfd_file_create("ndma", header->capacity + MEMFD_HEADER_BYTES);
+	if (fd < 0)
+		return fd;
+	rc = ndma_memfd_header_write(fd, header);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int ndma_memfd_buffer_create(const struct ndma_layout *layout,
+			     const struct ndma_buffer_options *options, struct ndma_buffer **out)
+{
+	struct memfd_header header;
+	int fd, lock_fd, rc;
+
+	rc = check_options(options);
+	if (rc)
+		return rc;
+	fd = create_file(layout, &header);
+	if (fd < 0)
+		return fd;
+	lock_fd = ndma_memfd_file_reopen(fd, O_RDWR);
+	if (lock_fd < 0) {
+		close(fd);
+		return lock_fd;
+	}
+	return wrap(fd, lock_fd, &header, false, out);
+}
+
+int ndma_memfd_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out)
+{
+	int mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+	bool readonly = mode == O_RDONLY;
+	struct memfd_header header;
+	int lock_fd, copy, rc;
+
+	(void)layout;	/* the header has it; buffer.c compares */
+	if (fcntl(fd, F_GET_SEALS) < 0)
+		return -ENOTTY;
+	if (mode == O_WRONLY)
+		return ndma_set_error(EACCES, "this memfd was opened for writing alone: a buffer "
+				      "must be readable");
+	lock_fd = ndma_memfd_file_reopen(fd, readonly ? O_RDONLY : O_RDWR);
+	if (lock_fd < 0)
+		return lock_fd;
+	rc = ndma_memfd_header_read(lock_fd, &header);
+	if (rc)
+		goto close_lock_fd;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0) {
+		rc = ndma_set_error(errno, "duplicating file descriptor %d: %s", fd,
+				    strerror(errno));
+		goto close_lock_fd;
+	}
+	return wrap(copy, lock_fd, &header, readonly, out);
+
+close_lock_fd:
+	close(lock_fd);
+	return rc;
+}
+
+void ndma_memfd_buffer_free(struct ndma_buffer *base)
+{
+	struct memfd_buffer *buffer = ndma_memfd_buffer(base);
+
+	/* A child's copy of the fds: closing them leaves the parent's locks alone. */
+	close(buffer->base.fd);
+	close(buffer->lock_fd);
+	if (base->process != ndma_process_id() && buffer->transfer.faults >= 0)
+		close(buffer->transfer.faults);
+	pthread_mutex_destroy(&buffer->state);
+	free(buffer);
+}
+
+int ndma_memfd_buffer_map(struct ndma_buffer *base, uint32_t access, struct ndma_mapping *map)
+{
+	struct memfd_buffer *buffer = ndma_memfd_buffer(base);
+	int rc;
+
+	rc = ndma_map_aligned(base->fd, base->capacity, access, map);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&buffer->state);
+	rc = ndma_memfd_guard_map(buffer, access, map);
+	pthread_mutex_unlock(&buffer->state);
+	if (rc) {
+		munmap(map->address, map->bytes);
+		map->address = NULL;
+	}
+	return rc;
+}
+
+int ndma_memfd_buffer_get_layout(const struct ndma_buffer *base, struct ndma_layout *layout)
+{
+	struct memfd_buffer *buffer = ndma_memfd_buffer(base);
+
+	pthread_mutex_lock(&buffer->state);
+	*layout = buffer->layout;
+	pthread_mutex_unlock(&buffer->state);
+	return 0;
+}
+
+int ndma_memfd_buffer_set_layout(struct ndma_buffer *base, const struct ndma_layout *layout)
+{
+	struct memfd_buffer *buffer = ndma_memfd_buffer(base);
+	int rc = -EBUSY;
+
+	pthread_mutex_lock(&buffer->state);
+	if (buffer->held || buffer->transfer.direction)
+		goto unlock;
+	rc = ndma_memfd_lock(buffer->lock_fd, F_WRLCK, MEMFD_LOCK_READ, 2);
+	if (rc == -EAGAIN)
+		rc = -EBUSY;
+	if (rc)
+		goto unlock;
+	rc = ndma_memfd_header_set_layout(buffer, layout);
+	if (rc == -EAGAIN)
+		rc = -EBUSY;
+	if (!rc)
+		buffer->layout = *layout;
+	ndma_memfd_lock_settle(buffer);
+unlock:
+	pthread_mutex_unlock(&buffer->state);
+	return rc;
+}
+
+int ndma_memfd_buffer_readonly_fd(const struct ndma_buffer *buffer)
+{
+	return ndma_memfd_file_reopen(buffer->fd, O_RDONLY);
+}
+
+/* Nobody but CPUs is here. */
+int ndma_memfd_buffer_sync(struct ndma_buffer *buffer, uint32_t access, bool end)
+{
+	(void)buffer;
+	(void)access;
+	(void)end;
+	return 0;
+}
+
+int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data, uint64_t bytes)
+{
+	struct memfd_header header;
+	uint64_t done = 0;
+	int fd, readonly;
+	ssize_t got;
+
+	fd = create_file(layout, &header);
+	if (fd < 0)
+		return fd;
+	if (bytes > header.bytes)
+		bytes = header.bytes;
+	while (done < bytes) {
+		got = pwrite(fd, (const char *)data + done, bytes - done, (off_t)done);
+		if (got < 0) {
+			int rc = ndma_set_error(errno, "copying a frame: %s", strerror(errno));
+
+			close(fd);
+			return rc;
+		}
+		done += (uint64_t)got;
+	}
+	readonly = ndma_memfd_file_reopen(fd, O_RDONLY);
+	close(fd);
+	return readonly;
+}

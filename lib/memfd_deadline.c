@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/* The deadlines of all transfers in this process: a sorted list, and one thread that sleeps on it. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <string.h>
+
+#include "memfd.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* innermost */
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;	/* the first entry is another one */
+static pthread_cond_t fired = PTHREAD_COND_INITIALIZER;
+static struct memfd_deadline *first;
+static bool running;
+
+static struct memfd_buffer *owner(struct memfd_deadline *deadline)
+{
+	return (struct memfd_buffer *)((char *)deadline - offsetof(struct memfd_buffer, deadline));
+}
+
+static void wait_until(uint64_t at_ns)
+{
+	struct timespec at = {
+		.tv_sec = (time_t)(at_ns / 1000000000), .tv_nsec = (long)(at_ns % 1000000000),
+	};
+
+	pthread_cond_clockwait(&changed, &lock, CLOCK_MONOTONIC, &at);
+}
+
+static void *run(void *unused)
+{
+	struct memfd_deadline *deadline;
+
+	(void)unused;
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		deadline = first;
+		if (!deadline) {
+			pthread_cond_wait(&changed, &lock);
+		} else if (deadline->at_ns > ndma_memfd_now_ns()) {
+			wait_until(deadline->at_ns);
+		} else {
+			first = deadline->next;
+			deadline->listed = false;
+			deadline->firing = true;
+			pthread_mutex_unlock(&lock);
+			ndma_memfd_transfer_expire(owner(deadline));
+			pthread_mutex_lock(&lock);
+			deadline->firing = false;
+			pthread_cond_broadcast(&fired);
+		}
+	}
+	return NULL;
+}
+
+/* A child has neither the thread nor the transfers, and the lock may be anybody's. */
+static void forget_parent(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	pthread_cond_init(&changed, NULL);
+	pthread_cond_init(&fired, NULL);
+	first = NULL;
+	running = false;
+}
+
+static void watch_fork(void)
+{
+	pthread_atfork(NULL, NULL, forget_parent);
+}
+
+static int start(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	sigset_t all, before;
+	pthread_t thread;
+	int rc;
+
+	pthread_once(&once, watch_fork);
+	/* The program's signal handlers run in the program's threads. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&thread, NULL, run, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return ndma_set_error(ENOMEM, "a thread for the deadlines of transfers: %s",
+				      strerror(rc));
+	pthread_detach(thread);
+	running = true;
+	return 0;
+}
+
+static void unlist(struct memfd_deadline *deadline)
+{
+	struct memfd_deadline **link = &first;
+
+	while (*link != deadline)
+		link = &(*link)->next;
+	*link = deadline->next;
+	deadline->listed = false;
+}
+
+int ndma_memfd_deadline_add(struct memfd_buffer *buffer)
+{
+	struct memfd_deadline *deadline = &buffer->deadline;
+	struct memfd_deadline **link = &first;
+	int rc = 0;
+
+	pthread_mutex_lock(&lock);
+	if (!running)
+		rc = start();
+	if (rc)
+		goto unlock;
+	if (deadline->listed)
+		unlist(deadline);
+	deadline->at_ns = buffer->transfer.until_ns;
+	while (*link && (*link)->at_ns <= deadline->at_ns)
+		link = &(*link)->next;
+	deadline->next = *link;
+	*link = deadline;
+	deadline->listed = true;
+	if (first == deadline)
+		pthread_cond_signal(&changed);
+unlock:
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+void ndma_memfd_deadline_remove(struct memfd_buffer *buffer)
+{
+	struct memfd_deadline *deadline = &buffer->deadline;
+
+	pthread_mutex_lock(&lock);
+	if (deadline->listed)
+		unlist(deadline);
+	while (deadline->firing)
+		pthread_cond_wait(&fired, &lock);
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a touch of the device's memory meets, in this process alone and through the library's
+ * mappings alone.
+ *
+ * sigbus: an empty memfd is mapped over the buffer; behind the end of a file every touch is SIGBUS,
+ * with its address, and EFAULT to system calls.
+ *
+ * block: the mapping is registered with a userfaultfd and its page table entries are dropped; a
+ * touch sleeps until the userfaultfd is closed, which wakes whoever sleeps. The one kind that needs
+ * no privilege lets user-mode faults sleep; system calls get EFAULT.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "memfd.h"
+
+static int empty_fd = -1;
+
+static void make_empty(void)
+{
+	empty_fd = memfd_create("ndma-guard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (empty_fd >= 0)
+		fcntl(empty_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SEAL);
+}
+
+int ndma_memfd_guard_hide(void *address, uint64_t bytes, int prot)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_empty);
+	return ndma_memfd_guard_show(address, bytes, prot, empty_fd, 0);
+}
+
+int ndma_memfd_guard_show(void *address, uint64_t bytes, int prot, int fd, uint64_t offset)
+{
+	void *at = mmap(address, bytes, prot, MAP_SHARED | MAP_FIXED, fd, (off_t)offset);
+
+	return at == MAP_FAILED ? ndma_set_error(errno, "mapping over %p for a guard: %s", address,
+						 strerror(errno)) : 0;
+}
+
+/* A transfer to the device leaves reading open, through mappings that only read. */
+static bool is_guarded(const struct memfd_buffer *buffer, uint32_t access)
+{
+	return buffer->transfer.direction != NDMA_TO_DEVICE || access == NDMA_WRITE;
+}
+
+static int prot(uint32_t access)
+{
+	return access == NDMA_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+}
+
+static int open_faults(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_MINOR_SHMEM };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		return ndma_set_error(errno, "a userfaultfd for guard \"block\": %s", strerror(errno));
+	if (fd < 0)
+		return ndma_set_error(EOPNOTSUPP, "guard \"block\" on memfd needs userfaultfd, which "
+				      "this kernel or sandbox refuses (%s): use \"sigbus\", or load "
+				      "module ndma", strerror(errno));
+	if (ioctl(fd, UFFDIO_API, &api)) {
+		close(fd);
+		return ndma_set_error(EOPNOTSUPP, "guard \"block\" on memfd needs userfaultfd on shared "
+				      "memory (Linux 5.14): use \"sigbus\", or load module ndma");
+	}
+	return fd;
+}
+
+static int block(int faults, const struct ndma_mapping *map)
+{
+	struct uffdio_register range = {
+		.range = { .start = (uintptr_t)map->address, .len = map->bytes },
+		.mode = UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	if (ioctl(faults, UFFDIO_REGISTER, &range))
+		return ndma_set_error(EOPNOTSUPP, "guard \"block\" on memfd: registering with "
+				      "userfaultfd: %s", strerror(errno));
+	/* The pages stay in the file; only the way to them is taken. */
+	if (madvise(map->address, map->bytes, MADV_DONTNEED))
+		return ndma_set_error(errno, "guard \"block\" on memfd: %s", strerror(errno));
+	return 0;
+}
+
+static int guard_one(struct memfd_buffer *buffer, uint32_t access, const struct ndma_mapping *map)
+{
+	if (!is_guarded(buffer, access))
+		return 0;
+	if (buffer->transfer.guard == NDMA_GUARD_BLOCK)
+		return block(buffer->transfer.faults, map);
+	return ndma_memfd_guard_hide(map->address, map->bytes, prot(access));
+}
+
+int ndma_memfd_guard_map(struct memfd_buffer *buffer, uint32_t access,
+			 const struct ndma_mapping *map)
+{
+	if (!buffer->transfer.direction || buffer->transfer.guard == NDMA_GUARD_NONE)
+		return 0;
+	return guard_one(buffer, access, map);
+}
+
+int ndma_memfd_guard_begin(struct memfd_buffer *buffer)
+{
+	const struct ndma_mapping *map;
+	uint32_t access;
+	int rc = 0;
+
+	if (buffer->transfer.guard == NDMA_GUARD_NONE)
+		return 0;
+	if (buffer->transfer.guard == NDMA_GUARD_BLOCK) {
+		rc = open_faults();
+		if (rc < 0)
+			return rc;
+		buffer->transfer.faults = rc;
+		rc = 0;
+	}
+	for (access = NDMA_READ; access <= NDMA_WRITE && !rc; access++) {
+		map = &buffer->base.maps[access == NDMA_WRITE];
+		if (map->address)
+			rc = guard_one(buffer, access, map);
+	}
+	return rc;
+}
+
+/* Closing alone would do, unless a child of fork has the userfaultfd open too. */
+static void unblock(int faults, const struct ndma_mapping *map)
+{
+	struct uffdio_range range = { .start = (uintptr_t)map->address, .len = map->bytes };
+
+	ioctl(faults, UFFDIO_UNREGISTER, &range);
+	ioctl(faults, UFFDIO_WAKE, &range);
+}
+
+static void end_block(struct memfd_buffer *buffer)
+{
+	int faults = buffer->transfer.faults, i;
+	struct uffd_msg message;
+	uint64_t touches = 0;
+
+	/* Each sleeping touch is one message. */
+	while (read(faults, &message, sizeof(message)) == sizeof(message))
+		touches += message.event == UFFD_EVENT_PAGEFAULT;
+	for (i = 0; i < 2; i++)
+		if (buffer->base.maps[i].address)
+			unblock(faults, &buffer->base.maps[i]);
+	close(faults);
+	buffer->transfer.faults = -1;
+	if (touches)
+		ndma_memfd_header_add(buffer, offsetof(struct memfd_header, touches), touches);
+}
+
+int ndma_memfd_guard_end(struct memfd_buffer *buffer)
+{
+	const struct ndma_mapping *map;
+	uint32_t access;
+	int rc = 0;
+
+	if (buffer->transfer.faults >= 0)
+		end_block(buffer);
+	if (buffer->transfer.guard != NDMA_GUARD_SIGBUS)
+		return 0;
+	for (access = NDMA_READ; access <= NDMA_WRITE; access++) {
+		map = &buffer->base.maps[access == NDMA_WRITE];
+		if (map->address && is_guarded(buffer, access))
+			rc = ndma_memfd_guard_show(map->address, map->bytes, prot(access),
+						   buffer->base.fd, 0) ?: rc;
+	}
+	return rc;
+}

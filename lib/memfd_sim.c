@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+/* The simulated card at work: a thread for each stream that runs. What it makes is ndma_sim.h's. */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <time.h>
+
+#include "memfd_stream.h"
+
+/* Frames without samples that are made before anybody else gets the lock. */
+#define BURST		64
+/* Samples of each channel that are written before the thread looks whether it is to stop. */
+#define PIECE		16384u
+
+/**
+ * struct run - one run of a stream, from start to stop
+ * @origin_ns: when it began
+ * @origin: number of the first sample at that moment
+ * @planned: @frame is to be made
+ * @frame: the next frame
+ * @due_ns: when it is complete
+ * @now_ns: the time, as of the last look
+ * @burst: frames until the others' turn
+ */
+struct run {
+	uint64_t origin_ns;
+	uint64_t origin;
+	bool planned;
+	struct ndma_sim_frame frame;
+	uint64_t due_ns;
+	uint64_t now_ns;
+	unsigned int burst;
+};
+
+/* Times are kept whole: sample 0 is this long before the run's origin. */
+static uint64_t time_of(const struct memfd_stream *stream, const struct run *run, uint64_t sample)
+{
+	return run->origin_ns + ndma_sim_time_ns(&stream->settings, sample) -
+	       ndma_sim_time_ns(&stream->settings, run->origin);
+}
+
+static void rest(struct memfd_stream *stream, struct run *run, uint64_t until_ns)
+{
+	struct timespec until = {
+		.tv_sec = (time_t)(until_ns / 1000000000), .tv_nsec = (long)(until_ns % 1000000000),
+	};
+
+	ndma_memfd_wait_wake(stream);
+	if (until_ns)
+		pthread_cond_clockwait(&stream->work, &stream->lock, CLOCK_MONOTONIC, &until);
+	else
+		pthread_cond_wait(&stream->work, &stream->lock);
+	run->now_ns = ndma_memfd_now_ns();
+}
+
+/* Lets others have the lock; some wait for it with a frame in their hands. */
+static void give_way(struct memfd_stream *stream, struct run *run)
+{
+	ndma_memfd_wait_wake(stream);
+	pthread_mutex_unlock(&stream->lock);
+	sched_yield();
+	pthread_mutex_lock(&stream->lock);
+	run->burst = BURST;
+	run->now_ns = ndma_memfd_now_ns();
+}
+
+static bool is_timed(const struct memfd_stream *stream)
+{
+	return stream->settings.paced && stream->settings.trigger != NDMA_SIM_TRIGGER_SOFTWARE;
+}
+
+static void plan(struct memfd_stream *stream, struct run *run)
+{
+	struct ndma_sim_frame *frame = &run->frame;
+
+	switch (ndma_sim_next(&stream->settings, &stream->sim, frame)) {
+	case NDMA_SIM_FRAME:
+		run->planned = true;
+		if (is_timed(stream))
+			run->due_ns = time_of(stream, run, stream->sim.position) + frame->late_ns;
+		else
+			run->due_ns = frame->late_ns ? run->now_ns + frame->late_ns : 0;
+		break;
+	case NDMA_SIM_SEARCHING:
+		if (is_timed(stream))
+			rest(stream, run, time_of(stream, run, stream->sim.position));
+		else
+			give_way(stream, run);
+		break;
+	case NDMA_SIM_WAITING:
+	case NDMA_SIM_STALLED:
+		rest(stream, run, 0);
+		break;
+	case NDMA_SIM_VANISHED:
+		pthread_mutex_unlock(&stream->lock);
+		ndma_memfd_card_vanish(stream->card);
+		pthread_mutex_lock(&stream->lock);
+		break;
+	}
+}
+
+/* Without the lock: the frame is the device's. False: stopped meanwhile. */
+static bool fill(struct memfd_stream *stream, const struct ndma_sim_settings *settings,
+		 const struct ndma_sim_frame *frame, uint32_t index)
+{
+	char *at = stream->device + index * stream->base.setup.frame_stride;
+	uint64_t from = 0;
+	uint32_t piece;
+
+	for (; from < frame->samples; from += piece) {
+		if (!__atomic_load_n(&stream->running, __ATOMIC_RELAXED))
+			return false;
+		piece = frame->samples - from < PIECE ? (uint32_t)(frame->samples - from) : PIECE;
+		ndma_sim_fill(settings, at, frame->first, from, piece);
+	}
+	return true;
+}
+
+static void make(struct memfd_stream *stream, struct run *run, uint32_t index)
+{
+	struct ndma_sim_settings settings = stream->settings;
+	uint64_t stamp_ns;
+	bool whole;
+
+	run->planned = false;
+	if (settings.pattern < NDMA_SIM_PATTERN_OFF) {
+		ndma_memfd_wait_wake(stream);
+		pthread_mutex_unlock(&stream->lock);
+		whole = fill(stream, &settings, &run->frame, index);
+		run->now_ns = ndma_memfd_now_ns();
+		pthread_mutex_lock(&stream->lock);
+		if (!whole) {
+			ndma_memfd_ring_return(stream, index);
+			return;
+		}
+	}
+	stamp_ns = run->frame.flags & NDMA_FRAME_TIME_START ?
+		   time_of(stream, run, run->frame.first) : run->now_ns;
+	ndma_memfd_ring_publish(stream, index, &run->frame, stamp_ns);
+	if (settings.pattern < NDMA_SIM_PATTERN_OFF)
+		ndma_memfd_wait_wake(stream);
+	else if (!--run->burst)
+		give_way(stream, run);
+}
+
+static void step(struct memfd_stream *stream, struct run *run)
+{
+	int index;
+
+	if (!run->planned) {
+		plan(stream, run);
+		return;
+	}
+	if (run->due_ns > run->now_ns) {
+		run->now_ns = ndma_memfd_now_ns();
+		if (run->due_ns > run->now_ns) {
+			rest(stream, run, run->due_ns);
+			return;
+		}
+	}
+	if (run->frame.lost) {
+		ndma_memfd_ring_lose(stream);
+		run->planned = false;
+		return;
+	}
+	index = ndma_memfd_ring_next(stream);
+	if (index >= 0) {
+		make(stream, run, (uint32_t)index);
+	} else if (is_timed(stream)) {
+		ndma_memfd_ring_lose(stream);
+		run->planned = false;
+		ndma_memfd_wait_wake(stream);
+	} else {
+		rest(stream, run, 0);
+	}
+}
+
+void *ndma_memfd_sim_run(void *argument)
+{
+	struct memfd_stream *stream = argument;
+	struct run run = { .burst = BURST };
+
+	pthread_mutex_lock(&stream->lock);
+	run.origin_ns = (uint64_t)stream->start_monotonic_ns;
+	run.origin = stream->sim.position;
+	run.now_ns = ndma_memfd_now_ns();
+	while (stream->running && stream->remaining)
+		step(stream, &run);
+	if (stream->running)
+		ndma_memfd_stream_set_state(stream, NDMA_STREAM_IDLE);
+	pthread_mutex_unlock(&stream->lock);
+	return NULL;
+}

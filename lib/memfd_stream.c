@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+/* A stream at work: start, stop, what it is, what it counted. */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "memfd_stream.h"
+
+void ndma_memfd_stream_settle(struct memfd_stream *stream)
+{
+	const struct memfd_format *format = stream->format;
+	const int64_t *values = stream->values;
+	size_t length = strlen(format->format);
+
+	stream->settings = (struct ndma_sim_settings){
+		.samples = stream->base.setup.samples,
+		.channels = stream->base.setup.channels,
+		.order = stream->base.setup.order,
+		.itemsize = format->itemsize,
+		.bits = format->bits,
+		.is_signed = islower((unsigned char)format->format[length - 1]) != 0,
+		.iq = format->flags & NDMA_FORMAT_IQ,
+#define VALUE(id) ndma_memfd_control_value(values, id)
+		.rate = (uint32_t)VALUE(NDMA_CONTROL_RATE),
+		.paced = (uint32_t)VALUE(NDMA_SIM_CONTROL_PACED),
+		.pattern = (uint32_t)VALUE(NDMA_CONTROL_PATTERN),
+		.frequency = (uint32_t)VALUE(NDMA_CONTROL_FREQUENCY),
+		.amplitude = (uint32_t)VALUE(NDMA_CONTROL_AMPLITUDE),
+		.trigger = (uint32_t)VALUE(NDMA_CONTROL_TRIGGER),
+		.trigger_level = (int32_t)VALUE(NDMA_CONTROL_TRIGGER_LEVEL),
+		.fault_drop = (uint32_t)VALUE(NDMA_CONTROL_FAULT_DROP),
+		.fault_short = (uint32_t)VALUE(NDMA_CONTROL_FAULT_SHORT),
+		.fault_error = (uint32_t)VALUE(NDMA_CONTROL_FAULT_ERROR),
+		.fault_stall = (uint32_t)VALUE(NDMA_CONTROL_FAULT_STALL),
+		.fault_jitter = (uint32_t)VALUE(NDMA_CONTROL_FAULT_JITTER),
+		.fault_vanish = (uint32_t)VALUE(NDMA_CONTROL_FAULT_VANISH),
+#undef VALUE
+	};
+}
+
+void ndma_memfd_stream_set_state(struct memfd_stream *stream, uint32_t state)
+{
+	/* A card that is gone does not come back. */
+	if (stream->state == NDMA_STREAM_GONE)
+		return;
+	stream->state = state;
+	__atomic_store_n(&stream->running, state == NDMA_STREAM_RUNNING, __ATOMIC_RELAXED);
+	__atomic_store_n(&stream->completions->state, state, __ATOMIC_RELEASE);
+	if (state == NDMA_STREAM_RUNNING)
+		return;
+	pthread_cond_signal(&stream->work);
+	ndma_memfd_wait_wake(stream);
+	if (state == NDMA_STREAM_GONE) {
+		close(stream->wake_fd);
+		stream->wake_fd = -1;
+	}
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int start_thread(struct memfd_stream *stream)
+{
+	sigset_t all, before;
+	int rc;
+
+	/* The program's signal handlers run in the program's threads. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&stream->thread, NULL, ndma_memfd_sim_run, stream);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return ndma_set_error(ENOMEM, "a thread for a stream: %s", strerror(rc));
+	stream->threaded = true;
+	return 0;
+}
+
+/* The thread is leaving, or has left. stream->run is held. */
+static void join_thread(struct memfd_stream *stream)
+{
+	if (stream->threaded)
+		pthread_join(stream->thread, NULL);
+	stream->threaded = false;
+}
+
+static int begin_run(struct memfd_stream *stream, uint64_t count)
+{
+	if (stream->state == NDMA_STREAM_GONE)
+		return ndma_set_error(ENODEV, "%s is gone: unplugged (fault_vanish); open it again",
+				      stream->base.name);
+	if (stream->state == NDMA_STREAM_RUNNING)
+		return ndma_set_error(EBUSY, "the stream of %s runs already", stream->base.name);
+	stream->started = true;
+	stream->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+	stream->start_realtime_ns = clock_ns(CLOCK_REALTIME);
+	stream->rate = (struct ndma_rational){ stream->settings.rate, 1 };
+	stream->remaining = count ? count : UINT64_MAX;
+	stream->sim.started = 0;
+	ndma_memfd_stream_set_state(stream, NDMA_STREAM_RUNNING);
+	ndma_memfd_wait_arm(stream, 1);
+	return 0;
+}
+
+int ndma_memfd_stream_start(struct ndma_stream *base, uint64_t count)
+{
+	struct memfd_stream *stream = ndma_memfd_stream(base);
+	int rc;
+
+	pthread_mutex_lock(&stream->run);
+	pthread_mutex_lock(&stream->lock);
+	rc = begin_run(stream, count);
+	pthread_mutex_unlock(&stream->lock);
+	if (rc)
+		goto unlock_run;
+	join_thread(stream);	/* of a run that reached its count */
+	rc = start_thread(stream);
+	if (rc) {
+		pthread_mutex_lock(&stream->lock);
+		ndma_memfd_stream_set_state(stream, NDMA_STREAM_IDLE);
+		pthread_mutex_unlock(&stream->lock);
+	}
+unlock_run:
+	pthread_mutex_unlock(&stream->run);
+	return rc;
+}
+
+int ndma_memfd_stream_stop(struct ndma_stream *base)
+{
+	struct memfd_stream *stream = ndma_memfd_stream(base);
+
+	pthread_mutex_lock(&stream->run);
+	pthread_mutex_lock(&stream->lock);
+	if (stream->state == NDMA_STREAM_RUNNING) {
+		__atomic_store_n(&stream->running, false, __ATOMIC_RELAXED);
+		pthread_cond_signal(&stream->work);
+	}
+	pthread_mutex_unlock(&stream->lock);
+	join_thread(stream);
+	pthread_mutex_lock(&stream->lock);
+	/* Waiters hear of the end when the device is quiet, not before. */
+	ndma_memfd_stream_set_state(stream, NDMA_STREAM_IDLE);
+	pthread_mutex_unlock(&stream->lock);
+	pthread_mutex_unlock(&stream->run);
+	return 0;
+}
+
+int ndma_memfd_stream_stats(const struct ndma_stream *base, struct ndma_stream_stats *stats)
+{
+	struct memfd_stream *stream = ndma_memfd_stream(base);
+	uint32_t size = stats->size;
+
+	pthread_mutex_lock(&stream->lock);
+	ndma_memfd_ring_drain(stream);
+	ndma_memfd_ring_ready(stream);
+	*stats = stream->stats;
+	stats->size = size;
+	stats->state = stream->state;
+	stats->produced = stream->sequence;
+	stats->free_frames = stream->counts[MEMFD_FRAME_FREE];
+	stats->device_frames = stream->counts[MEMFD_FRAME_DEVICE];
+	stats->user_frames = stream->counts[MEMFD_FRAME_DONE] + stream->counts[MEMFD_FRAME_USER];
+	pthread_mutex_unlock(&stream->lock);
+	return 0;
+}
+
+int ndma_memfd_stream_export(struct ndma_stream *base, uint32_t index)
+{
+	struct memfd_stream *stream = ndma_memfd_stream(base);
+	const struct ndma_stream_setup *setup = &base->setup;
+	bool held;
+
+	if (index >= setup->frames)
+		return ndma_set_error(EINVAL, "frame %u: the stream has 0 to %u", index,
+				      setup->frames - 1);
+	pthread_mutex_lock(&stream->lock);
+	ndma_memfd_ring_ready(stream);
+	held = stream->states[index] == MEMFD_FRAME_USER;
+	pthread_mutex_unlock(&stream->lock);
+	if (!held)
+		return ndma_set_error(EBUSY, "frame %u is not held: export it between next and release",
+				      index);
+	/* A copy, because nobody says when the last fd of a memfd is closed. */
+	return ndma_memfd_buffer_copy_fd(&setup->layout, stream->device + index * setup->frame_stride,
+					 setup->frame_bytes);
+}
+
+int ndma_memfd_stream_info(const struct ndma_stream *base, struct ndma_source_info *info)
+{
+	struct memfd_stream *stream = ndma_memfd_stream(base);
+
+	ndma_memfd_source_describe(info);
+	memcpy(info->name, base->name, sizeof(info->name));
+	pthread_mutex_lock(&stream->lock);
+	info->rate = (struct ndma_rational){ stream->settings.rate, 1 };
+	if (stream->started) {
+		info->rate = stream->rate;
+		info->start_monotonic_ns = stream->start_monotonic_ns;
+		info->start_realtime_ns = stream->start_realtime_ns;
+	}
+	pthread_mutex_unlock(&stream->lock);
+	return 0;
+}
+
+int ndma_memfd_stream_channel(const struct ndma_stream *stream, uint32_t index,
+			      struct ndma_source_channel *channel)
+{
+	(void)stream;
+	return ndma_memfd_channel_describe(index, channel);
+}
+
+int ndma_memfd_stream_control_get(const struct ndma_stream *base, uint32_t id, int64_t *value)
+{
+	struct memfd_stream *stream = ndma_memfd_stream(base);
+	struct ndma_control_info info;
+	int rc;
+
+	rc = ndma_memfd_control_query(NULL, id & ~NDMA_CONTROL_NEXT, &info);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&stream->lock);
+	*value = ndma_memfd_control_value(stream->values, info.id);
+	pthread_mutex_unlock(&stream->lock);
+	return 0;
+}
+
+int ndma_memfd_stream_control_set(struct ndma_stream *base, uint32_t id, int64_t *value)
+{
+	struct memfd_stream *stream = ndma_memfd_stream(base);
+	int rc;
+
+	pthread_mutex_lock(&stream->lock);
+	if (stream->state == NDMA_STREAM_GONE) {
+		rc = ndma_set_error(ENODEV, "%s is gone: unplugged (fault_vanish)", base->name);
+		goto unlock;
+	}
+	rc = ndma_memfd_control_store(stream->values, id, value,
+				      stream->state == NDMA_STREAM_RUNNING);
+	if (rc)
+		goto unlock;
+	if (id == NDMA_CONTROL_TRIGGER_SOFTWARE &&
+	    stream->settings.trigger == NDMA_SIM_TRIGGER_SOFTWARE)
+		stream->sim.presses++;
+	ndma_memfd_stream_settle(stream);
+	/* A press, or the end of a stall. */
+	pthread_cond_signal(&stream->work);
+unlock:
+	pthread_mutex_unlock(&stream->lock);
+	return rc;
+}
+
+void ndma_memfd_stream_close(struct ndma_stream *base)
+{
+	struct memfd_stream *stream = ndma_memfd_stream(base);
+	uint32_t i;
+
+	ndma_memfd_stream_stop(base);
+	ndma_memfd_card_leave(stream->card, stream);
+	/* Mapped data stays readable; nobody writes to it any more. */
+	for (i = 0; i < base->setup.frames; i++)
+		if (stream->states[i] == MEMFD_FRAME_FREE)
+			ndma_memfd_ring_show(stream, i);
+	close(base->fd);
+}
