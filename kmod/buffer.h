@@ -146,10 +146,12 @@ int ndma_layout_get_ioctl(struct file *file, void *arg);
 int ndma_layout_set_ioctl(struct file *file, void *arg);
 int ndma_view_readonly_ioctl(struct file *file, void *arg);
 int ndma_lease_acquire_ioctl(struct file *file, void *arg);
+void ndma_lease_acquire_undo(struct file *file, void *arg);
 int ndma_lease_release_ioctl(struct file *file, void *arg);
 int ndma_lease_revoke_ioctl(struct file *file, void *arg);
 int ndma_holder_ioctl(struct file *file, void *arg);
 int ndma_transfer_begin_ioctl(struct file *file, void *arg);
+void ndma_transfer_begin_undo(struct file *file, void *arg);
 int ndma_transfer_end_ioctl(struct file *file, void *arg);
 
 /**

@@ -36,6 +36,7 @@
  * @write: the file must be open for writing (else EACCES)
  * @out_on_error: what @handler leaves in the argument is copied back on an error too
  * @handler: gets the file and the argument in kernel memory
+ * @undo: @handler succeeded, but the caller cannot be told; may be NULL
  */
 struct ndma_ioctl {
 	unsigned int cmd;
@@ -44,6 +45,7 @@ struct ndma_ioctl {
 	bool write;
 	bool out_on_error;
 	int (*handler)(struct file *file, void *arg);
+	void (*undo)(struct file *file, void *arg);
 };
 
 #define NDMA_IOCTL_ARG_MAX	1024
@@ -182,12 +184,10 @@ int ndma_buffer_view(struct dma_buf *parent, u64 offset, u64 bytes,
 /* The buffer behind a dma-buf, or NULL if it is not one of ours. */
 struct ndma_buffer *ndma_buffer_from_dmabuf(struct dma_buf *dmabuf);
 
-/* ---------------------------------------------------------------- source.c, stream.c, ring.c */
+/* ---------------------------------------------------------------- source.c; the rest: stream.h */
 
 extern const struct file_operations ndma_source_fops;
 
-int ndma_source_init(void);
-void ndma_source_exit(void);
 /*
  * Device of a source's open file, for memory that it must reach, with a reference (put_device());
  * NULL for a source in software. -EBADF: not a source's file; -ENODEV: the source is gone.

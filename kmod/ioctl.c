@@ -88,8 +88,11 @@ long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size
 	ret = row->handler(file, call.arg);
 	if (ret < 0 && !row->out_on_error)
 		return ret;
-	if (copy_to_user(user, call.arg, min(size, row->size)))
-		ret = ret < 0 ? ret : -EFAULT;
+	if (copy_to_user(user, call.arg, min(size, row->size)) && ret >= 0) {
+		if (row->undo)
+			row->undo(file, call.arg);
+		ret = -EFAULT;
+	}
 	if (call.file) {
 		if (ret < 0) {
 			put_unused_fd(call.fd);

@@ -142,6 +142,14 @@ int ndma_lease_release_ioctl(struct file *file, void *arg)
 	return ndma_lease_drop(lease);
 }
 
+void ndma_lease_acquire_undo(struct file *file, void *arg)
+{
+	const struct ndma_lease_acquire *request = arg;
+	struct ndma_lease_release release = { .lease = request->lease };
+
+	ndma_lease_release_ioctl(file, &release);
+}
+
 void ndma_lease_drop_all(struct ndma_client *client)
 {
 	struct ndma_lease *lease;

@@ -272,3 +272,11 @@ int ndma_transfer_end_ioctl(struct file *file, void *arg)
 	dma_buf_put(dmabuf);
 	return ret;
 }
+
+void ndma_transfer_begin_undo(struct file *file, void *arg)
+{
+	const struct ndma_transfer_begin *request = arg;
+	struct ndma_transfer_end end = { .fd = request->fd, .transfer = request->transfer };
+
+	ndma_transfer_end_ioctl(file, &end);
+}
