@@ -69,6 +69,11 @@ NDMA_API const char *ndma_source_name(const struct ndma_source *source)
 	return source->name;
 }
 
+NDMA_API const char *ndma_source_backend(const struct ndma_source *source)
+{
+	return source->backend->name;
+}
+
 NDMA_API bool ndma_source_is_simulated(const struct ndma_source *source)
 {
 	struct ndma_source_info info;

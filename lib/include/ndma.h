@@ -492,6 +492,14 @@ void ndma_source_close(struct ndma_source *source);
 const char *ndma_source_name(const struct ndma_source *source);
 
 /**
+ * ndma_source_backend() - who reaches it
+ * @source: the source
+ *
+ * Return: "kernel" or "memfd"; static.
+ */
+const char *ndma_source_backend(const struct ndma_source *source);
+
+/**
  * ndma_source_is_simulated() - is there no hardware behind it?
  * @source: the source
  *
