@@ -113,8 +113,13 @@ static int next_slowly(struct ndma_stream *stream, struct ndma_frame *frame, int
 NDMA_API int ndma_stream_next(struct ndma_stream *stream, struct ndma_frame *frame,
 			      int64_t timeout_ns)
 {
-	if (stream->process != ndma_process_id())
-		return ndma_process_check(stream->process, "stream");
+	int rc;
+
+	if (!ndma_process_is(stream->process)) {
+		rc = ndma_process_check(stream->process, "stream");
+		if (rc)
+			return rc;
+	}
 	if (ndma_ring_take(&stream->ring, frame))
 		return 1;
 	return next_slowly(stream, frame, timeout_ns);
@@ -127,8 +132,11 @@ NDMA_API int ndma_stream_next_batch(struct ndma_stream *stream, struct ndma_fram
 	size_t count = 0;
 	int rc;
 
-	if (stream->process != ndma_process_id())
-		return ndma_process_check(stream->process, "stream");
+	if (!ndma_process_is(stream->process)) {
+		rc = ndma_process_check(stream->process, "stream");
+		if (rc)
+			return rc;
+	}
 	if (!min || min > room || min > stream->ring.frames)
 		return ndma_set_error(EINVAL, "at least %zu frames of room for %zu: expected 1 to the "
 				      "smaller of that and the stream's %u frames", min, room,
@@ -182,8 +190,13 @@ static int not_held(const struct ndma_stream *stream, const struct ndma_frame *f
 
 NDMA_API int ndma_stream_release(struct ndma_stream *stream, const struct ndma_frame *frame)
 {
-	if (stream->process != ndma_process_id())
-		return ndma_process_check(stream->process, "stream");
+	int rc;
+
+	if (!ndma_process_is(stream->process)) {
+		rc = ndma_process_check(stream->process, "stream");
+		if (rc)
+			return rc;
+	}
 	if (!is_held(&stream->ring, frame))
 		return not_held(stream, frame);
 	/* The frame is back even if the source is gone and the kick fails. */

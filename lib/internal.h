@@ -30,6 +30,16 @@ int ndma_set_error(int error, const char *format, ...) __attribute__((format(pri
  */
 uint32_t ndma_process_id(void);
 
+/* The word behind it, for the hot path; NULL where the system has no such memory. */
+extern _Atomic uint32_t *ndma_process_word;
+
+/* True: certainly this process's. False: ask ndma_process_check(). */
+static inline bool ndma_process_is(uint32_t process)
+{
+	return ndma_process_word &&
+	       __atomic_load_n((uint32_t *)ndma_process_word, __ATOMIC_RELAXED) == process;
+}
+
 /* 0, or -EPERM with the words: @what belongs to a parent process. */
 int ndma_process_check(uint32_t process, const char *what);
 
@@ -231,7 +241,7 @@ struct ndma_backend {
 };
 
 extern const struct ndma_backend ndma_backend_kernel;	/* backend_kernel*.c */
-extern const struct ndma_backend ndma_backend_memfd __attribute__((weak));	/* backend_memfd*.c */
+extern const struct ndma_backend ndma_backend_memfd;	/* backend_memfd*.c */
 extern const struct ndma_backend ndma_backend_foreign;	/* backend_foreign.c: buffers alone */
 
 /* backend.c: NDMA_BACKEND, else the kernel's where the module is loaded, else memfd; NULL with

@@ -9,7 +9,7 @@
 
 #include "internal.h"
 
-static _Atomic uint32_t *word;
+_Atomic uint32_t *ndma_process_word;
 static uint32_t last;	/* the number before ours; a child inherits it as any memory */
 
 __attribute__((constructor)) static void make_word(void)
@@ -23,21 +23,21 @@ __attribute__((constructor)) static void make_word(void)
 		munmap(page, bytes);
 		return;
 	}
-	word = page;
+	ndma_process_word = page;
 }
 
 uint32_t ndma_process_id(void)
 {
 	uint32_t now, next;
 
-	if (!word)
+	if (!ndma_process_word)
 		return (uint32_t)getpid();
-	now = atomic_load_explicit(word, memory_order_relaxed);
+	now = atomic_load_explicit(ndma_process_word, memory_order_relaxed);
 	if (now)
 		return now;
 	/* Threads of a young child may race here; all of them propose the same number. */
 	next = __atomic_load_n(&last, __ATOMIC_RELAXED) + 1;
-	if (!atomic_compare_exchange_strong(word, &now, next))
+	if (!atomic_compare_exchange_strong(ndma_process_word, &now, next))
 		return now;
 	__atomic_store_n(&last, next, __ATOMIC_RELAXED);
 	return next;
