@@ -209,25 +209,18 @@ int main(void)
 {
 	char sources[SOURCES_MAX][NDMA_NAME_MAX];
 	struct card cards[SOURCES_MAX];
-	unsigned int i, tests = 0;
+	unsigned int i;
 	int s, nr_sources, nr_cards;
 	char name[128];
 
 	fail_nth_fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
 	if (fail_nth_fd < 0) {
-		tap_plan(1);
 		tap_skip("every allocation fails once", "this guest has no " FAIL_NTH);
-		return 0;
+		return tap_end();
 	}
 	fail_all_kinds();
 	nr_sources = scene_sources(sources, SOURCES_MAX);
 	nr_cards = card_list(cards, SOURCES_MAX);
-	for (i = 0; i < nr_scenarios; i++) {
-		tests += scenario_suits(&scenarios[i], NULL);
-		for (s = 0; s < nr_sources; s++)
-			tests += scenario_suits(&scenarios[i], sources[s]);
-	}
-	tap_plan(tests + nr_cards);
 	for (i = 0; i < nr_scenarios; i++) {
 		if (scenario_suits(&scenarios[i], NULL))
 			test_scenario(&scenarios[i], NULL);
@@ -240,5 +233,5 @@ int main(void)
 			 cards[s].address);
 		tap_result(bind_survives(&cards[s]), name);
 	}
-	return tap_status();
+	return tap_end();
 }

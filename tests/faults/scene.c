@@ -278,7 +278,7 @@ int scene_sources(char (*names)[NDMA_NAME_MAX], size_t room)
 	if (!directory)
 		return 0;
 	while ((entry = readdir(directory))) {
-		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "heap") ||
+		if (entry->d_type != DT_CHR || !strcmp(entry->d_name, "heap") ||
 		    strlen(entry->d_name) >= NDMA_NAME_MAX)
 			continue;
 		if (count < room)

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+/*
+ * clock [ROUNDS [SEED]]: the calendar clock is set by hours while streams and transfers run. Time
+ * stamps go on growing, deadlines come when they are due, calendar time is that of the start.
+ * Root.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include "rounds.h"
+#include "scenario.h"
+#include "tap.h"
+
+#define SECOND_NS 1000000000LL
+#define STEP_SECONDS_MAX (48 * 3600)
+#define DEADLINE_MS 200
+#define FRAMES_PER_STEP 8
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * SECOND_NS + now.tv_nsec;
+}
+
+/* Jumps, forwards or backwards; the jumps add up to 0 over two calls. */
+static int step(int64_t seconds)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec += seconds;
+	return clock_settime(CLOCK_REALTIME, &now) < 0 ? -errno : 0;
+}
+
+static const char *frames_grow_older(struct scene *scene, uint64_t *last_ns)
+{
+	struct ndma_completion completion;
+	int i;
+
+	for (i = 0; i < FRAMES_PER_STEP; i++) {
+		if (scene_take(scene, &completion) < 0)
+			return "no frame comes";
+		if (completion.timestamp_ns < *last_ns)
+			return "a time stamp is older than the one before";
+		if (completion.timestamp_ns > (uint64_t)clock_ns(CLOCK_MONOTONIC))
+			return "a time stamp lies in the future";
+		*last_ns = completion.timestamp_ns;
+		if (scene_release(scene, completion.index))
+			return "release";
+	}
+	return NULL;
+}
+
+static const char *stream_through_a_step(int64_t seconds)
+{
+	struct ndma_source_info before = { 0 }, after = { 0 };
+	const char *wrong = NULL;
+	uint64_t last_ns = 0;
+	struct scene scene;
+	int64_t realtime = clock_ns(CLOCK_REALTIME);
+
+	scene_init(&scene, "sim0");
+	if (scene_open_source(&scene) < 0 ||
+	    scene_setup(&scene, NDMA_POLICY_DROP, NDMA_GUARD_NONE) || scene_map_stream(&scene) ||
+	    scene_start(&scene) || scene_call(scene.source, NDMA_SOURCE_INFO, &before))
+		wrong = "no stream";
+	wrong = wrong ?: frames_grow_older(&scene, &last_ns);
+	if (!wrong && step(seconds))
+		wrong = "the clock cannot be set";
+	wrong = wrong ?: frames_grow_older(&scene, &last_ns);
+	if (!wrong && scene_call(scene.source, NDMA_SOURCE_INFO, &after))
+		wrong = "no info";
+	scene_close(&scene);
+	if (wrong)
+		return wrong;
+	if (before.start_realtime_ns != after.start_realtime_ns ||
+	    before.start_monotonic_ns != after.start_monotonic_ns)
+		return "the time of the start has changed";
+	if (before.start_realtime_ns < realtime ||
+	    before.start_realtime_ns > realtime + 30 * SECOND_NS)
+		return "the time of the start is not that of the calendar then";
+	return NULL;
+}
+
+/* The deadline is told by the buffer's being the CPU's again, so it is asked for. */
+static const char *deadline_through_a_step(int64_t seconds)
+{
+	struct ndma_transfer_begin begin = { .direction = NDMA_FROM_DEVICE,
+					     .flags = NDMA_TRANSFER_FENCE,
+					     .timeout_ns = DEADLINE_MS * SECOND_NS / 1000 };
+	struct pollfd done = { .events = POLLIN };
+	const char *wrong = NULL;
+	struct scene scene;
+	int64_t elapsed, started;
+
+	scene_init(&scene, NULL);
+	if (scene_open_heap(&scene) < 0 || scene_alloc(&scene, 4096, 0) < 0)
+		return "no buffer";
+	begin.fd = done.fd = scene.buffer;
+	started = clock_ns(CLOCK_MONOTONIC);
+	if (scene_call(scene.heap, NDMA_TRANSFER_BEGIN, &begin))
+		wrong = "no transfer";
+	else if (step(seconds))
+		wrong = "the clock cannot be set";
+	else if (poll(&done, 1, 60000) != 1)
+		wrong = "the deadline does not come";
+	elapsed = clock_ns(CLOCK_MONOTONIC) - started;
+	if (!wrong && elapsed < DEADLINE_MS * SECOND_NS / 1000)
+		wrong = "the deadline came too early";
+	scene_close(&scene);
+	return wrong;
+}
+
+static const char *timeout_through_a_step(int64_t seconds)
+{
+	struct ndma_stream_wait wait = { .min = 1, .timeout_ns = DEADLINE_MS * SECOND_NS / 1000 };
+	const char *wrong = NULL;
+	struct scene scene;
+	int64_t elapsed, started;
+
+	scene_init(&scene, "sim0");
+	if (scene_open_source(&scene) < 0 || scene_set_control(&scene, NDMA_CONTROL_RATE, 1) ||
+	    scene_setup(&scene, NDMA_POLICY_DROP, NDMA_GUARD_NONE) || scene_start(&scene))
+		wrong = "no stream";
+	if (!wrong && step(seconds))
+		wrong = "the clock cannot be set";
+	started = clock_ns(CLOCK_MONOTONIC);
+	if (!wrong && scene_call(scene.source, NDMA_STREAM_WAIT, &wait) != -ETIMEDOUT)
+		wrong = "waiting does not end with ETIMEDOUT";
+	elapsed = clock_ns(CLOCK_MONOTONIC) - started;
+	if (!wrong && elapsed < DEADLINE_MS * SECOND_NS / 1000)
+		wrong = "the wait ended too early";
+	scene_close(&scene);
+	return wrong;
+}
+
+static const struct {
+	const char *name;
+	const char *(*test)(int64_t seconds);
+} tests[] = {
+	{ "time stamps grow through steps of the clock", stream_through_a_step },
+	{ "deadlines come when they are due through steps of the clock", deadline_through_a_step },
+	{ "timeouts come when they are due through steps of the clock", timeout_through_a_step },
+};
+
+int main(int argc, char **argv)
+{
+	unsigned int rounds = rounds_parse(argc, argv), round, i;
+	const char *wrong;
+
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		wrong = NULL;
+		for (round = 0; round < rounds && !wrong; round++) {
+			int64_t seconds = 1 + rounds_random(STEP_SECONDS_MAX);
+
+			wrong = tests[i].test(round % 2 ? -seconds : seconds);
+			step(round % 2 ? seconds : -seconds);
+		}
+		if (wrong)
+			tap_note("round %u: %s", round, wrong);
+		tap_result(!wrong, tests[i].name);
+	}
+	return tap_end();
+}
