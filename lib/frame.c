@@ -93,12 +93,20 @@ static int sleep_for(struct ndma_stream *stream, uint32_t min, int64_t timeout_n
 	return rc ? rc : wait.ready >= min;
 }
 
-/* Called where nothing was ready. Another may steal what woke us: so it waits again. */
-static int next_slowly(struct ndma_stream *stream, struct ndma_frame *frame, int64_t timeout_ns)
+/*
+ * Called where nothing was ready, or where fork may have come between. Another may steal what woke
+ * us: so it waits again. Out of line: the hot path would save registers for it.
+ */
+static __attribute__((noinline)) int next_slowly(struct ndma_stream *stream,
+						 struct ndma_frame *frame, int64_t timeout_ns)
 {
-	int64_t deadline = deadline_of(timeout_ns);
+	int64_t deadline;
 	int rc;
 
+	rc = ndma_process_check(stream->process, "stream");
+	if (rc)
+		return rc;
+	deadline = deadline_of(timeout_ns);
 	for (;;) {
 		rc = sleep_for(stream, 1, timeout_ns, deadline);
 		if (ndma_ring_take(&stream->ring, frame))
@@ -113,14 +121,7 @@ static int next_slowly(struct ndma_stream *stream, struct ndma_frame *frame, int
 NDMA_API int ndma_stream_next(struct ndma_stream *stream, struct ndma_frame *frame,
 			      int64_t timeout_ns)
 {
-	int rc;
-
-	if (!ndma_process_is(stream->process)) {
-		rc = ndma_process_check(stream->process, "stream");
-		if (rc)
-			return rc;
-	}
-	if (ndma_ring_take(&stream->ring, frame))
+	if (ndma_process_is(stream->process) && ndma_ring_take(&stream->ring, frame))
 		return 1;
 	return next_slowly(stream, frame, timeout_ns);
 }
@@ -188,21 +189,35 @@ static int not_held(const struct ndma_stream *stream, const struct ndma_frame *f
 			      stream->name);
 }
 
-NDMA_API int ndma_stream_release(struct ndma_stream *stream, const struct ndma_frame *frame)
+/* The frame is back even if the source is gone and cannot be kicked. */
+static __attribute__((noinline)) int kick_released(struct ndma_stream *stream)
 {
-	int rc;
+	ndma_stream_kick(stream);
+	return 0;
+}
 
-	if (!ndma_process_is(stream->process)) {
-		rc = ndma_process_check(stream->process, "stream");
-		if (rc)
-			return rc;
-	}
+/* Called where fork may have come between, or the frame is not held. */
+static __attribute__((noinline)) int release_slowly(struct ndma_stream *stream,
+						    const struct ndma_frame *frame)
+{
+	int rc = ndma_process_check(stream->process, "stream");
+
+	if (rc)
+		return rc;
 	if (!is_held(&stream->ring, frame))
 		return not_held(stream, frame);
-	/* The frame is back even if the source is gone and the kick fails. */
 	if (ndma_ring_release(&stream->ring, frame->completion.index))
-		ndma_stream_kick(stream);
+		kick_released(stream);
 	return 0;
+}
+
+NDMA_API int ndma_stream_release(struct ndma_stream *stream, const struct ndma_frame *frame)
+{
+	if (!ndma_process_is(stream->process) || !is_held(&stream->ring, frame))
+		return release_slowly(stream, frame);
+	if (!ndma_ring_release(&stream->ring, frame->completion.index))
+		return 0;
+	return kick_released(stream);
 }
 
 NDMA_API int ndma_frame_layout(const struct ndma_stream *stream, const struct ndma_frame *frame,
