@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The two rings of a stream. The protocol is in uapi/linux/ndma.h; user space's side of every
+ * barrier named here is in lib/include/ndma_ring.h.
+ *
+ * The kernel reads two words and the release entries of what user space can write, each once, and
+ * believes none of them: `taken` must lie between what is known to be taken and the head, and a
+ * released index must be that of a frame that user space has.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "stream.h"
+
+/* Swaps that user space may win in a row before a steal is given up (it can go on for ever). */
+#define STEAL_TRIES	8
+
+static void ndma_ring_free(struct ndma_ring *ring)
+{
+	vfree(ring->releases);
+	vfree(ring->completions);
+	kfree(ring);
+}
+
+static int ndma_ring_file_release(struct inode *inode, struct file *file)
+{
+	ndma_ring_free(file->private_data);
+	return 0;
+}
+
+/* What keeps the rings in memory: only mappings and the stream hold this file, nobody opens it. */
+static const struct file_operations ndma_ring_fops = {
+	.owner = THIS_MODULE,
+	.release = ndma_ring_file_release,
+};
+
+int ndma_ring_create(u32 frames, struct ndma_ring **out)
+{
+	struct ndma_ring *ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
+	struct file *file;
+
+	if (!ring)
+		return -ENOMEM;
+	ring->entries = roundup_pow_of_two(frames);
+	ring->completions_bytes = PAGE_ALIGN(struct_size(ring->completions, ring, ring->entries));
+	ring->releases_bytes = PAGE_ALIGN(struct_size(ring->releases, ring, ring->entries));
+	ring->completions = vmalloc_user(ring->completions_bytes);
+	ring->releases = vmalloc_user(ring->releases_bytes);
+	if (!ring->completions || !ring->releases) {
+		ndma_ring_free(ring);
+		return -ENOMEM;
+	}
+	ring->completions->entries = ring->entries;
+
+	file = anon_inode_getfile("[ndma-ring]", &ndma_ring_fops, ring, O_RDWR);
+	if (IS_ERR(file)) {
+		ndma_ring_free(ring);
+		return PTR_ERR(file);
+	}
+	ring->file = file;
+	*out = ring;
+	return 0;
+}
+
+void ndma_ring_put(struct ndma_ring *ring)
+{
+	if (ring)
+		fput(ring->file);
+}
+
+static int ndma_ring_map(struct ndma_ring *ring, struct vm_area_struct *vma, void *memory,
+			 u32 bytes)
+{
+	if (vma->vm_end - vma->vm_start != bytes)
+		return -EINVAL;
+	/* The mapping holds the ring's file from here on, and no longer the stream's. */
+	vma_set_file(vma, ring->file);
+	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
+	return remap_vmalloc_range(vma, memory, 0);
+}
+
+int ndma_ring_map_completions(struct ndma_ring *ring, struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	vm_flags_clear(vma, VM_MAYWRITE);
+	return ndma_ring_map(ring, vma, ring->completions, ring->completions_bytes);
+}
+
+int ndma_ring_map_releases(struct ndma_ring *ring, struct vm_area_struct *vma)
+{
+	return ndma_ring_map(ring, vma, ring->releases, ring->releases_bytes);
+}
+
+static struct ndma_frame *ndma_ring_frame(const struct ndma_stream *stream, u32 position)
+{
+	return &stream->frames[stream->order[position & (stream->ring->entries - 1)]];
+}
+
+/*
+ * Frames between stream->taken and the head are done and all different, so there are never more
+ * of them than frames, and an entry that is not taken is never written over.
+ */
+void ndma_ring_publish(struct ndma_frame *frame, const struct ndma_completion *completion)
+{
+	struct ndma_stream *stream = frame->stream;
+	struct ndma_completions *ring = stream->ring->completions;
+	u32 slot = stream->head & (stream->ring->entries - 1);
+
+	ring->ring[slot] = *completion;
+	stream->order[slot] = frame->index;
+	ndma_frame_move(frame, NDMA_FRAME_IS_DONE);
+	stream->stats.completed++;
+	WRITE_ONCE(stream->head, stream->head + 1);
+	/*
+	 * Release: the entry and the frame's contents first. Pairs with the acquire load of head
+	 * in ndma_ring_take().
+	 */
+	smp_store_release(&ring->head, stream->head);
+}
+
+/* @taken is what user space says. Returns how many completions are not taken. */
+static u32 ndma_ring_note_taken(struct ndma_stream *stream, u32 taken)
+{
+	u32 untaken = stream->head - stream->taken;
+
+	if (unlikely(taken - stream->taken > untaken)) {
+		stream->stats.bad_taken++;
+		return untaken;
+	}
+	while (stream->taken != taken) {
+		ndma_frame_move(ndma_ring_frame(stream, stream->taken), NDMA_FRAME_IS_USER);
+		WRITE_ONCE(stream->taken, stream->taken + 1);
+	}
+	return stream->head - taken;
+}
+
+u32 ndma_ring_ready(struct ndma_stream *stream)
+{
+	return ndma_ring_note_taken(stream, READ_ONCE(stream->ring->releases->taken));
+}
+
+u32 ndma_ring_peek(const struct ndma_stream *stream)
+{
+	u32 head = READ_ONCE(stream->head);
+	u32 ready = head - READ_ONCE(stream->ring->releases->taken);
+
+	return ready <= stream->ring->entries ? ready : head - READ_ONCE(stream->taken);
+}
+
+u32 ndma_ring_drain(struct ndma_stream *stream, u32 limit)
+{
+	struct ndma_releases *ring = stream->ring->releases;
+	u32 entries = stream->ring->entries;
+	/*
+	 * Acquire: the entries, what user space did to the frames, and its store of `taken` come
+	 * before. Pairs with the release store of tail in ndma_ring_release().
+	 */
+	u32 tail = smp_load_acquire(&ring->tail);
+	u32 waiting = tail - stream->cursor, i;
+
+	if (!waiting)
+		return 0;
+	if (unlikely(waiting > entries)) {
+		/* It jumped. What the ring cannot hold is not there. */
+		stream->stats.bad_releases += waiting - entries;
+		stream->cursor = tail - entries;
+		waiting = entries;
+	}
+	ndma_ring_ready(stream);
+	waiting = min(waiting, limit);
+	for (i = 0; i < waiting; i++) {
+		u32 index = READ_ONCE(ring->ring[stream->cursor++ & (entries - 1)]);
+		struct ndma_frame *frame;
+
+		if (unlikely(index >= stream->config.frames)) {
+			stream->stats.bad_releases++;
+			continue;
+		}
+		frame = &stream->frames[array_index_nospec(index, stream->config.frames)];
+		if (unlikely(frame->state != NDMA_FRAME_IS_USER)) {
+			stream->stats.bad_releases++;
+			continue;
+		}
+		ndma_frame_recycle(frame);
+	}
+	return waiting;
+}
+
+struct ndma_frame *ndma_ring_steal(struct ndma_stream *stream)
+{
+	u32 *word = &stream->ring->releases->taken;
+	struct ndma_frame *frame;
+	int i;
+
+	for (i = 0; i < STEAL_TRIES; i++) {
+		u32 taken = READ_ONCE(*word);
+
+		if (!ndma_ring_note_taken(stream, taken))
+			return NULL;
+		/*
+		 * Pairs with the compare-and-swap in ndma_ring_take(): whoever wins has the frame.
+		 * A word out of range is put right by the way.
+		 */
+		if (cmpxchg(word, taken, stream->taken + 1) != taken)
+			continue;
+		frame = ndma_ring_frame(stream, stream->taken);
+		WRITE_ONCE(stream->taken, stream->taken + 1);
+		stream->stats.stolen++;
+		stream->stats.dropped++;
+		return frame;
+	}
+	return NULL;
+}

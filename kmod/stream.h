@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sources, streams and frames: what source.c, attribute.c, control.c, setup.c, stream.c, wait.c,
+ * frame.c, flow.c, segment.c and ring.c share, and nobody else sees.
+ *
+ * Locks, outermost first (those of internal.h lie between stream->mutex and queue_lock):
+ *   source->lock     read: an op may be called, the source stays; write: it leaves, or its list of
+ *                    open files changes
+ *   stream->mutex    setup, start, stop, control, teardown of one stream
+ *   queue_lock       around ops->queue, so that it never runs after stop has begun
+ *   (a driver's own locks)
+ *   ring_lock        frames' states, counters, both rings
+ * queue_lock and ring_lock are spinlocks, taken with interrupts off.
+ */
+#ifndef NDMA_STREAM_H
+#define NDMA_STREAM_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "internal.h"
+
+/**
+ * struct ndma_source - a registered card
+ * @desc: the driver's description; the driver may free it once @gone is set
+ * @owner: the driver's module
+ * @priv: the driver's
+ * @ref: the registration and every open file
+ * @lock: see above
+ * @streams: open files
+ * @claimed: streams that are set up
+ * @gone: unregistered; under @lock
+ * @link: in the list of all sources
+ * @number: the N of its name
+ * @minor: of its node
+ * @name: as in /dev/ndma
+ */
+struct ndma_source {
+	const struct ndma_source_desc *desc;
+	struct module *owner;
+	void *priv;
+	struct kref ref;
+	struct rw_semaphore lock;
+	struct list_head streams;
+	atomic_t claimed;
+	bool gone;
+	struct list_head link;
+	unsigned int number;
+	unsigned int minor;
+	char name[NDMA_NAME_MAX];
+};
+
+/* Where a frame is. Only a free one is given to the device. */
+enum ndma_frame_state {
+	NDMA_FRAME_IS_FREE,	/* in the free list */
+	NDMA_FRAME_IS_DEVICE,	/* the driver has it */
+	NDMA_FRAME_IS_FILLED,	/* done, but not synced for the CPU: in stream->filled */
+	NDMA_FRAME_IS_DONE,	/* published, not taken */
+	NDMA_FRAME_IS_USER,	/* taken, not released */
+	NDMA_FRAME_IS_KEPT,	/* released, but exported: free when the last dma-buf is gone */
+	NDMA_FRAME_IS_RELEASED,	/* not synced for the device yet: in stream->released */
+	NDMA_FRAME_STATES,
+};
+
+/* A part of a frame that one dma_sync_single_for_*() can do. */
+struct ndma_piece {
+	dma_addr_t address;
+	u32 bytes;
+};
+
+/**
+ * struct ndma_frame - a slice of a stream's buffer
+ * @stream: its stream
+ * @next: in one of the stream's three queues
+ * @index: which
+ * @state: enum ndma_frame_state
+ * @exports: dma-bufs of its own that live
+ * @nents: entries of @sgl
+ * @nr_pieces: entries of @pieces
+ * @sgl: where the device writes
+ * @pieces: the same for syncing; NULL where the mapping needs none
+ * @list: the driver's, while the frame is the device's
+ * @completion: while it is filled
+ */
+struct ndma_frame {
+	struct ndma_stream *stream;
+	struct ndma_frame *next;
+	u32 index;
+	u32 state;
+	u32 exports;
+	u32 nents;
+	u32 nr_pieces;
+	struct scatterlist *sgl;
+	struct ndma_piece *pieces;
+	struct list_head list;
+	struct ndma_completion completion;
+};
+
+/* First in, first out, linked by ndma_frame.next. */
+struct ndma_frame_queue {
+	struct ndma_frame *first;
+	struct ndma_frame **last;
+};
+
+/**
+ * struct ndma_ring - the memory that a stream shares with user space
+ *
+ * Belongs to @file, which every mapping of it holds: it outlives the stream.
+ */
+struct ndma_ring {
+	struct ndma_completions *completions;
+	struct ndma_releases *releases;
+	u32 entries;
+	u32 completions_bytes;
+	u32 releases_bytes;
+	struct file *file;
+};
+
+/**
+ * struct ndma_segments - a stream's buffer as its device sees it
+ * @dev: the device; NULL: in software, nothing is mapped
+ * @table: the one mapping
+ * @list: entries of all frames' lists
+ * @pieces: pieces of all frames; NULL where the mapping needs no sync
+ */
+struct ndma_segments {
+	struct device *dev;
+	struct sg_table table;
+	struct scatterlist *list;
+	struct ndma_piece *pieces;
+};
+
+/**
+ * struct ndma_stream - one open file of a source
+ * @ref: the file, and every exported frame
+ * @source: its source; the file's reference
+ * @link: in source->streams
+ * @mutex: see above
+ * @priv: the driver's
+ * @controls: values, in the order of the description
+ * @ready: set up. Stored with release at the end of setup, loaded with acquire by whoever does not
+ *   hold @mutex; what follows down to @ring is constant from then on
+ * @policy: NDMA_POLICY_…
+ * @config: as the driver sees it
+ * @stride: bytes from one frame to the next
+ * @layout: of a frame
+ * @memory: its pages, with a kernel mapping for a software source
+ * @dmabuf: the backing buffer
+ * @frames: config.frames of them
+ * @ring: both rings
+ * @segments: the mapping for the device; under @mutex
+ * @active: ops->start() has succeeded and ops->stop() has not been called since; under @mutex
+ * @started: @start_* and @rate are of a start; under @mutex, set under @ring_lock as well
+ * @start_monotonic: time of the start
+ * @start_realtime: the same moment
+ * @rate: at the start
+ * @worker: syncs frames, tells the driver of free ones
+ * @stopper: calls ops->stop() after the last frame of a counted run
+ * @waiters: readers in poll and NDMA_STREAM_WAIT
+ * @queue_lock: see above
+ * @ring_lock: see above; all below is under it
+ * @running: frames are given out and taken in; changed under @queue_lock as well
+ * @finished: the last frame of this run was made; @running until stopped
+ * @deferred: frames are synced by @worker
+ * @starving: the driver was told that no frame is free
+ * @state: NDMA_STREAM_…, as published
+ * @head: completions published
+ * @taken: of these, those known to be taken or stolen
+ * @cursor: releases taken in
+ * @order: frame of each completion
+ * @free: queue of free frames
+ * @filled: queue of frames to sync for the CPU and publish
+ * @released: queue of frames to sync for the device
+ * @count: frames in each state
+ * @exported: frames with exports
+ * @remaining: frames until the end of this run
+ * @sequence: of the next frame
+ * @lost: since the last completion
+ */
+struct ndma_stream {
+	struct kref ref;
+	struct ndma_source *source;
+	struct list_head link;
+	struct mutex mutex;
+	void *priv;
+	s64 *controls;
+
+	bool ready;
+	u32 policy;
+	struct ndma_stream_config config;
+	u64 stride;
+	struct ndma_layout layout;
+	struct ndma_memory *memory;
+	struct dma_buf *dmabuf;
+	struct ndma_frame *frames;
+	struct ndma_ring *ring;
+
+	struct ndma_segments segments;
+	bool active;
+	bool started;
+	s64 start_monotonic;
+	s64 start_realtime;
+	struct ndma_rational rate;
+
+	struct work_struct worker;
+	struct work_struct stopper;
+	wait_queue_head_t waiters;
+	spinlock_t queue_lock;
+
+	spinlock_t ring_lock;
+	bool running;
+	bool finished;
+	bool deferred;
+	bool starving;
+	u32 state;
+	u32 head;
+	u32 taken;
+	u32 cursor;
+	u32 *order;
+	struct ndma_frame_queue free;
+	struct ndma_frame_queue filled;
+	struct ndma_frame_queue released;
+	u32 count[NDMA_FRAME_STATES];
+	u32 exported;
+	u64 remaining;
+	u64 sequence;
+	u64 lost;
+	struct {
+		u64 completed;
+		u64 dropped;
+		u64 stolen;
+		u64 starved;
+		u64 bad_releases;
+		u64 bad_taken;
+		u64 errors;
+	} stats;
+};
+
+/* ---------------------------------------------------------------- source.c */
+
+void ndma_source_put(struct ndma_source *source);
+int ndma_source_info(struct file *file, void *arg);
+int ndma_source_format(struct file *file, void *arg);
+int ndma_source_channel(struct file *file, void *arg);
+/* Samples of one channel per second with the stream's controls as they are. */
+struct ndma_rational ndma_source_rate(struct ndma_stream *stream);
+
+/* ---------------------------------------------------------------- attribute.c */
+
+extern const struct attribute_group *ndma_source_groups[];
+
+/* ---------------------------------------------------------------- control.c */
+
+int ndma_control_init(struct ndma_stream *stream);
+/* The description of a control, or NULL. */
+const struct ndma_control_desc *ndma_control_find(const struct ndma_source_desc *desc, u32 id);
+int ndma_control_query(struct file *file, void *arg);
+int ndma_control_menu_item(struct file *file, void *arg);
+int ndma_control_get(struct file *file, void *arg);
+int ndma_control_set(struct file *file, void *arg);
+
+/* ---------------------------------------------------------------- stream.c */
+
+/* Keeps the source and locks the stream. -ENODEV: the source is gone; -EINTR: killed meanwhile. */
+int ndma_stream_lock(struct ndma_stream *stream);
+void ndma_stream_unlock(struct ndma_stream *stream);
+void ndma_stream_put(struct ndma_stream *stream);
+/* The source is leaving, under its lock for writing: stop, unmap, tell user space. */
+void ndma_stream_kill(struct ndma_stream *stream);
+/* Stops the device; it is quiet, and every frame of its is free, when it returns. Under the mutex. */
+void ndma_stream_quiet(struct ndma_stream *stream, u32 state);
+/* Tells user space; under ring_lock. */
+void ndma_stream_set_state(struct ndma_stream *stream, u32 state);
+
+/* ---------------------------------------------------------------- setup.c */
+
+int ndma_stream_setup(struct file *file, void *arg);
+/* Takes the buffer from the device: stop, unmap, tell the driver. Under the mutex. */
+void ndma_stream_detach(struct ndma_stream *stream, u32 state);
+/* Ends what setup made, but for what mappings and exported frames need. After detach. */
+void ndma_stream_dismantle(struct ndma_stream *stream);
+
+/* ---------------------------------------------------------------- wait.c */
+
+int ndma_stream_wait(struct file *file, void *arg);
+/* Wakes readers that have something to do. Any context, no lock held. */
+void ndma_stream_wake(struct ndma_stream *stream);
+
+/* ---------------------------------------------------------------- segment.c */
+
+/* Maps the backing buffer for the device and cuts it into frames. */
+int ndma_segments_map(struct ndma_stream *stream);
+void ndma_segments_unmap(struct ndma_stream *stream);
+void ndma_segments_sync_for_cpu(const struct ndma_frame *frame);
+void ndma_segments_sync_for_device(const struct ndma_frame *frame);
+
+/* ---------------------------------------------------------------- frame.c */
+
+int ndma_frames_create(struct ndma_stream *stream);
+void ndma_frames_destroy(struct ndma_stream *stream);
+/* All under ring_lock. */
+void ndma_frame_queue_init(struct ndma_frame_queue *queue);
+void ndma_frame_push(struct ndma_frame_queue *queue, struct ndma_frame *frame);
+struct ndma_frame *ndma_frame_pop(struct ndma_frame_queue *queue);
+void ndma_frame_move(struct ndma_frame *frame, enum ndma_frame_state state);
+/* For the device again, at once. */
+void ndma_frame_free(struct ndma_frame *frame);
+/* A frame that user space had: free, or what has to come before that. */
+void ndma_frame_recycle(struct ndma_frame *frame);
+/* Frames that the driver still has after stop and abort are free again. */
+void ndma_frames_reclaim(struct ndma_stream *stream);
+/* Not under ring_lock. */
+int ndma_frame_export(struct file *file, void *arg);
+
+/* ---------------------------------------------------------------- flow.c */
+
+/* Takes in releases and lets the device go on. Process context, no spinlock held. */
+void ndma_flow_take_in(struct ndma_stream *stream);
+/* Nothing is synced any more: the buffer is about to be unmapped. The device is quiet. */
+void ndma_flow_settle(struct ndma_stream *stream);
+/* The stream's worker. */
+void ndma_flow_work(struct work_struct *work);
+
+/* ---------------------------------------------------------------- ring.c */
+
+int ndma_ring_create(u32 frames, struct ndma_ring **out);
+/* The stream's reference; mappings keep the memory. */
+void ndma_ring_put(struct ndma_ring *ring);
+int ndma_ring_map_completions(struct ndma_ring *ring, struct vm_area_struct *vma);
+int ndma_ring_map_releases(struct ndma_ring *ring, struct vm_area_struct *vma);
+/* All under ring_lock. */
+void ndma_ring_publish(struct ndma_frame *frame, const struct ndma_completion *completion);
+/* Looks at `taken`; returns how many completions are not taken. */
+u32 ndma_ring_ready(struct ndma_stream *stream);
+/* Takes in at most @limit releases; returns how many entries it went through. */
+u32 ndma_ring_drain(struct ndma_stream *stream, u32 limit);
+/* The oldest completion that is not taken, taken back from user space; NULL: there is none. */
+struct ndma_frame *ndma_ring_steal(struct ndma_stream *stream);
+/* The same as ndma_ring_ready() for whoever has no lock: a guess, of this moment. */
+u32 ndma_ring_peek(const struct ndma_stream *stream);
+
+#endif /* NDMA_STREAM_H */
