@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The flow of frames between a driver and user space: free → device → (filled) → done → user →
+ * (released) → free. The states in brackets are for mappings that need syncing, which the stream's
+ * worker does; without it both ends meet inline, and nothing but the ring lock is between them.
+ */
+#include <linux/ktime.h>
+
+#include "stream.h"
+
+/* Releases taken in at a time with interrupts off. */
+#define DRAIN_BATCH	64
+
+#define FRAME_FLAGS	(NDMA_FRAME_PARTIAL | NDMA_FRAME_ERROR | NDMA_FRAME_OVERFLOW | \
+			 NDMA_FRAME_EOF | NDMA_FRAME_TIME_START | NDMA_FRAME_HW_TIME | \
+			 NDMA_FRAME_HW_SEQUENCE | NDMA_FRAME_TRIGGERED)
+
+/* The driver waits no longer: user space need not wake it. */
+static void ndma_flow_feed(struct ndma_stream *stream)
+{
+	if (stream->starving) {
+		stream->starving = false;
+		WRITE_ONCE(stream->ring->completions->need_wakeup, 0);
+	}
+}
+
+static u32 ndma_flow_drain(struct ndma_stream *stream, u32 limit)
+{
+	u32 done = ndma_ring_drain(stream, limit);
+
+	if (stream->released.first)
+		queue_work(ndma_workqueue, &stream->worker);
+	return done;
+}
+
+/* A free frame, from the releases where the queue is empty. */
+static struct ndma_frame *ndma_flow_find(struct ndma_stream *stream)
+{
+	u32 left = stream->ring->entries;
+
+	for (;;) {
+		struct ndma_frame *frame = ndma_frame_pop(&stream->free);
+		u32 done;
+
+		if (frame || !left)
+			return frame;
+		done = ndma_flow_drain(stream, min_t(u32, left, DRAIN_BATCH));
+		if (!done)
+			return NULL;
+		left -= done;
+	}
+}
+
+/*
+ * No frame is free and the device has none: it idles until user space kicks.
+ *
+ * Full barrier between need_wakeup and the second look at the tail: pairs with the one between
+ * tail and need_wakeup in ndma_ring_release(). One of the two sees the other's store.
+ */
+static void ndma_flow_call_for_wakeup(struct ndma_stream *stream)
+{
+	WRITE_ONCE(stream->ring->completions->need_wakeup, 1);
+	smp_mb();
+}
+
+static struct ndma_frame *ndma_flow_starve(struct ndma_stream *stream)
+{
+	struct ndma_frame *frame;
+
+	stream->starving = true;
+	/* While the device has a frame, that frame's end looks again: ndma_flow_left_device(). */
+	if (stream->count[NDMA_FRAME_IS_DEVICE])
+		return NULL;
+	ndma_flow_call_for_wakeup(stream);
+	frame = ndma_flow_find(stream);
+	if (!frame)
+		stream->stats.starved++;
+	return frame;
+}
+
+/* A frame has left the device. It must not idle unnoticed if the driver waits for ops->queue(). */
+static void ndma_flow_left_device(struct ndma_stream *stream)
+{
+	if (!stream->starving || stream->count[NDMA_FRAME_IS_DEVICE])
+		return;
+	ndma_flow_call_for_wakeup(stream);
+	ndma_flow_drain(stream, DRAIN_BATCH);
+	if (stream->free.first)
+		queue_work(ndma_workqueue, &stream->worker);
+}
+
+static struct ndma_frame *ndma_flow_steal(struct ndma_stream *stream)
+{
+	struct ndma_frame *frame;
+
+	if (!stream->deferred)
+		return ndma_ring_steal(stream);
+	/* The worker syncs it first, one at a time; the driver hears by ops->queue(). */
+	if (stream->count[NDMA_FRAME_IS_RELEASED])
+		return NULL;
+	frame = ndma_ring_steal(stream);
+	if (frame) {
+		ndma_frame_recycle(frame);
+		queue_work(ndma_workqueue, &stream->worker);
+	}
+	return NULL;
+}
+
+struct ndma_frame *ndma_stream_next_frame(struct ndma_stream *stream)
+{
+	struct ndma_frame *frame = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&stream->ring_lock, flags);
+	if (stream->running && !stream->finished) {
+		frame = ndma_flow_find(stream);
+		if (!frame && stream->policy == NDMA_POLICY_LATEST)
+			frame = ndma_flow_steal(stream);
+		if (!frame)
+			frame = ndma_flow_starve(stream);
+	}
+	if (frame) {
+		ndma_frame_move(frame, NDMA_FRAME_IS_DEVICE);
+		ndma_flow_feed(stream);
+	}
+	spin_unlock_irqrestore(&stream->ring_lock, flags);
+	return frame;
+}
+EXPORT_SYMBOL_GPL(ndma_stream_next_frame);
+
+/* The last frame of this run was made. ops->stop() may sleep, so it is called from a worker. */
+static void ndma_flow_finish(struct ndma_stream *stream)
+{
+	stream->finished = true;
+	ndma_flow_feed(stream);
+	/* Idle means that no more will come: not before the worker has published the rest. */
+	if (!stream->count[NDMA_FRAME_IS_FILLED])
+		ndma_stream_set_state(stream, NDMA_STREAM_IDLE);
+	queue_work(ndma_workqueue, &stream->stopper);
+}
+
+static void ndma_flow_lose(struct ndma_stream *stream, u64 frames)
+{
+	if (stream->finished)
+		return;
+	frames = min(frames, stream->remaining);
+	stream->sequence += frames;
+	stream->lost += frames;
+	stream->stats.dropped += frames;
+	stream->remaining -= frames;
+	if (!stream->remaining)
+		ndma_flow_finish(stream);
+}
+
+static void ndma_flow_describe(struct ndma_frame *frame, const struct ndma_frame_result *result,
+			       struct ndma_completion *completion)
+{
+	struct ndma_stream *stream = frame->stream;
+	u64 bytes = result->bytes;
+
+	completion->index = frame->index;
+	completion->flags = result->flags & FRAME_FLAGS;
+	if (bytes > stream->config.frame_bytes) {
+		bytes = stream->config.frame_bytes;
+		completion->flags |= NDMA_FRAME_ERROR;
+	}
+	if (bytes < stream->config.frame_bytes)
+		completion->flags |= NDMA_FRAME_PARTIAL;
+	if (completion->flags & NDMA_FRAME_ERROR)
+		stream->stats.errors++;
+	completion->sequence = stream->sequence++;
+	completion->hw_timestamp = result->hw_timestamp;
+	completion->hw_sequence = result->hw_sequence;
+	completion->bytes_used = bytes;
+	completion->dropped = stream->lost;
+	completion->trigger = result->trigger;
+	completion->reserved = 0;
+	stream->lost = 0;
+}
+
+static void ndma_flow_take(struct ndma_frame *frame, const struct ndma_frame_result *result,
+			   u64 timestamp_ns)
+{
+	struct ndma_stream *stream = frame->stream;
+	struct ndma_completion completion;
+
+	ndma_flow_lose(stream, result->dropped);
+	if (stream->finished) {
+		/* More than this run was to make. Nobody saw it: there is nothing to sync. */
+		ndma_frame_free(frame);
+		return;
+	}
+	completion.timestamp_ns = timestamp_ns;
+	ndma_flow_describe(frame, result, &completion);
+	if (stream->deferred) {
+		frame->completion = completion;
+		ndma_frame_move(frame, NDMA_FRAME_IS_FILLED);
+		ndma_frame_push(&stream->filled, frame);
+		queue_work(ndma_workqueue, &stream->worker);
+	} else {
+		ndma_ring_publish(frame, &completion);
+	}
+	if (!--stream->remaining)
+		ndma_flow_finish(stream);
+	else
+		ndma_flow_left_device(stream);
+}
+
+/* A driver that gives back what it does not have is a bug, but not one to stop the machine for. */
+static bool ndma_flow_is_device(const struct ndma_frame *frame)
+{
+	if (likely(frame->state == NDMA_FRAME_IS_DEVICE))
+		return true;
+	pr_err_ratelimited("ndma: %s: the driver gave back frame %u, which it does not have\n",
+			   frame->stream->source->name, frame->index);
+	return false;
+}
+
+void ndma_frame_complete(struct ndma_frame *frame, const struct ndma_frame_result *result)
+{
+	struct ndma_stream *stream = frame->stream;
+	u64 timestamp_ns = result->timestamp_ns ?: ktime_get_ns();
+	unsigned long flags;
+
+	spin_lock_irqsave(&stream->ring_lock, flags);
+	if (ndma_flow_is_device(frame))
+		ndma_flow_take(frame, result, timestamp_ns);
+	spin_unlock_irqrestore(&stream->ring_lock, flags);
+	ndma_stream_wake(stream);
+}
+EXPORT_SYMBOL_GPL(ndma_frame_complete);
+
+void ndma_frame_return(struct ndma_frame *frame)
+{
+	struct ndma_stream *stream = frame->stream;
+	unsigned long flags;
+
+	spin_lock_irqsave(&stream->ring_lock, flags);
+	if (ndma_flow_is_device(frame)) {
+		ndma_frame_free(frame);
+		if (stream->running)
+			ndma_flow_left_device(stream);
+	}
+	spin_unlock_irqrestore(&stream->ring_lock, flags);
+}
+EXPORT_SYMBOL_GPL(ndma_frame_return);
+
+void ndma_stream_lost(struct ndma_stream *stream, u64 frames)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&stream->ring_lock, flags);
+	if (stream->running)
+		ndma_flow_lose(stream, frames);
+	spin_unlock_irqrestore(&stream->ring_lock, flags);
+	ndma_stream_wake(stream);
+}
+EXPORT_SYMBOL_GPL(ndma_stream_lost);
+
+void ndma_stream_finish(struct ndma_stream *stream)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&stream->ring_lock, flags);
+	if (stream->running && !stream->finished)
+		ndma_flow_finish(stream);
+	spin_unlock_irqrestore(&stream->ring_lock, flags);
+	ndma_stream_wake(stream);
+}
+EXPORT_SYMBOL_GPL(ndma_stream_finish);
+
+/* ---------------------------------------------------------------- process context */
+
+/* Calls ops->queue() where the driver waits and a frame is free. */
+static void ndma_flow_queue(struct ndma_stream *stream)
+{
+	unsigned long flags;
+	bool go;
+
+	spin_lock_irqsave(&stream->queue_lock, flags);
+	spin_lock(&stream->ring_lock);
+	go = stream->running && stream->starving && stream->free.first;
+	if (go)
+		ndma_flow_feed(stream);
+	spin_unlock(&stream->ring_lock);
+	if (go)
+		stream->source->desc->ops->queue(stream);
+	spin_unlock_irqrestore(&stream->queue_lock, flags);
+}
+
+void ndma_flow_take_in(struct ndma_stream *stream)
+{
+	u32 left = stream->ring->entries, done;
+
+	do {
+		spin_lock_irq(&stream->ring_lock);
+		done = ndma_flow_drain(stream, min_t(u32, left, DRAIN_BATCH));
+		spin_unlock_irq(&stream->ring_lock);
+		left -= done;
+	} while (done && left);
+	ndma_flow_queue(stream);
+}
+
+static bool ndma_flow_publish_filled(struct ndma_stream *stream)
+{
+	struct ndma_frame *frame;
+
+	spin_lock_irq(&stream->ring_lock);
+	frame = ndma_frame_pop(&stream->filled);
+	spin_unlock_irq(&stream->ring_lock);
+	if (!frame)
+		return false;
+	ndma_segments_sync_for_cpu(frame);
+	spin_lock_irq(&stream->ring_lock);
+	ndma_ring_publish(frame, &frame->completion);
+	if (stream->finished && !stream->count[NDMA_FRAME_IS_FILLED])
+		ndma_stream_set_state(stream, NDMA_STREAM_IDLE);
+	spin_unlock_irq(&stream->ring_lock);
+	ndma_stream_wake(stream);
+	return true;
+}
+
+static bool ndma_flow_free_released(struct ndma_stream *stream)
+{
+	struct ndma_frame *frame;
+
+	spin_lock_irq(&stream->ring_lock);
+	ndma_ring_drain(stream, DRAIN_BATCH);
+	frame = ndma_frame_pop(&stream->released);
+	spin_unlock_irq(&stream->ring_lock);
+	if (!frame)
+		return false;
+	ndma_segments_sync_for_device(frame);
+	spin_lock_irq(&stream->ring_lock);
+	ndma_frame_free(frame);
+	spin_unlock_irq(&stream->ring_lock);
+	return true;
+}
+
+void ndma_flow_settle(struct ndma_stream *stream)
+{
+	struct ndma_frame *frame;
+
+	flush_work(&stream->worker);
+	spin_lock_irq(&stream->ring_lock);
+	stream->deferred = false;
+	while ((frame = ndma_frame_pop(&stream->released)))
+		ndma_frame_free(frame);
+	spin_unlock_irq(&stream->ring_lock);
+	/* It may have come back, and be syncing a frame. */
+	flush_work(&stream->worker);
+}
+
+void ndma_flow_work(struct work_struct *work)
+{
+	struct ndma_stream *stream = container_of(work, struct ndma_stream, worker);
+	bool more;
+
+	do {
+		more = ndma_flow_publish_filled(stream);
+		more |= ndma_flow_free_released(stream);
+		ndma_flow_queue(stream);
+	} while (more);
+}

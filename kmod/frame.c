@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Frames: slices of a stream's buffer, where they are, and their own dma-bufs. */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "stream.h"
+
+void ndma_frame_queue_init(struct ndma_frame_queue *queue)
+{
+	queue->first = NULL;
+	queue->last = &queue->first;
+}
+
+void ndma_frame_push(struct ndma_frame_queue *queue, struct ndma_frame *frame)
+{
+	frame->next = NULL;
+	*queue->last = frame;
+	queue->last = &frame->next;
+}
+
+struct ndma_frame *ndma_frame_pop(struct ndma_frame_queue *queue)
+{
+	struct ndma_frame *frame = queue->first;
+
+	if (!frame)
+		return NULL;
+	queue->first = frame->next;
+	if (!queue->first)
+		queue->last = &queue->first;
+	return frame;
+}
+
+void ndma_frame_move(struct ndma_frame *frame, enum ndma_frame_state state)
+{
+	frame->stream->count[frame->state]--;
+	frame->state = state;
+	frame->stream->count[state]++;
+}
+
+void ndma_frame_free(struct ndma_frame *frame)
+{
+	ndma_frame_move(frame, NDMA_FRAME_IS_FREE);
+	ndma_frame_push(&frame->stream->free, frame);
+}
+
+void ndma_frame_recycle(struct ndma_frame *frame)
+{
+	struct ndma_stream *stream = frame->stream;
+
+	if (unlikely(frame->exports)) {
+		ndma_frame_move(frame, NDMA_FRAME_IS_KEPT);
+	} else if (stream->deferred) {
+		ndma_frame_move(frame, NDMA_FRAME_IS_RELEASED);
+		ndma_frame_push(&stream->released, frame);
+	} else {
+		ndma_frame_free(frame);
+	}
+}
+
+int ndma_frames_create(struct ndma_stream *stream)
+{
+	u32 i;
+
+	stream->frames = kvcalloc(stream->config.frames, sizeof(*stream->frames),
+				  GFP_KERNEL_ACCOUNT);
+	stream->order = kvcalloc(stream->ring->entries, sizeof(*stream->order),
+				 GFP_KERNEL_ACCOUNT);
+	if (!stream->frames || !stream->order) {
+		ndma_frames_destroy(stream);
+		return -ENOMEM;
+	}
+	ndma_frame_queue_init(&stream->free);
+	ndma_frame_queue_init(&stream->filled);
+	ndma_frame_queue_init(&stream->released);
+	for (i = 0; i < stream->config.frames; i++) {
+		struct ndma_frame *frame = &stream->frames[i];
+
+		frame->stream = stream;
+		frame->index = i;
+		INIT_LIST_HEAD(&frame->list);
+		frame->state = NDMA_FRAME_IS_FREE;
+		ndma_frame_push(&stream->free, frame);
+	}
+	stream->count[NDMA_FRAME_IS_FREE] = stream->config.frames;
+	return 0;
+}
+
+void ndma_frames_destroy(struct ndma_stream *stream)
+{
+	kvfree(stream->order);
+	kvfree(stream->frames);
+	stream->order = NULL;
+	stream->frames = NULL;
+	memset(stream->count, 0, sizeof(stream->count));
+}
+
+void ndma_frames_reclaim(struct ndma_stream *stream)
+{
+	u32 i;
+
+	for (i = 0; stream->count[NDMA_FRAME_IS_DEVICE]; i++)
+		if (stream->frames[i].state == NDMA_FRAME_IS_DEVICE)
+			ndma_frame_free(&stream->frames[i]);
+}
+
+/* The last reference to an exported frame's dma-buf is gone; perhaps long after the stream. */
+static void ndma_frame_unexport(void *priv)
+{
+	struct ndma_frame *frame = priv;
+	struct ndma_stream *stream = frame->stream;
+	unsigned long flags;
+
+	spin_lock_irqsave(&stream->ring_lock, flags);
+	if (!--frame->exports) {
+		stream->exported--;
+		if (frame->state == NDMA_FRAME_IS_KEPT)
+			ndma_frame_recycle(frame);
+	}
+	/* Not after stop: nobody would wait for the worker. */
+	if (stream->running)
+		queue_work(ndma_workqueue, &stream->worker);
+	spin_unlock_irqrestore(&stream->ring_lock, flags);
+	ndma_stream_put(stream);
+}
+
+int ndma_frame_export(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_stream_export *export = arg;
+	struct ndma_frame *frame;
+	struct dma_buf *view;
+	bool held;
+	int ret;
+
+	/* Acquire: all that setup made. Pairs with its release store. */
+	if (!smp_load_acquire(&stream->ready) || export->index >= stream->config.frames)
+		return -EINVAL;
+	frame = &stream->frames[export->index];
+
+	spin_lock_irq(&stream->ring_lock);
+	ndma_ring_ready(stream);
+	held = frame->state == NDMA_FRAME_IS_USER;
+	if (held && !frame->exports++)
+		stream->exported++;
+	spin_unlock_irq(&stream->ring_lock);
+	if (!held)
+		return -EBUSY;
+
+	kref_get(&stream->ref);
+	ret = ndma_buffer_view(stream->dmabuf, export->index * stream->stride,
+			       stream->config.frame_bytes, &stream->layout, ndma_frame_unexport,
+			       frame, &view);
+	if (ret) {
+		ndma_frame_unexport(frame);
+		return ret;
+	}
+	export->fd = ndma_ioctl_stage_fd(arg, view->file, export->fd_flags);
+	if (export->fd < 0) {
+		dma_buf_put(view);
+		return export->fd;
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- for drivers */
+
+struct scatterlist *ndma_frame_sgl(struct ndma_frame *frame, unsigned int *nents)
+{
+	*nents = frame->nents;
+	return frame->sgl;
+}
+EXPORT_SYMBOL_GPL(ndma_frame_sgl);
+
+void *ndma_frame_vaddr(struct ndma_frame *frame)
+{
+	return frame->stream->memory->vaddr + frame->index * frame->stream->stride;
+}
+EXPORT_SYMBOL_GPL(ndma_frame_vaddr);
+
+u32 ndma_frame_index(const struct ndma_frame *frame)
+{
+	return frame->index;
+}
+EXPORT_SYMBOL_GPL(ndma_frame_index);
+
+u64 ndma_frame_bytes(const struct ndma_frame *frame)
+{
+	return frame->stream->config.frame_bytes;
+}
+EXPORT_SYMBOL_GPL(ndma_frame_bytes);
+
+struct ndma_stream *ndma_frame_stream(const struct ndma_frame *frame)
+{
+	return frame->stream;
+}
+EXPORT_SYMBOL_GPL(ndma_frame_stream);
+
+struct list_head *ndma_frame_list(struct ndma_frame *frame)
+{
+	return &frame->list;
+}
+EXPORT_SYMBOL_GPL(ndma_frame_list);
