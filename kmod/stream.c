@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Streams: one open file of a source each. */
+#include <linux/mm.h>
+#include <linux/huge_mm.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+
+#include "stream.h"
+
+int ndma_stream_lock(struct ndma_stream *stream)
+{
+	struct ndma_source *source = stream->source;
+	int ret = down_read_killable(&source->lock);
+
+	if (ret)
+		return ret;
+	ret = source->gone ? -ENODEV : mutex_lock_killable(&stream->mutex);
+	if (ret)
+		up_read(&source->lock);
+	return ret;
+}
+
+void ndma_stream_unlock(struct ndma_stream *stream)
+{
+	mutex_unlock(&stream->mutex);
+	up_read(&stream->source->lock);
+}
+
+static void ndma_stream_free(struct kref *ref)
+{
+	struct ndma_stream *stream = container_of(ref, struct ndma_stream, ref);
+
+	if (stream->frames)
+		ndma_frames_destroy(stream);
+	kvfree(stream->controls);
+	kfree(stream);
+}
+
+/* Pairs with kref_get() in ndma_frame_export(): the last of the file and of exported frames. */
+void ndma_stream_put(struct ndma_stream *stream)
+{
+	kref_put(&stream->ref, ndma_stream_free);
+}
+
+void ndma_stream_set_state(struct ndma_stream *stream, u32 state)
+{
+	WRITE_ONCE(stream->state, state);
+	/* Release: whoever sees that it is idle sees every completion before that. */
+	smp_store_release(&stream->ring->completions->state, state);
+}
+
+/* ops->queue() does not run when it returns, and will not. */
+static void ndma_stream_set_running(struct ndma_stream *stream, bool running)
+{
+	spin_lock_irq(&stream->queue_lock);
+	spin_lock(&stream->ring_lock);
+	stream->running = running;
+	stream->starving = false;
+	WRITE_ONCE(stream->ring->completions->need_wakeup, 0);
+	spin_unlock(&stream->ring_lock);
+	spin_unlock_irq(&stream->queue_lock);
+}
+
+void ndma_stream_quiet(struct ndma_stream *stream, u32 state)
+{
+	const struct ndma_source_ops *ops = stream->source->desc->ops;
+
+	ndma_stream_set_running(stream, false);
+	if (stream->active) {
+		ops->stop(stream);
+		/* What stop could not get back, the device still writes to. */
+		if (READ_ONCE(stream->count[NDMA_FRAME_IS_DEVICE]) && ops->abort)
+			ops->abort(stream);
+		stream->active = false;
+	}
+	/* What was filled is published before user space reads that no more will come. */
+	flush_work(&stream->worker);
+	spin_lock_irq(&stream->ring_lock);
+	ndma_frames_reclaim(stream);
+	ndma_stream_set_state(stream, state);
+	spin_unlock_irq(&stream->ring_lock);
+	ndma_stream_wake(stream);
+}
+
+void ndma_stream_kill(struct ndma_stream *stream)
+{
+	mutex_lock(&stream->mutex);
+	ndma_stream_detach(stream, NDMA_STREAM_GONE);
+	mutex_unlock(&stream->mutex);
+}
+
+static void ndma_stream_stopper(struct work_struct *work)
+{
+	struct ndma_stream *stream = container_of(work, struct ndma_stream, stopper);
+	struct ndma_source *source = stream->source;
+
+	down_read(&source->lock);
+	mutex_lock(&stream->mutex);
+	if (!source->gone && stream->active && READ_ONCE(stream->finished))
+		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+	mutex_unlock(&stream->mutex);
+	up_read(&source->lock);
+}
+
+static int ndma_stream_open(struct inode *inode, struct file *file)
+{
+	struct ndma_source *source = ndma_node_priv(inode);
+	struct ndma_stream *stream;
+	int ret;
+
+	stream = kzalloc(sizeof(*stream), GFP_KERNEL_ACCOUNT);
+	if (!stream)
+		return -ENOMEM;
+	kref_init(&stream->ref);
+	mutex_init(&stream->mutex);
+	spin_lock_init(&stream->queue_lock);
+	spin_lock_init(&stream->ring_lock);
+	init_waitqueue_head(&stream->waiters);
+	INIT_WORK(&stream->worker, ndma_flow_work);
+	INIT_WORK(&stream->stopper, ndma_stream_stopper);
+	stream->source = source;
+
+	/* ndma_source_unregister() waits for us: the description is there. */
+	ret = ndma_control_init(stream);
+	if (ret)
+		goto put_stream;
+	if (!try_module_get(source->owner)) {
+		ret = -ENODEV;
+		goto put_stream;
+	}
+	kref_get(&source->ref);
+	down_write(&source->lock);
+	list_add(&stream->link, &source->streams);
+	up_write(&source->lock);
+	file->private_data = stream;
+	return nonseekable_open(inode, file);
+
+put_stream:
+	ndma_stream_put(stream);
+	return ret;
+}
+
+/*
+ * The device stops now, whatever is mapped: mappings hold the backing buffer's and the rings' own
+ * files, not this one. Stop, unmap, free.
+ */
+static int ndma_stream_release(struct inode *inode, struct file *file)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_source *source = stream->source;
+	struct module *owner = source->owner;
+
+	down_write(&source->lock);
+	list_del(&stream->link);
+	downgrade_write(&source->lock);
+	mutex_lock(&stream->mutex);
+	if (!source->gone)
+		ndma_stream_detach(stream, NDMA_STREAM_IDLE);
+	mutex_unlock(&stream->mutex);
+	up_read(&source->lock);
+
+	cancel_work_sync(&stream->stopper);
+	cancel_work_sync(&stream->worker);
+	ndma_stream_dismantle(stream);
+	stream->source = NULL;
+	ndma_stream_put(stream);
+	ndma_source_put(source);
+	module_put(owner);
+	return 0;
+}
+
+static int ndma_stream_begin(struct ndma_stream *stream, u64 count)
+{
+	const struct ndma_source_ops *ops = stream->source->desc->ops;
+	s64 now;
+	int ret;
+
+	if (stream->active && !READ_ONCE(stream->finished))
+		return -EBUSY;
+	/* A counted run has ended, and its stopper has not come yet. */
+	if (stream->active)
+		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+
+	now = ktime_get_ns();
+	spin_lock_irq(&stream->ring_lock);
+	stream->finished = false;
+	stream->remaining = count ?: U64_MAX;
+	ndma_stream_set_state(stream, NDMA_STREAM_RUNNING);
+	spin_unlock_irq(&stream->ring_lock);
+	ndma_stream_set_running(stream, true);
+	ret = ops->start(stream);
+	if (ret) {
+		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+		return ret;
+	}
+	stream->active = true;
+	stream->start_monotonic = now;
+	stream->start_realtime = ktime_to_ns(ktime_mono_to_real(ns_to_ktime(now)));
+	stream->rate = ndma_source_rate(stream);
+	spin_lock_irq(&stream->ring_lock);
+	stream->started = true;
+	/* Frames released while nobody ran wait for it. */
+	queue_work(ndma_workqueue, &stream->worker);
+	spin_unlock_irq(&stream->ring_lock);
+	return 0;
+}
+
+static int ndma_stream_start(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_stream_start *start = arg;
+	int ret;
+
+	if (start->flags)
+		return -EINVAL;
+	ret = ndma_stream_lock(stream);
+	if (ret)
+		return ret;
+	ret = stream->ready ? ndma_stream_begin(stream, start->count) : -EINVAL;
+	ndma_stream_unlock(stream);
+	return ret;
+}
+
+static int ndma_stream_stop(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_stream_stop *stop = arg;
+	int ret;
+
+	if (stop->flags)
+		return -EINVAL;
+	ret = ndma_stream_lock(stream);
+	if (ret)
+		return ret == -ENODEV ? 0 : ret;
+	if (stream->active)
+		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+	ndma_stream_unlock(stream);
+	return 0;
+}
+
+static int ndma_stream_kick(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_stream_kick *kick = arg;
+
+	/* Acquire: all that setup made. Pairs with its release store. */
+	if (kick->flags || !smp_load_acquire(&stream->ready))
+		return -EINVAL;
+	ndma_flow_take_in(stream);
+	return 0;
+}
+
+static int ndma_stream_stats(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_stream_stats *out = arg;
+
+	/* Acquire: all that setup made. Pairs with its release store. */
+	if (!smp_load_acquire(&stream->ready))
+		return -EINVAL;
+	ndma_flow_take_in(stream);
+	spin_lock_irq(&stream->ring_lock);
+	out->state = stream->state;
+	out->produced = stream->sequence;
+	out->completed = stream->stats.completed;
+	out->dropped = stream->stats.dropped;
+	out->stolen = stream->stats.stolen;
+	out->starved = stream->stats.starved;
+	out->bad_releases = stream->stats.bad_releases;
+	out->bad_taken = stream->stats.bad_taken;
+	out->errors = stream->stats.errors;
+	out->touches = 0;
+	out->free_frames = stream->count[NDMA_FRAME_IS_FREE] +
+			   stream->count[NDMA_FRAME_IS_RELEASED];
+	out->device_frames = stream->count[NDMA_FRAME_IS_DEVICE] +
+			     stream->count[NDMA_FRAME_IS_FILLED];
+	out->user_frames = stream->count[NDMA_FRAME_IS_DONE] + stream->count[NDMA_FRAME_IS_USER];
+	out->exported_frames = stream->exported;
+	spin_unlock_irq(&stream->ring_lock);
+	return 0;
+}
+
+static __poll_t ndma_stream_poll(struct file *file, struct poll_table_struct *table)
+{
+	struct ndma_stream *stream = file->private_data;
+	__poll_t mask = 0;
+
+	poll_wait(file, &stream->waiters, table);
+	/* Acquire: all that setup made. Pairs with its release store. */
+	if (!smp_load_acquire(&stream->ready))
+		return EPOLLERR;
+	ndma_flow_take_in(stream);
+	spin_lock_irq(&stream->ring_lock);
+	if (ndma_ring_ready(stream))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (stream->state == NDMA_STREAM_IDLE && stream->started)
+		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	if (stream->state == NDMA_STREAM_GONE)
+		mask |= EPOLLHUP;
+	spin_unlock_irq(&stream->ring_lock);
+	return mask;
+}
+
+static int ndma_stream_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ndma_stream *stream = file->private_data;
+
+	/* Acquire: all that setup made. Pairs with its release store. */
+	if (!smp_load_acquire(&stream->ready) || !(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	switch ((u64)vma->vm_pgoff << PAGE_SHIFT) {
+	case NDMA_MMAP_FRAMES:
+		if (vma->vm_end - vma->vm_start != stream->dmabuf->size)
+			return -EINVAL;
+		return dma_buf_mmap(stream->dmabuf, vma, 0);
+	case NDMA_MMAP_COMPLETIONS:
+		return ndma_ring_map_completions(stream->ring, vma);
+	case NDMA_MMAP_RELEASES:
+		return ndma_ring_map_releases(stream->ring, vma);
+	default:
+		return -EINVAL;
+	}
+}
+
+#define ROW(number, type, more...) \
+	{ .cmd = number, .min = sizeof(struct type), .size = sizeof(struct type), more }
+
+static const struct ndma_ioctl ndma_stream_ioctls[] = {
+	ROW(NDMA_SOURCE_INFO, ndma_source_info, .handler = ndma_source_info),
+	ROW(NDMA_SOURCE_FORMAT, ndma_source_format, .handler = ndma_source_format),
+	ROW(NDMA_SOURCE_CHANNEL, ndma_source_channel, .handler = ndma_source_channel),
+	ROW(NDMA_CONTROL_QUERY, ndma_control_info, .handler = ndma_control_query),
+	ROW(NDMA_CONTROL_MENU_ITEM, ndma_control_menu_item, .handler = ndma_control_menu_item),
+	ROW(NDMA_CONTROL_GET, ndma_control, .handler = ndma_control_get),
+	ROW(NDMA_CONTROL_SET, ndma_control, .handler = ndma_control_set, .write = true,
+	    .out_on_error = true),
+	ROW(NDMA_STREAM_SETUP, ndma_stream_setup, .handler = ndma_stream_setup, .write = true),
+	ROW(NDMA_STREAM_START, ndma_stream_start, .handler = ndma_stream_start, .write = true),
+	ROW(NDMA_STREAM_STOP, ndma_stream_stop, .handler = ndma_stream_stop, .write = true),
+	ROW(NDMA_STREAM_WAIT, ndma_stream_wait, .handler = ndma_stream_wait,
+	    .out_on_error = true),
+	ROW(NDMA_STREAM_KICK, ndma_stream_kick, .handler = ndma_stream_kick),
+	ROW(NDMA_STREAM_STATS, ndma_stream_stats, .handler = ndma_stream_stats),
+	ROW(NDMA_STREAM_EXPORT, ndma_stream_export, .handler = ndma_frame_export),
+};
+
+static long ndma_stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return ndma_ioctl_dispatch(file, ndma_stream_ioctls, ARRAY_SIZE(ndma_stream_ioctls), cmd,
+				   arg);
+}
+
+const struct file_operations ndma_source_fops = {
+	.owner = THIS_MODULE,
+	.open = ndma_stream_open,
+	.release = ndma_stream_release,
+	.poll = ndma_stream_poll,
+	.unlocked_ioctl = ndma_stream_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = ndma_stream_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
+};
+
+/* ---------------------------------------------------------------- for drivers */
+
+struct ndma_source *ndma_stream_source(const struct ndma_stream *stream)
+{
+	return stream->source;
+}
+EXPORT_SYMBOL_GPL(ndma_stream_source);
+
+const struct ndma_stream_config *ndma_stream_config(const struct ndma_stream *stream)
+{
+	return &stream->config;
+}
+EXPORT_SYMBOL_GPL(ndma_stream_config);
+
+void ndma_stream_set_priv(struct ndma_stream *stream, void *priv)
+{
+	stream->priv = priv;
+}
+EXPORT_SYMBOL_GPL(ndma_stream_set_priv);
+
+void *ndma_stream_priv(const struct ndma_stream *stream)
+{
+	return stream->priv;
+}
+EXPORT_SYMBOL_GPL(ndma_stream_priv);

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Sleeping until frames are ready. */
+#include <linux/hrtimer.h>
+#include <linux/ktime.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+
+#include "stream.h"
+
+/* How much later than asked for a timeout may come, so that timers can be served together. */
+#define TIMEOUT_SLACK_NS	50000
+
+/* One sleeper: it is left alone until its batch is there. */
+struct ndma_waiter {
+	struct wait_queue_entry entry;
+	struct ndma_stream *stream;
+	u32 min;
+};
+
+void ndma_stream_wake(struct ndma_stream *stream)
+{
+	__poll_t what = EPOLLIN | EPOLLRDNORM;
+
+	if (READ_ONCE(stream->state) != NDMA_STREAM_RUNNING)
+		what |= EPOLLRDHUP | EPOLLHUP;
+	/*
+	 * No barrier: a sleeper is in the queue before it looks at the ring under ring_lock, which
+	 * our caller has held since it changed the ring. So either the sleeper has seen that, or it
+	 * is seen here. Pairs with ndma_stream_look() and ndma_stream_poll().
+	 */
+	if (waitqueue_active(&stream->waiters))
+		wake_up_poll(&stream->waiters, what);
+}
+
+/* Frames that can still become ready without anybody's help. */
+static u32 ndma_stream_coming(const struct ndma_stream *stream)
+{
+	return READ_ONCE(stream->count[NDMA_FRAME_IS_FREE]) +
+	       READ_ONCE(stream->count[NDMA_FRAME_IS_DEVICE]) +
+	       READ_ONCE(stream->count[NDMA_FRAME_IS_FILLED]) +
+	       READ_ONCE(stream->count[NDMA_FRAME_IS_RELEASED]);
+}
+
+static int ndma_waiter_wake(struct wait_queue_entry *entry, unsigned int mode, int flags,
+			    void *key)
+{
+	struct ndma_waiter *waiter = container_of(entry, struct ndma_waiter, entry);
+	struct ndma_stream *stream = waiter->stream;
+
+	if (READ_ONCE(stream->state) == NDMA_STREAM_RUNNING &&
+	    ndma_ring_peek(stream) < waiter->min && ndma_stream_coming(stream))
+		return 0;
+	return default_wake_function(entry, mode, flags, key);
+}
+
+/* The answer of NDMA_STREAM_WAIT as things are; -EAGAIN: there is something to wait for. */
+static int ndma_stream_look(struct ndma_stream *stream, struct ndma_stream_wait *wait)
+{
+	u32 coming;
+
+	spin_lock_irq(&stream->ring_lock);
+	wait->ready = ndma_ring_ready(stream);
+	wait->state = stream->state;
+	coming = ndma_stream_coming(stream);
+	spin_unlock_irq(&stream->ring_lock);
+
+	if (wait->ready >= wait->min)
+		return 0;
+	if (wait->state == NDMA_STREAM_GONE)
+		return wait->ready ? 0 : -ENODEV;
+	if (wait->state == NDMA_STREAM_IDLE)
+		return 0;
+	if (!coming)
+		return wait->ready ? 0 : -EBUSY;
+	return -EAGAIN;
+}
+
+static int ndma_stream_sleep(struct ndma_stream *stream, struct ndma_stream_wait *wait)
+{
+	struct ndma_waiter waiter = { .stream = stream, .min = wait->min };
+	ktime_t until = ktime_add_safe(ktime_get(), ns_to_ktime(wait->timeout_ns));
+	bool in_time = true;
+	int ret;
+
+	init_waitqueue_func_entry(&waiter.entry, ndma_waiter_wake);
+	waiter.entry.private = current;
+	add_wait_queue(&stream->waiters, &waiter.entry);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		ret = ndma_stream_look(stream, wait);
+		if (ret != -EAGAIN)
+			break;
+		if (!in_time) {
+			ret = -ETIMEDOUT;
+			break;
+		}
+		if (signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		in_time = schedule_hrtimeout_range(wait->timeout_ns < 0 ? NULL : &until,
+						   TIMEOUT_SLACK_NS, HRTIMER_MODE_ABS);
+	}
+	__set_current_state(TASK_RUNNING);
+	remove_wait_queue(&stream->waiters, &waiter.entry);
+	return ret;
+}
+
+int ndma_stream_wait(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_stream_wait *wait = arg;
+	int ret;
+
+	/* Acquire: all that setup made. Pairs with its release store. */
+	if (!smp_load_acquire(&stream->ready) || !wait->min || wait->min > stream->config.frames)
+		return -EINVAL;
+	ndma_flow_take_in(stream);
+	ret = ndma_stream_look(stream, wait);
+	if (ret == -EAGAIN && wait->timeout_ns)
+		ret = ndma_stream_sleep(stream, wait);
+	return ret;
+}
