@@ -173,18 +173,13 @@ static int __init ndma_init(void)
 	ret = ndma_nodes_init();
 	if (ret)
 		goto err_workqueue;
-	ret = ndma_source_init();
-	if (ret)
-		goto err_nodes;
 	heap = ndma_node_create("heap", &ndma_heap_fops, NULL, NULL, NULL, &ndma_heap_minor);
 	if (IS_ERR(heap)) {
 		ret = PTR_ERR(heap);
-		goto err_source;
+		goto err_nodes;
 	}
 	return 0;
 
-err_source:
-	ndma_source_exit();
 err_nodes:
 	ndma_nodes_exit();
 err_workqueue:
@@ -195,7 +190,6 @@ err_workqueue:
 static void __exit ndma_exit(void)
 {
 	ndma_node_destroy(ndma_heap_minor);
-	ndma_source_exit();
 	ndma_nodes_exit();
 	destroy_workqueue(ndma_workqueue);
 }
