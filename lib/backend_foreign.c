@@ -60,17 +60,21 @@ static int check_fd(int fd, const struct ndma_layout *layout, uint64_t *bytes)
 		return -ENOTTY;
 	if (is_ndma(fd)) {
 		heap = ndma_kernel_heap();
-		return heap < 0 ? heap : ndma_set_error(EACCES, "file descriptor %d is a buffer of the "
-							"module ndma, which NDMA_BACKEND keeps out",
-							fd);
+		return heap < 0 ? heap
+				: ndma_set_error(EACCES,
+						 "file descriptor %d is a buffer of the "
+						 "module ndma, which NDMA_BACKEND keeps out",
+						 fd);
 	}
 	if (!layout)
-		return ndma_set_error(EINVAL, "file descriptor %d is a dma-buf of another driver: give "
-				      "a layout, nobody else knows it", fd);
+		return ndma_set_error(EINVAL,
+				      "file descriptor %d is a dma-buf of another driver: give "
+				      "a layout, nobody else knows it",
+				      fd);
 	end = lseek(fd, 0, SEEK_END);
 	if (end <= 0)
-		return ndma_set_error(EINVAL, "the dma-buf of file descriptor %d does not tell its size",
-				      fd);
+		return ndma_set_error(
+			EINVAL, "the dma-buf of file descriptor %d does not tell its size", fd);
 	*bytes = (uint64_t)end;
 	return ndma_layout_check(layout, *bytes);
 }
@@ -89,7 +93,8 @@ static int foreign_import(int fd, const struct ndma_layout *layout, struct ndma_
 		return ndma_set_error(ENOMEM, "no memory for a buffer object");
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (copy < 0) {
-		rc = ndma_set_error(errno, "duplicating file descriptor %d: %s", fd, strerror(errno));
+		rc = ndma_set_error(errno, "duplicating file descriptor %d: %s", fd,
+				    strerror(errno));
 		free(made);
 		return rc;
 	}
@@ -154,7 +159,7 @@ static int foreign_readonly_fd(const struct ndma_buffer *buffer)
 {
 	(void)buffer;
 	return ndma_set_error(EOPNOTSUPP, "only its own driver can make a read-only handle of a "
-			      "foreign dma-buf");
+					  "foreign dma-buf");
 }
 
 static int foreign_holders(const struct ndma_buffer *buffer, struct ndma_holder *holders,
@@ -193,7 +198,8 @@ static int foreign_lease_acquire(struct ndma_buffer *buffer, uint32_t access, ui
 {
 	struct foreign *self = foreign(buffer);
 
-	__atomic_fetch_add(access == NDMA_WRITE ? &self->writes : &self->reads, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(access == NDMA_WRITE ? &self->writes : &self->reads, 1,
+			   __ATOMIC_RELAXED);
 	*lease = access;
 	return 0;
 }

@@ -105,16 +105,20 @@ int ndma_kernel_open_error(int error, const char *path)
 	switch (error) {
 	case EACCES:
 	case EPERM:
-		return ndma_set_error(EACCES, "no permission for %s: join the group that owns it "
-				      "(sudo usermod -aG ndma $USER) and log in again", path);
+		return ndma_set_error(EACCES,
+				      "no permission for %s: join the group that owns it "
+				      "(sudo usermod -aG ndma $USER) and log in again",
+				      path);
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
 		if (!ndma_kernel_is_loaded())
 			return ndma_set_error(ENODEV, "module ndma is not loaded (sudo modprobe "
-					      "ndma); memfd has sim0");
-		return ndma_set_error(error, "%s is not there although module ndma is loaded: has "
-				      "udev run, is this a container without it?", path);
+						      "ndma); memfd has sim0");
+		return ndma_set_error(error,
+				      "%s is not there although module ndma is loaded: has "
+				      "udev run, is this a container without it?",
+				      path);
 	default:
 		return ndma_set_error(error, "opening %s: %s", path, strerror(error));
 	}

@@ -30,7 +30,8 @@ NDMA_API int ndma_buffer_create(const struct ndma_layout *layout,
 	if (!options)
 		options = &defaults;
 	if (options->flags & ~NDMA_BUFFER_CONTIGUOUS)
-		return ndma_set_error(EINVAL, "buffer flags 0x%x: expected NDMA_BUFFER_CONTIGUOUS or 0",
+		return ndma_set_error(EINVAL,
+				      "buffer flags 0x%x: expected NDMA_BUFFER_CONTIGUOUS or 0",
 				      options->flags);
 	rc = ndma_layout_span(layout, &bytes);
 	if (rc)
@@ -62,7 +63,8 @@ static int check_imported_layout(struct ndma_buffer *buffer, const struct ndma_l
 		return rc;
 	if (!memcmp(&has, layout, sizeof(has)))
 		return 0;
-	return ndma_set_error(EINVAL, "this buffer of ndma has a layout, \"%s\" with %u dimensions, "
+	return ndma_set_error(EINVAL,
+			      "this buffer of ndma has a layout, \"%s\" with %u dimensions, "
 			      "and not the one given: import it without, then set another",
 			      has.format, has.ndim);
 }
@@ -70,7 +72,9 @@ static int check_imported_layout(struct ndma_buffer *buffer, const struct ndma_l
 NDMA_API int ndma_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out)
 {
 	const struct ndma_backend *backends[] = {
-		&ndma_backend_kernel, &ndma_backend_memfd, &ndma_backend_foreign,
+		&ndma_backend_kernel,
+		&ndma_backend_memfd,
+		&ndma_backend_foreign,
 	};
 	struct ndma_buffer *buffer;
 	int rc = -ENOTTY;
@@ -83,8 +87,10 @@ NDMA_API int ndma_buffer_import(int fd, const struct ndma_layout *layout, struct
 	for (; i < sizeof(backends) / sizeof(*backends) && rc == -ENOTTY; i++)
 		rc = backends[i]->buffer_import(fd, layout, &buffer);
 	if (rc == -ENOTTY)
-		return ndma_set_error(EBADF, "file descriptor %d is neither a dma-buf nor a memfd of "
-				      "ndma", fd);
+		return ndma_set_error(EBADF,
+				      "file descriptor %d is neither a dma-buf nor a memfd of "
+				      "ndma",
+				      fd);
 	if (rc)
 		return rc;
 	if (layout && buffer->backend != &ndma_backend_foreign) {

@@ -12,5 +12,6 @@ int ndma_dmabuf_sync(struct ndma_buffer *buffer, uint32_t access, bool end)
 	int rc = ndma_ioctl(buffer->fd, DMA_BUF_IOCTL_SYNC, &sync);
 
 	return rc ? ndma_kernel_error(rc, "%s a CPU access to a dma-buf",
-				      end ? "ending" : "beginning") : 0;
+				      end ? "ending" : "beginning")
+		  : 0;
 }

@@ -48,7 +48,8 @@ static int all_held(const struct ndma_stream *stream)
 		first = ring->held[i] - 1 < first ? ring->held[i] - 1 : first;
 		last = ring->held[i] - 1 > last ? ring->held[i] - 1 : last;
 	}
-	return ndma_set_error(EBUSY, "this program holds all %u frames of %s (sequences %llu to %llu), so "
+	return ndma_set_error(EBUSY,
+			      "this program holds all %u frames of %s (sequences %llu to %llu), so "
 			      "no other can come: release one first, or ask for more frames",
 			      ring->frames, stream->name, (unsigned long long)first,
 			      (unsigned long long)last);
@@ -66,12 +67,15 @@ static int explain(const struct ndma_stream *stream, int rc, int64_t timeout_ns)
 				      stream->name, (long long)(timeout_ns / 1000000000),
 				      (long long)(timeout_ns / 1000000 % 1000));
 	case -ENODEV:
-		return ndma_set_error(ENODEV, "%s is gone: unplugged, or its driver was unloaded; frames "
-				      "that were taken stay readable", stream->name);
+		return ndma_set_error(ENODEV,
+				      "%s is gone: unplugged, or its driver was unloaded; frames "
+				      "that were taken stay readable",
+				      stream->name);
 	case -EINTR:
 		return ndma_set_error(EINTR, "a signal came while waiting for %s", stream->name);
 	case -EINVAL:
-		return ndma_set_error(EINVAL, "waiting for %s failed: the backend refuses the argument",
+		return ndma_set_error(EINVAL,
+				      "waiting for %s failed: the backend refuses the argument",
 				      stream->name);
 	default:
 		return rc;
@@ -82,7 +86,9 @@ static int explain(const struct ndma_stream *stream, int rc, int64_t timeout_ns)
 static int sleep_for(struct ndma_stream *stream, uint32_t min, int64_t timeout_ns, int64_t deadline)
 {
 	struct ndma_stream_wait wait = {
-		.size = sizeof(wait), .min = min, .timeout_ns = rest_of(deadline, timeout_ns),
+		.size = sizeof(wait),
+		.min = min,
+		.timeout_ns = rest_of(deadline, timeout_ns),
 	};
 	int rc = ndma_stream_enter(stream);
 
@@ -139,9 +145,10 @@ NDMA_API int ndma_stream_next_batch(struct ndma_stream *stream, struct ndma_fram
 			return rc;
 	}
 	if (!min || min > room || min > stream->ring.frames)
-		return ndma_set_error(EINVAL, "at least %zu frames of room for %zu: expected 1 to the "
-				      "smaller of that and the stream's %u frames", min, room,
-				      stream->ring.frames);
+		return ndma_set_error(EINVAL,
+				      "at least %zu frames of room for %zu: expected 1 to the "
+				      "smaller of that and the stream's %u frames",
+				      min, room, stream->ring.frames);
 	for (;;) {
 		while (count < room && ndma_ring_take(&stream->ring, &frames[count]))
 			count++;
@@ -166,7 +173,8 @@ NDMA_API int ndma_stream_wait(struct ndma_stream *stream, uint32_t min, int64_t 
 	if (rc)
 		return rc;
 	if (!min || min > stream->ring.frames)
-		return ndma_set_error(EINVAL, "waiting for %u frames: expected 1 to the stream's %u", min,
+		return ndma_set_error(EINVAL,
+				      "waiting for %u frames: expected 1 to the stream's %u", min,
 				      stream->ring.frames);
 	if (ndma_ring_ready(&stream->ring) < min) {
 		rc = sleep_for(stream, min, timeout_ns, deadline_of(timeout_ns));
@@ -184,9 +192,10 @@ static bool is_held(const struct ndma_ring *ring, const struct ndma_frame *frame
 
 static int not_held(const struct ndma_stream *stream, const struct ndma_frame *frame)
 {
-	return ndma_set_error(EINVAL, "frame %llu of %s is not held: it was released already, or is "
-			      "another stream's", (unsigned long long)frame->completion.sequence,
-			      stream->name);
+	return ndma_set_error(EINVAL,
+			      "frame %llu of %s is not held: it was released already, or is "
+			      "another stream's",
+			      (unsigned long long)frame->completion.sequence, stream->name);
 }
 
 /* The frame is back even if the source is gone and cannot be kicked. */

@@ -46,12 +46,15 @@ int ndma_kernel_buffer_create(const struct ndma_layout *layout,
 		return heap;
 	rc = ndma_ioctl(heap, NDMA_BUFFER_ALLOC, &alloc);
 	if (rc == -EOPNOTSUPP && options->source)
-		return ndma_set_error(EOPNOTSUPP, "%llu bytes of memory that %s reaches are not to "
+		return ndma_set_error(EOPNOTSUPP,
+				      "%llu bytes of memory that %s reaches are not to "
 				      "be had: its DMA mask leaves too little",
 				      (unsigned long long)bytes, options->source->name);
 	if (rc == -EOPNOTSUPP)
-		return ndma_set_error(EOPNOTSUPP, "%llu bytes in one physical piece are not to be "
-				      "had: at most 4 MiB are", (unsigned long long)bytes);
+		return ndma_set_error(EOPNOTSUPP,
+				      "%llu bytes in one physical piece are not to be "
+				      "had: at most 4 MiB are",
+				      (unsigned long long)bytes);
 	if (rc)
 		return ndma_kernel_error(rc, "allocating a buffer of %llu bytes",
 					 (unsigned long long)bytes);
@@ -63,12 +66,12 @@ int ndma_kernel_buffer_import(int fd, const struct ndma_layout *layout, struct n
 	struct ndma_buffer_info info = { .size = sizeof(info), .fd = fd };
 	int heap, copy, rc;
 
-	(void)layout;	/* the kernel has it; buffer.c compares */
+	(void)layout; /* the kernel has it; buffer.c compares */
 	if (!ndma_kernel_is_loaded())
 		return -ENOTTY;
 	heap = ndma_kernel_heap();
 	if (heap < 0)
-		return -ENOTTY;	/* a foreign dma-buf needs no heap; for ours foreign.c has words */
+		return -ENOTTY; /* a foreign dma-buf needs no heap; for ours foreign.c has words */
 	rc = ndma_ioctl(heap, NDMA_BUFFER_INFO, &info);
 	if (rc == -EBADF)
 		return -ENOTTY;
@@ -135,7 +138,9 @@ int ndma_kernel_buffer_get_layout(const struct ndma_buffer *buffer, struct ndma_
 int ndma_kernel_buffer_set_layout(struct ndma_buffer *buffer, const struct ndma_layout *layout)
 {
 	struct ndma_buffer_layout argument = {
-		.size = sizeof(argument), .fd = buffer->fd, .layout = *layout,
+		.size = sizeof(argument),
+		.fd = buffer->fd,
+		.layout = *layout,
 	};
 	int heap = ndma_kernel_heap();
 	int rc;
@@ -151,7 +156,9 @@ int ndma_kernel_buffer_set_layout(struct ndma_buffer *buffer, const struct ndma_
 int ndma_kernel_buffer_readonly_fd(const struct ndma_buffer *buffer)
 {
 	struct ndma_buffer_readonly argument = {
-		.size = sizeof(argument), .fd = buffer->fd, .fd_flags = O_CLOEXEC,
+		.size = sizeof(argument),
+		.fd = buffer->fd,
+		.fd_flags = O_CLOEXEC,
 	};
 	int heap = ndma_kernel_heap();
 	int rc;

@@ -5,7 +5,9 @@
 int ndma_kernel_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease)
 {
 	struct ndma_lease_acquire argument = {
-		.size = sizeof(argument), .fd = buffer->fd, .access = access,
+		.size = sizeof(argument),
+		.fd = buffer->fd,
+		.access = access,
 	};
 	int heap = ndma_kernel_heap();
 	int rc;
@@ -64,7 +66,7 @@ int ndma_kernel_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, u
 	rc = ndma_ioctl(heap, NDMA_TRANSFER_BEGIN, &argument);
 	if (rc == -ETIMEDOUT)
 		return ndma_set_error(ETIMEDOUT, "somebody else's fence on the buffer did not end "
-				      "before the deadline; no transfer began");
+						 "before the deadline; no transfer began");
 	if (rc)
 		return ndma_kernel_error(rc, "beginning a transfer");
 	*transfer = argument.transfer;
@@ -74,7 +76,9 @@ int ndma_kernel_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, u
 int ndma_kernel_transfer_end(struct ndma_buffer *buffer, uint32_t transfer)
 {
 	struct ndma_transfer_end argument = {
-		.size = sizeof(argument), .fd = buffer->fd, .transfer = transfer,
+		.size = sizeof(argument),
+		.fd = buffer->fd,
+		.transfer = transfer,
 	};
 	int heap = ndma_kernel_heap();
 	int rc;
@@ -83,7 +87,8 @@ int ndma_kernel_transfer_end(struct ndma_buffer *buffer, uint32_t transfer)
 		return heap;
 	rc = ndma_ioctl(heap, NDMA_TRANSFER_END, &argument);
 	if (rc == -ETIMEDOUT)
-		return ndma_set_error(ETIMEDOUT, "the transfer's deadline had ended it already: what "
+		return ndma_set_error(ETIMEDOUT,
+				      "the transfer's deadline had ended it already: what "
 				      "the buffer holds is not to be trusted");
 	if (rc == -EINVAL)
 		return ndma_set_error(EINVAL, "transfer %u is not in progress on this buffer",

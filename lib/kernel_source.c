@@ -41,17 +41,22 @@ static int no_such_source(const char *name)
 
 	for (i = 0; i < count && i < 16; i++) {
 		if (!strcmp(names[i], name))
-			return ndma_set_error(ENOENT, "/dev/ndma/%s is not there although the source "
+			return ndma_set_error(ENOENT,
+					      "/dev/ndma/%s is not there although the source "
 					      "is: has udev run, is this a container without it?",
 					      name);
 		if (strlen(list) + NDMA_NAME_MAX + 2 < sizeof(list))
 			strcat(strcat(list, *list ? ", " : ""), names[i]);
 	}
 	if (!strncmp(name, "sim", 3))
-		return ndma_set_error(ENOENT, "there is no source \"%s\" (sudo modprobe ndma_sim); there "
-				      "is %s", name, *list ? list : "none");
-	return ndma_set_error(ENOENT, "there is no source \"%s\": is its card in this machine, its "
-			      "driver loaded? There is %s", name, *list ? list : "none");
+		return ndma_set_error(ENOENT,
+				      "there is no source \"%s\" (sudo modprobe ndma_sim); there "
+				      "is %s",
+				      name, *list ? list : "none");
+	return ndma_set_error(ENOENT,
+			      "there is no source \"%s\": is its card in this machine, its "
+			      "driver loaded? There is %s",
+			      name, *list ? list : "none");
 }
 
 int ndma_kernel_source_fd(const char *name)

@@ -48,9 +48,11 @@ static int set_up(const struct ndma_source *source, int fd, struct ndma_stream_s
 	case -EBUSY:
 		return ndma_set_error(EBUSY, "%s is in use: it has no stream left", source->name);
 	case -EOPNOTSUPP:
-		return ndma_set_error(EOPNOTSUPP, "%s cannot reach that much memory: ask for fewer or "
-				      "smaller frames than %u of %llu samples", source->name,
-				      setup->frames, (unsigned long long)setup->samples);
+		return ndma_set_error(EOPNOTSUPP,
+				      "%s cannot reach that much memory: ask for fewer or "
+				      "smaller frames than %u of %llu samples",
+				      source->name, setup->frames,
+				      (unsigned long long)setup->samples);
 	default:
 		return ndma_kernel_error(rc, "setting up %u frames of %llu samples on %s",
 					 setup->frames, (unsigned long long)setup->samples,
@@ -83,12 +85,12 @@ static int map_all(struct ndma_stream *stream, bool writable)
 	const struct ndma_stream_setup *setup = &stream->setup;
 	int rw = PROT_READ | PROT_WRITE;
 
-	stream->data = map(stream->fd, setup->data_bytes, writable ? rw : PROT_READ,
-			   NDMA_MMAP_FRAMES);
+	stream->data =
+		map(stream->fd, setup->data_bytes, writable ? rw : PROT_READ, NDMA_MMAP_FRAMES);
 	if (!stream->data)
 		goto failed;
-	stream->completions = map(stream->fd, setup->completions_bytes, PROT_READ,
-				  NDMA_MMAP_COMPLETIONS);
+	stream->completions =
+		map(stream->fd, setup->completions_bytes, PROT_READ, NDMA_MMAP_COMPLETIONS);
 	if (!stream->completions)
 		goto failed;
 	stream->releases = map(stream->fd, setup->releases_bytes, rw, NDMA_MMAP_RELEASES);
@@ -169,13 +171,16 @@ int ndma_kernel_stream_stats(const struct ndma_stream *stream, struct ndma_strea
 {
 	int rc = ndma_ioctl(stream->fd, NDMA_STREAM_STATS, stats);
 
-	return rc ? ndma_kernel_error(rc, "asking for the counts of a stream of %s", stream->name) : 0;
+	return rc ? ndma_kernel_error(rc, "asking for the counts of a stream of %s", stream->name)
+		  : 0;
 }
 
 int ndma_kernel_stream_export(struct ndma_stream *stream, uint32_t index)
 {
 	struct ndma_stream_export argument = {
-		.size = sizeof(argument), .index = index, .fd_flags = O_CLOEXEC,
+		.size = sizeof(argument),
+		.index = index,
+		.fd_flags = O_CLOEXEC,
 	};
 	int rc = ndma_ioctl(stream->fd, NDMA_STREAM_EXPORT, &argument);
 
@@ -214,7 +219,8 @@ int ndma_kernel_stream_control_set(struct ndma_stream *stream, uint32_t id, int6
 {
 	int rc = set_control(stream->fd, id, value);
 
-	return rc ? ndma_kernel_error(rc, "setting control 0x%x of a stream of %s", id, stream->name)
+	return rc ? ndma_kernel_error(rc, "setting control 0x%x of a stream of %s", id,
+				      stream->name)
 		  : 0;
 }
 

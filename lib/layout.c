@@ -28,15 +28,20 @@ static int explain(int rc, const struct ndma_layout *layout, uint64_t bytes)
 		return ndma_set_error(EINVAL, "a layout of %u dimensions: expected at most %u",
 				      layout->ndim, NDMA_NDIM_MAX);
 	if (rc == -EINVAL)
-		return ndma_set_error(EINVAL, "a layout with something behind its last dimension or "
+		return ndma_set_error(EINVAL,
+				      "a layout with something behind its last dimension or "
 				      "its format's end: expected zeros there");
 	describe_shape(layout, shape, sizeof(shape));
 	if (rc == -EOVERFLOW)
-		return ndma_set_error(EOVERFLOW, "a layout of %s elements of %u bytes: its size does "
-				      "not fit 64 bits", shape, layout->itemsize);
-	return ndma_set_error(ERANGE, "a layout of %s elements of %u bytes from byte %llu on reaches "
-			      "outside a buffer of %llu bytes", shape, layout->itemsize,
-			      (unsigned long long)layout->offset, (unsigned long long)bytes);
+		return ndma_set_error(EOVERFLOW,
+				      "a layout of %s elements of %u bytes: its size does "
+				      "not fit 64 bits",
+				      shape, layout->itemsize);
+	return ndma_set_error(ERANGE,
+			      "a layout of %s elements of %u bytes from byte %llu on reaches "
+			      "outside a buffer of %llu bytes",
+			      shape, layout->itemsize, (unsigned long long)layout->offset,
+			      (unsigned long long)bytes);
 }
 
 NDMA_API int ndma_layout_check(const struct ndma_layout *layout, uint64_t bytes)
@@ -79,8 +84,8 @@ NDMA_API int ndma_layout_init(struct ndma_layout *layout, const char *format, ui
 	int rc;
 
 	if (length >= NDMA_FORMAT_MAX)
-		return ndma_set_error(EINVAL, "a format of %zu characters: expected at most %d", length,
-				      NDMA_FORMAT_MAX - 1);
+		return ndma_set_error(EINVAL, "a format of %zu characters: expected at most %d",
+				      length, NDMA_FORMAT_MAX - 1);
 	if (ndim > NDMA_NDIM_MAX || !itemsize)
 		return explain(-EINVAL, &made, 0);
 	memcpy(made.format, format, length);

@@ -14,10 +14,11 @@ int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access)
 	if (rc)
 		return rc;
 	if (access != NDMA_READ && access != NDMA_WRITE)
-		return ndma_set_error(EINVAL, "access %u: expected NDMA_READ or NDMA_WRITE", access);
+		return ndma_set_error(EINVAL, "access %u: expected NDMA_READ or NDMA_WRITE",
+				      access);
 	if (access == NDMA_WRITE && buffer->readonly)
 		return ndma_set_error(EPERM, "this handle of the buffer is read-only: ask for "
-				      "NDMA_READ");
+					     "NDMA_READ");
 	return 0;
 }
 
@@ -25,8 +26,10 @@ int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access)
 static int describe(char *words, size_t room, const struct ndma_holder *holder)
 {
 	static const char *const nouns[] = {
-		[NDMA_HOLDER_LEASE] = "lease", [NDMA_HOLDER_TRANSFER] = "transfer",
-		[NDMA_HOLDER_IMPORTER] = "importing device", [NDMA_HOLDER_FRAME] = "exported frame",
+		[NDMA_HOLDER_LEASE] = "lease",
+		[NDMA_HOLDER_TRANSFER] = "transfer",
+		[NDMA_HOLDER_IMPORTER] = "importing device",
+		[NDMA_HOLDER_FRAME] = "exported frame",
 	};
 	const char *noun = "holder";
 	const char *how = "";
@@ -81,7 +84,8 @@ static int check_joining(struct ndma_buffer *buffer, uint32_t access)
 	    !(info.direction == NDMA_TO_DEVICE && access == NDMA_READ))
 		return -EBUSY;
 	if (!info.own_leases)
-		return ndma_set_error(ESTALE, "the buffer's owner has revoked this process's lease: "
+		return ndma_set_error(ESTALE,
+				      "the buffer's owner has revoked this process's lease: "
 				      "drop every view of it, then take a new one");
 	return 0;
 }

@@ -10,7 +10,7 @@
 #include "internal.h"
 
 _Atomic uint32_t *ndma_process_word;
-static uint32_t last;	/* the number before ours; a child inherits it as any memory */
+static uint32_t last; /* the number before ours; a child inherits it as any memory */
 
 __attribute__((constructor)) static void make_word(void)
 {
@@ -47,6 +47,8 @@ int ndma_process_check(uint32_t process, const char *what)
 {
 	if (process == ndma_process_id())
 		return 0;
-	return ndma_set_error(EPERM, "this %s belongs to the parent process, from before fork(): "
-			      "open or import one here", what);
+	return ndma_set_error(EPERM,
+			      "this %s belongs to the parent process, from before fork(): "
+			      "open or import one here",
+			      what);
 }

@@ -52,8 +52,10 @@ NDMA_API int ndma_source_open(const char *name, struct ndma_source **out)
 	size_t length = strlen(name);
 
 	if (!length || length >= NDMA_NAME_MAX || strchr(name, '/'))
-		return ndma_set_error(EINVAL, "\"%.64s\" is no name of a source: expected one as "
-				      "\"sim0\"", name);
+		return ndma_set_error(EINVAL,
+				      "\"%.64s\" is no name of a source: expected one as "
+				      "\"sim0\"",
+				      name);
 	backend = backend_of(name);
 	return backend ? backend->source_open(name, out) : -EINVAL;
 }
@@ -182,17 +184,20 @@ int ndma_control_error(const struct ndma_control_info *info, int rc, int64_t val
 	char unit[48] = "";
 
 	if (rc == -EBUSY)
-		return ndma_set_error(EBUSY, "%s cannot change while the stream runs: stop it first",
-				      info->name);
+		return ndma_set_error(
+			EBUSY, "%s cannot change while the stream runs: stop it first", info->name);
 	if (rc != -ERANGE)
 		return rc;
 	if (info->exponent)
 		snprintf(unit, sizeof(unit), " (10^%d %s)", info->exponent, info->unit);
 	else if (*info->unit)
 		snprintf(unit, sizeof(unit), " %s", info->unit);
-	return ndma_set_error(ERANGE, "%s = %lld: expected %lld to %lld in steps of %lld%s; the nearest "
-			      "is %lld", info->name, (long long)value, (long long)info->min,
-			      (long long)info->max, (long long)info->step, unit, (long long)nearest);
+	return ndma_set_error(ERANGE,
+			      "%s = %lld: expected %lld to %lld in steps of %lld%s; the nearest "
+			      "is %lld",
+			      info->name, (long long)value, (long long)info->min,
+			      (long long)info->max, (long long)info->step, unit,
+			      (long long)nearest);
 }
 
 NDMA_API int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t value)

@@ -117,7 +117,7 @@ NDMA_API void ndma_stream_free(struct ndma_stream *stream)
 	if (stream->process == ndma_process_id())
 		ndma_stream_close(stream);
 	else if (stream->fd >= 0)
-		close(stream->fd);	/* the child's copy: the parent's stream goes on */
+		close(stream->fd); /* the child's copy: the parent's stream goes on */
 	free(stream->ring.held);
 	free(stream->channels);
 	pthread_cond_destroy(&stream->left);
@@ -237,7 +237,8 @@ NDMA_API int ndma_stream_channel(const struct ndma_stream *stream, uint32_t inde
 	int rc;
 
 	if (index >= count)
-		return ndma_set_error(EINVAL, "channel %u: the stream has 0 to %u", index, count - 1);
+		return ndma_set_error(EINVAL, "channel %u: the stream has 0 to %u", index,
+				      count - 1);
 	if (stream->channels) {
 		*channel = stream->channels[index];
 		return 0;
@@ -293,10 +294,14 @@ NDMA_API int ndma_stream_control_set(struct ndma_stream *stream, uint32_t id, in
 	rc = stream->backend->stream_control_set(stream, id, &nearest);
 	ndma_stream_leave(stream);
 	if (rc == -ERANGE)
-		return ndma_set_error(ERANGE, "control 0x%x = %lld is out of its range: the nearest "
-				      "value is %lld", id, (long long)value, (long long)nearest);
+		return ndma_set_error(ERANGE,
+				      "control 0x%x = %lld is out of its range: the nearest "
+				      "value is %lld",
+				      id, (long long)value, (long long)nearest);
 	if (rc == -EBUSY)
-		return ndma_set_error(EBUSY, "control 0x%x cannot change while the stream runs: stop "
-				      "it first", id);
+		return ndma_set_error(EBUSY,
+				      "control 0x%x cannot change while the stream runs: stop "
+				      "it first",
+				      id);
 	return rc;
 }

@@ -67,8 +67,8 @@ static int resolve_order(const struct ndma_source *source, const struct ndma_sou
 		orders = "planar";
 	else if (format->orders == NDMA_ORDER_INTERLEAVED)
 		orders = "interleaved";
-	return ndma_set_error(EINVAL, "memory order %u: %s makes samples of format \"%s\" %s", asked,
-			      source->name, format->format, orders);
+	return ndma_set_error(EINVAL, "memory order %u: %s makes samples of format \"%s\" %s",
+			      asked, source->name, format->format, orders);
 }
 
 static int check_counts(const struct ndma_source *source, const struct ndma_source_info *info,
@@ -81,14 +81,17 @@ static int check_counts(const struct ndma_source *source, const struct ndma_sour
 		return ndma_set_error(EINVAL, "%u frames: %s takes %u to %u", setup->frames,
 				      source->name, info->frames_min, info->frames_max);
 	if (setup->channels > info->channels)
-		return ndma_set_error(EINVAL, "%u channels: %s has %u", setup->channels, source->name,
-				      info->channels);
+		return ndma_set_error(EINVAL, "%u channels: %s has %u", setup->channels,
+				      source->name, info->channels);
 	if (setup->samples && setup->samples % step == 0)
 		return 0;
 	nearest = (setup->samples + step / 2) / step * step;
-	return ndma_set_error(EINVAL, "%llu samples a frame: %s takes multiples of %llu; the nearest is "
-			      "%llu", (unsigned long long)setup->samples, source->name,
-			      (unsigned long long)step, (unsigned long long)(nearest ? nearest : step));
+	return ndma_set_error(EINVAL,
+			      "%llu samples a frame: %s takes multiples of %llu; the nearest is "
+			      "%llu",
+			      (unsigned long long)setup->samples, source->name,
+			      (unsigned long long)step,
+			      (unsigned long long)(nearest ? nearest : step));
 }
 
 static int check_bytes(const struct ndma_source *source, const struct ndma_source_info *info,
@@ -105,9 +108,11 @@ static int check_bytes(const struct ndma_source *source, const struct ndma_sourc
 	most = info->frame_bytes_max / sample / step * step;
 	if (setup->samples <= most)
 		return 0;
-	return ndma_set_error(EINVAL, "%llu samples of %u channels of format \"%s\" a frame: %s takes at "
-			      "most %llu", (unsigned long long)setup->samples, channels,
-			      format->format, source->name, (unsigned long long)most);
+	return ndma_set_error(EINVAL,
+			      "%llu samples of %u channels of format \"%s\" a frame: %s takes at "
+			      "most %llu",
+			      (unsigned long long)setup->samples, channels, format->format,
+			      source->name, (unsigned long long)most);
 }
 
 int ndma_stream_resolve(const struct ndma_source *source, const struct ndma_stream_options *options,
@@ -127,8 +132,10 @@ int ndma_stream_resolve(const struct ndma_source *source, const struct ndma_stre
 		return ndma_set_error(EINVAL, "policy %u: expected NDMA_POLICY_DROP or _LATEST",
 				      options->policy);
 	if (options->guard != NDMA_GUARD_NONE && options->guard != NDMA_GUARD_SIGBUS)
-		return ndma_set_error(EINVAL, "guard %u of a stream: expected NDMA_GUARD_NONE or "
-				      "_SIGBUS", options->guard);
+		return ndma_set_error(EINVAL,
+				      "guard %u of a stream: expected NDMA_GUARD_NONE or "
+				      "_SIGBUS",
+				      options->guard);
 	*setup = (struct ndma_stream_setup){
 		.size = sizeof(*setup),
 		.direction = NDMA_FROM_DEVICE,

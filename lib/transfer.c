@@ -35,14 +35,16 @@ static int check(const struct ndma_buffer *buffer, uint32_t direction, uint32_t 
 	if (rc)
 		return rc;
 	if (direction < NDMA_FROM_DEVICE || direction > NDMA_BOTH)
-		return ndma_set_error(EINVAL, "direction %u: expected NDMA_FROM_DEVICE, "
-				      "NDMA_TO_DEVICE or NDMA_BOTH", direction);
+		return ndma_set_error(EINVAL,
+				      "direction %u: expected NDMA_FROM_DEVICE, "
+				      "NDMA_TO_DEVICE or NDMA_BOTH",
+				      direction);
 	if (guard > NDMA_GUARD_SIGBUS)
-		return ndma_set_error(EINVAL, "guard %u: expected NDMA_GUARD_NONE, _BLOCK or _SIGBUS",
-				      guard);
+		return ndma_set_error(
+			EINVAL, "guard %u: expected NDMA_GUARD_NONE, _BLOCK or _SIGBUS", guard);
 	if (flags & ~NDMA_TRANSFER_FENCE)
-		return ndma_set_error(EINVAL, "transfer flags 0x%x: expected NDMA_TRANSFER_FENCE or 0",
-				      flags);
+		return ndma_set_error(
+			EINVAL, "transfer flags 0x%x: expected NDMA_TRANSFER_FENCE or 0", flags);
 	if (!timeout_ns || timeout_ns > 3600ULL * 1000000000)
 		return ndma_set_error(EINVAL, "a deadline in %llu ns: expected 1 ns to one hour",
 				      (unsigned long long)timeout_ns);
@@ -68,7 +70,7 @@ NDMA_API int ndma_transfer_begin(struct ndma_buffer *buffer, uint32_t direction,
 		return rc == -EBUSY ? ndma_buffer_busy(buffer, "no transfer begins") : rc;
 	}
 	pthread_mutex_lock(&buffer->lock);
-	if (buffer->transferring)	/* ended by its deadline, never by the program */
+	if (buffer->transferring) /* ended by its deadline, never by the program */
 		atomic_fetch_sub(&on, 1);
 	buffer->transferring = true;
 	buffer->transfer = id;

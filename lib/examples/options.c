@@ -10,26 +10,26 @@
 #include "acquire.h"
 
 static const char usage[] =
-"usage: ndma-acquire SOURCE -n COUNT -s SAMPLES [-o FILE.npy] [options]\n"
-"\n"
-"Takes COUNT frames of SAMPLES samples a channel from SOURCE (sim0, edu0, ...; see `ndma list`).\n"
-"\n"
-"  -n, --count COUNT        frames to take\n"
-"  -s, --samples SAMPLES    samples of one channel in a frame\n"
-"  -o, --output FILE.npy    write the frames there, and what describes them to FILE.json\n"
-"  -b, --buffers N          frames of memory the card may fill ahead (default: 16)\n"
-"  -c, --channels N         channels, from the first (default: all)\n"
-"  -t, --format FORMAT      of a number, such as \"<h\" (default: the source's first)\n"
-"      --iq                 I/Q samples, two numbers each\n"
-"      --order ORDER        planar or interleaved (default: the source's first)\n"
-"      --set NAME=VALUE     a control (`ndma controls SOURCE` lists them); repeatable\n"
-"      --timeout SECONDS    longest wait for one frame (default: 10)\n"
-"      --check              compare every sample with the pattern that the source makes\n"
-"      --direct             write with O_DIRECT, past the page cache\n"
-"  -q, --quiet              no progress, no summary\n"
-"  -h, --help               this text\n"
-"\n"
-"Exit status: 0 all frames arrived whole; 1 trouble; 2 loss; 3 wrong samples (--check).\n";
+	"usage: ndma-acquire SOURCE -n COUNT -s SAMPLES [-o FILE.npy] [options]\n"
+	"\n"
+	"Takes COUNT frames of SAMPLES samples a channel from SOURCE (sim0, edu0, ...; see `ndma list`).\n"
+	"\n"
+	"  -n, --count COUNT        frames to take\n"
+	"  -s, --samples SAMPLES    samples of one channel in a frame\n"
+	"  -o, --output FILE.npy    write the frames there, and what describes them to FILE.json\n"
+	"  -b, --buffers N          frames of memory the card may fill ahead (default: 16)\n"
+	"  -c, --channels N         channels, from the first (default: all)\n"
+	"  -t, --format FORMAT      of a number, such as \"<h\" (default: the source's first)\n"
+	"      --iq                 I/Q samples, two numbers each\n"
+	"      --order ORDER        planar or interleaved (default: the source's first)\n"
+	"      --set NAME=VALUE     a control (`ndma controls SOURCE` lists them); repeatable\n"
+	"      --timeout SECONDS    longest wait for one frame (default: 10)\n"
+	"      --check              compare every sample with the pattern that the source makes\n"
+	"      --direct             write with O_DIRECT, past the page cache\n"
+	"  -q, --quiet              no progress, no summary\n"
+	"  -h, --help               this text\n"
+	"\n"
+	"Exit status: 0 all frames arrived whole; 1 trouble; 2 loss; 3 wrong samples (--check).\n";
 
 enum { IQ = 256, ORDER, SET, TIMEOUT, CHECK, DIRECT };
 
@@ -198,8 +198,8 @@ static int parse_value(const struct ndma_control_info *info, const char *text, i
 	double number = strtod(text, &end), counts = number * pow(10, -info->exponent);
 
 	if (end == text || *end || !(fabs(counts) < 9e18)) {
-		fprintf(stderr, "ndma-acquire: %s \"%s\": expected a number in %s\n", info->name, text,
-			*info->unit ? info->unit : "counts");
+		fprintf(stderr, "ndma-acquire: %s \"%s\": expected a number in %s\n", info->name,
+			text, *info->unit ? info->unit : "counts");
 		return -1;
 	}
 	*value = llround(counts);

@@ -52,7 +52,8 @@ static int name_dtype(struct recording *recording, const char *format)
 	else if (strlen(code) == 1 && strchr("efd", *code))
 		kind = 'f';
 	else {
-		fprintf(stderr, "ndma-acquire: a .npy cannot hold samples of format \"%s\"\n", format);
+		fprintf(stderr, "ndma-acquire: a .npy cannot hold samples of format \"%s\"\n",
+			format);
 		return -1;
 	}
 	snprintf(recording->dtype, sizeof(recording->dtype), "%c%c%u", order, kind,
@@ -70,11 +71,12 @@ static int write_header(struct recording *recording)
 	memcpy(header, "\x93NUMPY\x01\x00", 8);
 	header[8] = (char)((HEADER_BYTES - 10) & 0xff);
 	header[9] = (char)((HEADER_BYTES - 10) >> 8);
-	length = snprintf(header + 10, sizeof(header) - 10,
-			  "{'descr': '%s', 'fortran_order': False, 'shape': (%llu, %llu, %llu%s), }",
-			  recording->dtype, (unsigned long long)recording->count,
-			  (unsigned long long)layout->shape[0],
-			  (unsigned long long)layout->shape[1], layout->ndim == 3 ? ", 2" : "");
+	length =
+		snprintf(header + 10, sizeof(header) - 10,
+			 "{'descr': '%s', 'fortran_order': False, 'shape': (%llu, %llu, %llu%s), }",
+			 recording->dtype, (unsigned long long)recording->count,
+			 (unsigned long long)layout->shape[0], (unsigned long long)layout->shape[1],
+			 layout->ndim == 3 ? ", 2" : "");
 	header[10 + length] = ' ';
 	header[HEADER_BYTES - 1] = '\n';
 	if (lseek(recording->fd, 0, SEEK_SET) < 0)
@@ -86,9 +88,10 @@ static int write_header(struct recording *recording)
 static int open_direct(struct recording *recording)
 {
 	if (recording->frame_bytes % HEADER_BYTES || !recording->as_it_lies) {
-		fprintf(stderr, "ndma-acquire: --direct needs planar frames of a multiple of %d bytes, "
-			"these have %llu\n", HEADER_BYTES,
-			(unsigned long long)recording->frame_bytes);
+		fprintf(stderr,
+			"ndma-acquire: --direct needs planar frames of a multiple of %d bytes, "
+			"these have %llu\n",
+			HEADER_BYTES, (unsigned long long)recording->frame_bytes);
 		return -1;
 	}
 	recording->direct_fd = open(recording->path, O_WRONLY | O_DIRECT | O_CLOEXEC);
@@ -219,8 +222,10 @@ int recording_add(struct recording *recording, const struct ndma_frame *frame)
 		else if (!rc)
 			rc = write_rows(recording, frame->data, &layout);
 		if (!rc && recording->direct_fd >= 0)
-			rc = lseek(recording->direct_fd, (off_t)recording->frame_bytes,
-				   SEEK_CUR) < 0 ? trouble(recording, "writing") : 0;
+			rc = lseek(recording->direct_fd, (off_t)recording->frame_bytes, SEEK_CUR) <
+					     0
+				     ? trouble(recording, "writing")
+				     : 0;
 	}
 	return rc ? rc : note(recording, frame, layout.shape[1]);
 }

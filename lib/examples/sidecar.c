@@ -115,15 +115,15 @@ static void put_what(FILE *file, const struct recording *recording,
 }
 
 /* One array a quantity, in the order of the frames: what np.array() and pandas take. */
-#define PUT_COLUMN(file, recording, name, format, expression)					\
-	do {											\
-		fprintf(file, "    \"%s\": [", name);						\
-		for (uint64_t i = 0; i < (recording)->count; i++) {				\
-			const struct note *note = &(recording)->notes[i];			\
-												\
-			fprintf(file, "%s" format, i ? ", " : "", expression);			\
-		}										\
-		fputs("]", file);								\
+#define PUT_COLUMN(file, recording, name, format, expression)                  \
+	do {                                                                   \
+		fprintf(file, "    \"%s\": [", name);                          \
+		for (uint64_t i = 0; i < (recording)->count; i++) {            \
+			const struct note *note = &(recording)->notes[i];      \
+                                                                               \
+			fprintf(file, "%s" format, i ? ", " : "", expression); \
+		}                                                              \
+		fputs("]", file);                                              \
 	} while (0)
 
 static const char *time_source(const struct recording *recording)
@@ -154,7 +154,8 @@ static void put_frames(FILE *file, const struct recording *recording)
 	fputs(",\n", file);
 	PUT_COLUMN(file, recording, "trigger", "%lld",
 		   note->completion.flags & NDMA_FRAME_TRIGGERED
-			   ? (long long)note->completion.trigger : -1LL);
+			   ? (long long)note->completion.trigger
+			   : -1LL);
 	fputs(",\n", file);
 	PUT_COLUMN(file, recording, "valid", "%llu", (unsigned long long)note->valid);
 	fputs(",\n", file);
@@ -193,10 +194,11 @@ int recording_write_sidecar(const struct recording *recording, const struct ndma
 	put_channels(file, recording);
 	put_controls(file, source);
 	put_frames(file, recording);
-	fprintf(file, "  \"loss\": {\"dropped\": %llu, \"partial\": %llu, \"overflow\": %llu, "
-		"\"error\": %llu}\n}\n", (unsigned long long)loss->dropped,
-		(unsigned long long)loss->partial, (unsigned long long)loss->overflow,
-		(unsigned long long)loss->error);
+	fprintf(file,
+		"  \"loss\": {\"dropped\": %llu, \"partial\": %llu, \"overflow\": %llu, "
+		"\"error\": %llu}\n}\n",
+		(unsigned long long)loss->dropped, (unsigned long long)loss->partial,
+		(unsigned long long)loss->overflow, (unsigned long long)loss->error);
 	rc = ferror(file) ? -1 : 0;
 	rc |= fclose(file);
 out:
