@@ -107,6 +107,17 @@ const char *ndma_version(void);
  */
 const char *ndma_backend_name(void);
 
+/**
+ * ndma_heap_info() - what the module offers, and how much of its quota this user has in use
+ * @info: written whole
+ *
+ * Any thread.
+ *
+ * Return: 0; -ENODEV: the module is not loaded, or NDMA_BACKEND=memfd; -EACCES: no permission, the
+ * words name the group to join; -EINVAL: NDMA_BACKEND.
+ */
+int ndma_heap_info(struct ndma_heap_info *info);
+
 /* ---------------------------------------------------------------- layouts */
 
 /**

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/* ndma: what acquisition sources this machine has, and what they can do. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ndma.h>
+
+static const char usage[] =
+	"usage: ndma list               names of the sources, and the memory in use\n"
+	"       ndma info SOURCE        formats, channels, rate and limits\n"
+	"       ndma controls SOURCE    settings: value, range, unit\n"
+	"       ndma --version\n"
+	"\n"
+	"Capture with ndma-acquire(1). NDMA_BACKEND=kernel|memfd chooses who answers.\n";
+
+static int complain(void)
+{
+	fprintf(stderr, "ndma: %s\n", ndma_error());
+	return EXIT_FAILURE;
+}
+
+static double value_of(const struct ndma_rational *rational)
+{
+	return rational->den ? (double)rational->num / (double)rational->den : 0;
+}
+
+static int list_one(const char *name)
+{
+	struct ndma_source_info info;
+	struct ndma_source *source;
+	int rc;
+
+	if (ndma_source_open(name, &source)) {
+		printf("%-12s (%s)\n", name, ndma_error());
+		return EXIT_FAILURE;
+	}
+	rc = ndma_source_info(source, &info);
+	if (rc)
+		printf("%-12s (%s)\n", name, ndma_error());
+	else
+		printf("%-12s %-16s %s%s%u channels, %g samples/s\n", name, info.driver,
+		       info.device, *info.device ? ", " : "", info.channels, value_of(&info.rate));
+	ndma_source_close(source);
+	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void list_memory(void)
+{
+	struct ndma_heap_info heap;
+
+	if (strcmp(ndma_backend_name(), "kernel")) {
+		puts("backend memfd: the module ndma is not in use");
+		return;
+	}
+	if (ndma_heap_info(&heap)) {
+		printf("backend kernel: %s\n", ndma_error());
+		return;
+	}
+	printf("backend kernel: %.1f MiB of buffers in use by this user, ",
+	       heap.used_bytes / 1048576.);
+	if (heap.quota_bytes)
+		printf("%.1f MiB allowed\n", heap.quota_bytes / 1048576.);
+	else
+		puts("no limit");
+}
+
+static int list(void)
+{
+	char(*names)[NDMA_NAME_MAX] = NULL;
+	int count, room, i, status = EXIT_SUCCESS;
+
+	/* Sources may come between the two calls; those are left out. */
+	room = ndma_source_list(NULL, 0);
+	if (room < 0)
+		return complain();
+	names = calloc((size_t)room + 1, sizeof(*names));
+	if (!names) {
+		perror("ndma");
+		return EXIT_FAILURE;
+	}
+	count = ndma_source_list(names, (size_t)room);
+	if (count < 0)
+		status = complain();
+	for (i = 0; i < count && i < room; i++)
+		status |= list_one(names[i]);
+	if (!count)
+		puts("no sources: drivers of cards add them; sudo modprobe ndma_sim adds sim0");
+	list_memory();
+	free(names);
+	return status;
+}
+
+static const char *words_of_orders(uint32_t orders)
+{
+	switch (orders) {
+	case NDMA_ORDER_PLANAR:
+		return "planar";
+	case NDMA_ORDER_INTERLEAVED:
+		return "interleaved";
+	default:
+		return "planar or interleaved";
+	}
+}
+
+static int print_formats(const struct ndma_source *source, uint32_t count)
+{
+	struct ndma_source_format format;
+	uint32_t i;
+
+	puts("formats");
+	for (i = 0; i < count; i++) {
+		if (ndma_source_format(source, i, &format))
+			return complain();
+		printf("  %-4s %2u bits in %u bytes%s, %s\n", format.format, format.bits,
+		       format.itemsize, format.flags & NDMA_FORMAT_IQ ? ", I/Q" : "",
+		       words_of_orders(format.orders));
+	}
+	return EXIT_SUCCESS;
+}
+
+static int print_channels(const struct ndma_source *source, uint32_t count)
+{
+	struct ndma_source_channel channel;
+	uint32_t i;
+
+	puts("channels");
+	for (i = 0; i < count; i++) {
+		if (ndma_source_channel(source, i, &channel))
+			return complain();
+		printf("  %-12s count * %g %+g %s\n", channel.name, value_of(&channel.scale),
+		       value_of(&channel.offset), channel.unit);
+	}
+	return EXIT_SUCCESS;
+}
+
+static int info(const struct ndma_source *source)
+{
+	struct ndma_source_info info;
+
+	if (ndma_source_info(source, &info))
+		return complain();
+	printf("name      %s\n", info.name);
+	printf("driver    %s%s\n", info.driver,
+	       ndma_source_is_simulated(source) ? " (simulated)" : "");
+	printf("device    %s\n", *info.device ? info.device : "none");
+	printf("backend   %s\n", ndma_source_backend(source));
+	printf("rate      %g samples/s a channel\n", value_of(&info.rate));
+	printf("frames    %u to %u, of at most %llu bytes\n", info.frames_min, info.frames_max,
+	       (unsigned long long)info.frame_bytes_max);
+	printf("samples   multiples of %u\n", info.samples_step ? info.samples_step : 1);
+	if (info.streams_max)
+		printf("streams   %u at a time\n", info.streams_max);
+	else
+		puts("streams   any number at a time");
+	if (info.flags & NDMA_SOURCE_CYCLIC)
+		puts("note      this card cannot be kept from overwriting: it reports when it did");
+	return print_formats(source, info.formats) | print_channels(source, info.channels);
+}
+
+/* "sine ramp square": the values that a menu has. */
+static void print_menu(const struct ndma_source *source, const struct ndma_control_info *info)
+{
+	char name[NDMA_NAME_MAX];
+	int64_t i;
+
+	for (i = info->min; i <= info->max; i++)
+		if (!ndma_control_menu(source, info->id, (uint32_t)i, name))
+			printf(" %s", name);
+	putchar('\n');
+}
+
+static int print_control(const struct ndma_source *source, const struct ndma_control_info *info)
+{
+	double unit = pow(10, info->exponent);
+	char name[NDMA_NAME_MAX];
+	int64_t value;
+
+	if (info->type == NDMA_CONTROL_BUTTON) {
+		printf("%-20s a button\n", info->name);
+		return EXIT_SUCCESS;
+	}
+	if (ndma_control_get(source, info->id, &value))
+		return complain();
+	if (info->type == NDMA_CONTROL_MENU) {
+		if (ndma_control_menu(source, info->id, (uint32_t)value, name))
+			return complain();
+		printf("%-20s %-12s one of:", info->name, name);
+		print_menu(source, info);
+	} else if (info->type == NDMA_CONTROL_BOOLEAN) {
+		printf("%-20s %-12s 0 or 1\n", info->name, value ? "1" : "0");
+	} else {
+		printf("%-20s %-12.10g %.10g to %.10g in steps of %g %s\n", info->name,
+		       (double)value * unit, (double)info->min * unit, (double)info->max * unit,
+		       (double)info->step * unit, info->unit);
+	}
+	return EXIT_SUCCESS;
+}
+
+static int controls(const struct ndma_source *source)
+{
+	struct ndma_control_info info = { 0 };
+	int status = EXIT_SUCCESS;
+	int rc;
+
+	while ((rc = ndma_control_next(source, info.id, &info)) > 0)
+		status |= print_control(source, &info);
+	return rc < 0 ? complain() : status;
+}
+
+static int on_source(const char *name, int (*action)(const struct ndma_source *source))
+{
+	struct ndma_source *source;
+	int status;
+
+	if (ndma_source_open(name, &source))
+		return complain();
+	status = action(source);
+	ndma_source_close(source);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const char *verb = argc > 1 ? argv[1] : "";
+
+	if (argc == 2 && !strcmp(verb, "list"))
+		return list();
+	if (argc == 3 && !strcmp(verb, "info"))
+		return on_source(argv[2], info);
+	if (argc == 3 && !strcmp(verb, "controls"))
+		return on_source(argv[2], controls);
+	if (argc == 2 && !strcmp(verb, "--version")) {
+		printf("ndma %s\n", ndma_version());
+		return EXIT_SUCCESS;
+	}
+	if (argc == 2 && (!strcmp(verb, "--help") || !strcmp(verb, "-h"))) {
+		fputs(usage, stdout);
+		return EXIT_SUCCESS;
+	}
+	fputs(usage, stderr);
+	return EXIT_FAILURE;
+}
