@@ -116,7 +116,7 @@ int scene_begin(struct scene *scene, uint32_t direction, uint32_t guard, uint32_
 		.direction = direction,
 		.guard = guard,
 		.flags = flags,
-		.timeout_ns = 60 * SECOND_NS,
+		.timeout_ns = 5 * SECOND_NS,
 	};
 
 	TRY(scene_call(scene->heap, NDMA_TRANSFER_BEGIN, &begin));
