@@ -35,7 +35,8 @@ struct ndma_handle {
  * @timed_out: id of the last one if its deadline ended it and nobody was told yet, else 0
  * @direction: NDMA_FROM_DEVICE, …
  * @guard: NDMA_GUARD_…
- * @timer: the deadline
+ * @deadline: CLOCK_MONOTONIC
+ * @timer: set to @deadline
  * @work: what @timer starts
  * @fence: published for this transfer, or NULL
  * @dmabuf: kept while @active
@@ -47,6 +48,7 @@ struct ndma_transfer {
 	u32 timed_out;
 	u32 direction;
 	u32 guard;
+	ktime_t deadline;
 	struct hrtimer timer;
 	struct work_struct work;
 	struct dma_fence *fence;

@@ -103,9 +103,10 @@ static int ndma_heap_first_layout(const struct ndma_buffer_alloc *request,
 {
 	if (!request->layout) {
 		ndma_layout_flat(layout, request->bytes);
-	} else if (copy_from_user(layout, u64_to_user_ptr(request->layout), sizeof(*layout))) {
-		return -EFAULT;
+		return 0;
 	}
+	if (copy_from_user(layout, u64_to_user_ptr(request->layout), sizeof(*layout)))
+		return -EFAULT;
 	return ndma_layout_check(layout, request->bytes);
 }
 

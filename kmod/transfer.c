@@ -122,6 +122,7 @@ static int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabu
 	transfer->timed_out = 0;
 	transfer->direction = request->direction;
 	transfer->guard = request->guard;
+	transfer->deadline = deadline;
 	transfer->dmabuf = dmabuf;
 	transfer->fence = fence;
 	buffer->transfers++;
@@ -239,7 +240,8 @@ static int ndma_transfer_end(struct ndma_buffer *buffer, u32 id)
 	down_write(&buffer->lock);
 	if (transfer->active && transfer->id == id) {
 		hrtimer_cancel(&transfer->timer);
-		if (transfer->expired)
+		/* The timer may be late, and the deadline has passed all the same. */
+		if (transfer->expired || ktime_after(ktime_get(), transfer->deadline))
 			ret = -ETIMEDOUT;
 		dmabuf = ndma_transfer_finish(buffer, ret);
 	} else if (id && transfer->timed_out == id) {

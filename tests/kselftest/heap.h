@@ -227,6 +227,7 @@ static inline pid_t peer_fork(struct peer *peer)
 {
 	int sockets[2];
 
+	*peer = (struct peer){ .pid = -1, .socket = -1 };
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets))
 		return -1;
 	peer->pid = fork();
