@@ -34,11 +34,14 @@ static int wrap(int fd, int lock_fd, const struct memfd_header *header, bool rea
 static int check_options(const struct ndma_buffer_options *options)
 {
 	if (options->flags & NDMA_BUFFER_CONTIGUOUS)
-		return ndma_set_error(EOPNOTSUPP, "memfd cannot promise physically contiguous memory: "
+		return ndma_set_error(EOPNOTSUPP,
+				      "memfd cannot promise physically contiguous memory: "
 				      "that needs module ndma (sudo modprobe ndma)");
 	if (options->node != NDMA_NODE_ANY && !access("/sys/devices/system/node/node1", F_OK))
-		return ndma_set_error(EOPNOTSUPP, "memfd does not choose a NUMA node: expected "
-				      "NDMA_NODE_ANY, got %d", options->node);
+		return ndma_set_error(EOPNOTSUPP,
+				      "memfd does not choose a NUMA node: expected "
+				      "NDMA_NODE_ANY, got %d",
+				      options->node);
 	if (options->node != NDMA_NODE_ANY && options->node)
 		return ndma_set_error(EINVAL, "NUMA node %d: this machine has node 0",
 				      options->node);
@@ -99,12 +102,12 @@ int ndma_memfd_buffer_import(int fd, const struct ndma_layout *layout, struct nd
 	struct memfd_header header;
 	int lock_fd, copy, rc;
 
-	(void)layout;	/* the header has it; buffer.c compares */
+	(void)layout; /* the header has it; buffer.c compares */
 	if (fcntl(fd, F_GET_SEALS) < 0)
 		return -ENOTTY;
 	if (mode == O_WRONLY)
 		return ndma_set_error(EACCES, "this memfd was opened for writing alone: a buffer "
-				      "must be readable");
+					      "must be readable");
 	lock_fd = ndma_memfd_file_reopen(fd, readonly ? O_RDONLY : O_RDWR);
 	if (lock_fd < 0)
 		return lock_fd;

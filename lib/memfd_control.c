@@ -110,8 +110,8 @@ int ndma_memfd_control_menu(const struct ndma_source *source, uint32_t id, uint3
 	if (!control->menu)
 		return ndma_set_error(EINVAL, "%s is no menu", control->name);
 	if (index > control->max)
-		return ndma_set_error(EINVAL, "item %u of %s: it has 0 to %lld", index, control->name,
-				      (long long)control->max);
+		return ndma_set_error(EINVAL, "item %u of %s: it has 0 to %lld", index,
+				      control->name, (long long)control->max);
 	memset(name, 0, NDMA_NAME_MAX);
 	strncpy(name, control->menu[index], NDMA_NAME_MAX - 1);
 	return 0;

@@ -6,8 +6,8 @@
 
 #include "memfd.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* innermost */
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;	/* the first entry is another one */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* innermost */
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* the first entry is another one */
 static pthread_cond_t fired = PTHREAD_COND_INITIALIZER;
 static struct memfd_deadline *first;
 static bool running;
@@ -20,7 +20,8 @@ static struct memfd_buffer *owner(struct memfd_deadline *deadline)
 static void wait_until(uint64_t at_ns)
 {
 	struct timespec at = {
-		.tv_sec = (time_t)(at_ns / 1000000000), .tv_nsec = (long)(at_ns % 1000000000),
+		.tv_sec = (time_t)(at_ns / 1000000000),
+		.tv_nsec = (long)(at_ns % 1000000000),
 	};
 
 	pthread_cond_clockwait(&changed, &lock, CLOCK_MONOTONIC, &at);

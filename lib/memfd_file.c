@@ -60,13 +60,17 @@ static int check_limits(uint64_t bytes)
 	uint64_t available;
 
 	if (!getrlimit(RLIMIT_FSIZE, &limit) && bytes > limit.rlim_cur)
-		return ndma_set_error(ENOMEM, "%" PRIu64 " bytes in a memfd: this process may write "
-				      "files of at most %" PRIu64 " bytes (RLIMIT_FSIZE, ulimit -f)",
+		return ndma_set_error(ENOMEM,
+				      "%" PRIu64 " bytes in a memfd: this process may write "
+				      "files of at most %" PRIu64
+				      " bytes (RLIMIT_FSIZE, ulimit -f)",
 				      bytes, (uint64_t)limit.rlim_cur);
 	available = available_bytes();
 	if (bytes > available)
-		return ndma_set_error(ENOMEM, "%" PRIu64 " bytes in a memfd: this machine has %" PRIu64
-				      " to give (MemAvailable)", bytes, available);
+		return ndma_set_error(ENOMEM,
+				      "%" PRIu64 " bytes in a memfd: this machine has %" PRIu64
+				      " to give (MemAvailable)",
+				      bytes, available);
 	return 0;
 }
 
@@ -99,7 +103,7 @@ int ndma_memfd_file_create(const char *name, uint64_t bytes)
 	if (rc)
 		return rc;
 	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-	if (fd < 0 && errno == EINVAL)	/* before Linux 6.3 */
+	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
 		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return ndma_set_error(errno, "memfd_create: %s", strerror(errno));

@@ -43,7 +43,8 @@ int ndma_memfd_guard_show(void *address, uint64_t bytes, int prot, int fd, uint6
 	void *at = mmap(address, bytes, prot, MAP_SHARED | MAP_FIXED, fd, (off_t)offset);
 
 	return at == MAP_FAILED ? ndma_set_error(errno, "mapping over %p for a guard: %s", address,
-						 strerror(errno)) : 0;
+						 strerror(errno))
+				: 0;
 }
 
 /* A transfer to the device leaves reading open, through mappings that only read. */
@@ -63,14 +64,19 @@ static int open_faults(void)
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-		return ndma_set_error(errno, "a userfaultfd for guard \"block\": %s", strerror(errno));
+		return ndma_set_error(errno, "a userfaultfd for guard \"block\": %s",
+				      strerror(errno));
 	if (fd < 0)
-		return ndma_set_error(EOPNOTSUPP, "guard \"block\" on memfd needs userfaultfd, which "
-				      "this kernel or sandbox refuses (%s): use \"sigbus\", or load "
-				      "module ndma", strerror(errno));
+		return ndma_set_error(
+			EOPNOTSUPP,
+			"guard \"block\" on memfd needs userfaultfd, which "
+			"this kernel or sandbox refuses (%s): use \"sigbus\", or load "
+			"module ndma",
+			strerror(errno));
 	if (ioctl(fd, UFFDIO_API, &api)) {
 		close(fd);
-		return ndma_set_error(EOPNOTSUPP, "guard \"block\" on memfd needs userfaultfd on shared "
+		return ndma_set_error(EOPNOTSUPP,
+				      "guard \"block\" on memfd needs userfaultfd on shared "
 				      "memory (Linux 5.14): use \"sigbus\", or load module ndma");
 	}
 	return fd;
@@ -84,8 +90,10 @@ static int block(int faults, const struct ndma_mapping *map)
 	};
 
 	if (ioctl(faults, UFFDIO_REGISTER, &range))
-		return ndma_set_error(EOPNOTSUPP, "guard \"block\" on memfd: registering with "
-				      "userfaultfd: %s", strerror(errno));
+		return ndma_set_error(EOPNOTSUPP,
+				      "guard \"block\" on memfd: registering with "
+				      "userfaultfd: %s",
+				      strerror(errno));
 	/* The pages stay in the file; only the way to them is taken. */
 	if (madvise(map->address, map->bytes, MADV_DONTNEED))
 		return ndma_set_error(errno, "guard \"block\" on memfd: %s", strerror(errno));
@@ -163,7 +171,7 @@ int ndma_memfd_guard_end(struct memfd_buffer *buffer)
 {
 	const struct ndma_mapping *map;
 	uint32_t access;
-	int rc = 0;
+	int rc = 0, shown;
 
 	if (buffer->transfer.faults >= 0)
 		end_block(buffer);
@@ -171,9 +179,12 @@ int ndma_memfd_guard_end(struct memfd_buffer *buffer)
 		return 0;
 	for (access = NDMA_READ; access <= NDMA_WRITE; access++) {
 		map = &buffer->base.maps[access == NDMA_WRITE];
-		if (map->address && is_guarded(buffer, access))
-			rc = ndma_memfd_guard_show(map->address, map->bytes, prot(access),
-						   buffer->base.fd, 0) ?: rc;
+		if (!map->address || !is_guarded(buffer, access))
+			continue;
+		shown = ndma_memfd_guard_show(map->address, map->bytes, prot(access),
+					      buffer->base.fd, 0);
+		if (shown)
+			rc = shown;
 	}
 	return rc;
 }

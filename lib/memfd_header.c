@@ -62,9 +62,10 @@ static int copy_header(int fd, uint64_t at, struct memfd_header *header)
 static int validate(const struct memfd_header *header, uint64_t at)
 {
 	if (header->capacity != at || !header->bytes || header->bytes > header->capacity)
-		return ndma_set_error(EINVAL, "the header of this memfd says %" PRIu64 " bytes of %"
-				      PRIu64 ", but it has %" PRIu64 ": refused", header->bytes,
-				      header->capacity, at);
+		return ndma_set_error(EINVAL,
+				      "the header of this memfd says %" PRIu64 " bytes of %" PRIu64
+				      ", but it has %" PRIu64 ": refused",
+				      header->bytes, header->capacity, at);
 	return ndma_layout_check(&header->layout, header->bytes);
 }
 
@@ -78,8 +79,10 @@ int ndma_memfd_header_read(int fd, struct memfd_header *header)
 	if (seals < 0)
 		return -ENOTTY;
 	if ((seals & SEALS_NEEDED) != SEALS_NEEDED)
-		return ndma_set_error(EINVAL, "this memfd could be shrunk under its readers: expected "
-				      "the seals F_SEAL_SHRINK and F_SEAL_GROW, it has 0x%x", seals);
+		return ndma_set_error(EINVAL,
+				      "this memfd could be shrunk under its readers: expected "
+				      "the seals F_SEAL_SHRINK and F_SEAL_GROW, it has 0x%x",
+				      seals);
 	if (fstat(fd, &status))
 		return ndma_set_error(errno, "fstat of a memfd: %s", strerror(errno));
 	if (status.st_size <= MEMFD_HEADER_BYTES)
@@ -110,8 +113,9 @@ uint32_t ndma_memfd_header_direction(const struct memfd_buffer *buffer)
 {
 	uint32_t direction;
 
-	if (pread(buffer->lock_fd, &direction, sizeof(direction), (off_t)(buffer->base.capacity +
-		  offsetof(struct memfd_header, direction))) != sizeof(direction))
+	if (pread(buffer->lock_fd, &direction, sizeof(direction),
+		  (off_t)(buffer->base.capacity + offsetof(struct memfd_header, direction))) !=
+	    sizeof(direction))
 		return 0;
 	return direction & NDMA_BOTH;
 }

@@ -13,7 +13,10 @@
 int ndma_memfd_lock(int fd, short type, off_t first, off_t count)
 {
 	struct flock lock = {
-		.l_type = type, .l_whence = SEEK_SET, .l_start = first, .l_len = count,
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = first,
+		.l_len = count,
 	};
 
 	if (!fcntl(fd, F_OFD_SETLK, &lock))
@@ -41,7 +44,10 @@ void ndma_memfd_lock_settle(struct memfd_buffer *buffer)
 bool ndma_memfd_lock_is_foreign(const struct memfd_buffer *buffer, short type, off_t byte)
 {
 	struct flock lock = {
-		.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1,
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = byte,
+		.l_len = 1,
 	};
 
 	return !fcntl(buffer->lock_fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
@@ -73,7 +79,8 @@ static int check_orphan(struct memfd_buffer *buffer, uint32_t access)
 		buffer->orphan_seen = true;
 	else
 		ndma_memfd_header_set_direction(buffer, 0);
-	return ndma_set_error(EOWNERDEAD, "the owner of this buffer died in a transfer: what it holds "
+	return ndma_set_error(EOWNERDEAD,
+			      "the owner of this buffer died in a transfer: what it holds "
 			      "is not to be trusted; ask again to look all the same");
 }
 
@@ -154,7 +161,10 @@ static int add_holder(struct ndma_holder *holders, size_t room, int count, uint3
 {
 	if ((size_t)count < room)
 		holders[count] = (struct ndma_holder){
-			.kind = kind, .access = access, .pid = pid, .count = 1,
+			.kind = kind,
+			.access = access,
+			.pid = pid,
+			.count = 1,
 		};
 	return count + 1;
 }
@@ -174,7 +184,8 @@ int ndma_memfd_buffer_holders(const struct ndma_buffer *base, struct ndma_holder
 		count = add_holder(holders, room, count, NDMA_HOLDER_TRANSFER, direction, 0);
 	for (access = NDMA_READ; access <= NDMA_WRITE; access++) {
 		if (buffer->held & access)
-			count = add_holder(holders, room, count, NDMA_HOLDER_LEASE, access, getpid());
+			count = add_holder(holders, room, count, NDMA_HOLDER_LEASE, access,
+					   getpid());
 		if ((!direction || (direction == NDMA_TO_DEVICE && access == NDMA_READ)) &&
 		    ndma_memfd_lock_is_foreign(buffer, F_WRLCK, lock_byte(access)))
 			count = add_holder(holders, room, count, NDMA_HOLDER_LEASE, access, 0);
@@ -189,11 +200,13 @@ int ndma_memfd_buffer_revoke(struct ndma_buffer *base)
 	int count, i;
 
 	if (!base->owned)
-		return ndma_set_error(EPERM, "only the process that made the buffer may revoke leases");
+		return ndma_set_error(EPERM,
+				      "only the process that made the buffer may revoke leases");
 	count = ndma_memfd_buffer_holders(base, holders, 8);
 	for (i = 0; i < count; i++)
 		if (holders[i].kind == NDMA_HOLDER_LEASE && !holders[i].pid)
-			return ndma_set_error(EOPNOTSUPP, "memfd cannot revoke what another process "
+			return ndma_set_error(EOPNOTSUPP,
+					      "memfd cannot revoke what another process "
 					      "holds: end that process, or load module ndma");
 	return 0;
 }

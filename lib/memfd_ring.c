@@ -13,7 +13,7 @@
 #include "memfd_stream.h"
 
 /* Swaps that the user may win in a row before a steal is given up. */
-#define STEAL_TRIES	8
+#define STEAL_TRIES 8
 
 static uint32_t slot(const struct memfd_stream *stream, uint32_t position)
 {

@@ -10,7 +10,7 @@
 
 #include "memfd_stream.h"
 
-#define GUARD_STRIDE	(2u << 20)
+#define GUARD_STRIDE (2u << 20)
 
 static int check_frames(const struct ndma_stream_setup *setup)
 {
@@ -21,8 +21,10 @@ static int check_frames(const struct ndma_stream_setup *setup)
 		return ndma_set_error(EINVAL, "policy %u: expected NDMA_POLICY_DROP or _LATEST",
 				      setup->policy);
 	if (setup->guard != NDMA_GUARD_NONE && setup->guard != NDMA_GUARD_SIGBUS)
-		return ndma_set_error(EINVAL, "guard %u on a stream: expected NDMA_GUARD_NONE or "
-				      "_SIGBUS", setup->guard);
+		return ndma_set_error(EINVAL,
+				      "guard %u on a stream: expected NDMA_GUARD_NONE or "
+				      "_SIGBUS",
+				      setup->guard);
 	return 0;
 }
 
@@ -97,8 +99,10 @@ int ndma_memfd_setup_plan(struct ndma_stream_setup *setup)
 	if (format->flags & NDMA_FORMAT_IQ)
 		sample_bytes *= 2;
 	if (!setup->samples || setup->samples > NDMA_SIM_FRAME_BYTES_MAX / sample_bytes)
-		return ndma_set_error(EINVAL, "%" PRIu64 " samples: expected 1 to %" PRIu64
-				      " (frames of at most %u bytes)", (uint64_t)setup->samples,
+		return ndma_set_error(EINVAL,
+				      "%" PRIu64 " samples: expected 1 to %" PRIu64
+				      " (frames of at most %u bytes)",
+				      (uint64_t)setup->samples,
 				      NDMA_SIM_FRAME_BYTES_MAX / sample_bytes,
 				      NDMA_SIM_FRAME_BYTES_MAX);
 	setup->frame_bytes = setup->samples * sample_bytes;
@@ -108,10 +112,10 @@ int ndma_memfd_setup_plan(struct ndma_stream_setup *setup)
 				      ~((uint64_t)GUARD_STRIDE - 1);
 	setup->data_bytes = setup->frame_stride * setup->frames;
 	setup->entries = power_of_two_from(setup->frames);
-	setup->completions_bytes = (uint32_t)ndma_memfd_page_up(sizeof(struct ndma_completions) +
-			setup->entries * sizeof(struct ndma_completion));
+	setup->completions_bytes = (uint32_t)ndma_memfd_page_up(
+		sizeof(struct ndma_completions) + setup->entries * sizeof(struct ndma_completion));
 	setup->releases_bytes = (uint32_t)ndma_memfd_page_up(sizeof(struct ndma_releases) +
-			setup->entries * sizeof(uint32_t));
+							     setup->entries * sizeof(uint32_t));
 	lay_out(setup, format);
 	return 0;
 }
@@ -137,15 +141,17 @@ static int map_rings(struct memfd_stream *stream)
 	const struct ndma_stream_setup *setup = &stream->base.setup;
 	int writer, reader, rc;
 
-	rc = map(-1, setup->releases_bytes, PROT_READ | PROT_WRITE, (void **)&stream->base.releases);
+	rc = map(-1, setup->releases_bytes, PROT_READ | PROT_WRITE,
+		 (void **)&stream->base.releases);
 	if (rc)
 		return rc;
 	writer = ndma_memfd_file_create("ndma-ring", setup->completions_bytes);
 	if (writer < 0)
 		return writer;
 	reader = ndma_memfd_file_reopen(writer, O_RDONLY);
-	rc = reader < 0 ? reader : map(writer, setup->completions_bytes, PROT_READ | PROT_WRITE,
-				       (void **)&stream->completions);
+	rc = reader < 0 ? reader
+			: map(writer, setup->completions_bytes, PROT_READ | PROT_WRITE,
+			      (void **)&stream->completions);
 	if (!rc)
 		rc = map(reader, setup->completions_bytes, PROT_READ,
 			 (void **)&stream->base.completions);

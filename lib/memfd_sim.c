@@ -7,9 +7,9 @@
 #include "memfd_stream.h"
 
 /* Frames without samples that are made before anybody else gets the lock. */
-#define BURST		64
+#define BURST 64
 /* Samples of each channel that are written before the thread looks whether it is to stop. */
-#define PIECE		16384u
+#define PIECE 16384u
 
 /**
  * struct run - one run of a stream, from start to stop
@@ -41,7 +41,8 @@ static uint64_t time_of(const struct memfd_stream *stream, const struct run *run
 static void rest(struct memfd_stream *stream, struct run *run, uint64_t until_ns)
 {
 	struct timespec until = {
-		.tv_sec = (time_t)(until_ns / 1000000000), .tv_nsec = (long)(until_ns % 1000000000),
+		.tv_sec = (time_t)(until_ns / 1000000000),
+		.tv_nsec = (long)(until_ns % 1000000000),
 	};
 
 	ndma_memfd_wait_wake(stream);
@@ -133,8 +134,8 @@ static void make(struct memfd_stream *stream, struct run *run, uint32_t index)
 			return;
 		}
 	}
-	stamp_ns = run->frame.flags & NDMA_FRAME_TIME_START ?
-		   time_of(stream, run, run->frame.first) : run->now_ns;
+	stamp_ns = run->frame.flags & NDMA_FRAME_TIME_START ? time_of(stream, run, run->frame.first)
+							    : run->now_ns;
 	ndma_memfd_ring_publish(stream, index, &run->frame, stamp_ns);
 	if (settings.pattern < NDMA_SIM_PATTERN_OFF)
 		ndma_memfd_wait_wake(stream);

@@ -8,7 +8,7 @@
 
 #include "memfd_stream.h"
 
-#define NAME	"sim0"
+#define NAME "sim0"
 
 const struct memfd_format ndma_memfd_formats[] = { NDMA_SIM_FORMATS };
 static const struct memfd_channel channels[] = { NDMA_SIM_CHANNELS };
@@ -29,8 +29,10 @@ int ndma_memfd_source_open(const char *name, struct ndma_source **out)
 	struct memfd_card *card;
 
 	if (strcmp(name, NAME))
-		return ndma_set_error(ENOENT, "no source \"%.31s\" without module ndma: memfd has "
-				      NAME " (sudo modprobe ndma for others)", name);
+		return ndma_set_error(ENOENT,
+				      "no source \"%.31s\" without module ndma: memfd has " NAME
+				      " (sudo modprobe ndma for others)",
+				      name);
 	source = calloc(1, sizeof(*source));
 	card = calloc(1, sizeof(*card));
 	if (!source || !card) {
@@ -128,7 +130,8 @@ int ndma_memfd_source_channel(const struct ndma_source *source, uint32_t index,
 
 static int gone(void)
 {
-	return ndma_set_error(ENODEV, "the source is gone: unplugged (fault_vanish); open it again");
+	return ndma_set_error(ENODEV,
+			      "the source is gone: unplugged (fault_vanish); open it again");
 }
 
 int ndma_memfd_card_check(struct memfd_card *card)

@@ -120,7 +120,7 @@ int ndma_memfd_stream_start(struct ndma_stream *base, uint64_t count)
 	pthread_mutex_unlock(&stream->lock);
 	if (rc)
 		goto unlock_run;
-	join_thread(stream);	/* of a run that reached its count */
+	join_thread(stream); /* of a run that reached its count */
 	rc = start_thread(stream);
 	if (rc) {
 		pthread_mutex_lock(&stream->lock);
@@ -185,11 +185,11 @@ int ndma_memfd_stream_export(struct ndma_stream *base, uint32_t index)
 	held = stream->states[index] == MEMFD_FRAME_USER;
 	pthread_mutex_unlock(&stream->lock);
 	if (!held)
-		return ndma_set_error(EBUSY, "frame %u is not held: export it between next and release",
-				      index);
+		return ndma_set_error(
+			EBUSY, "frame %u is not held: export it between next and release", index);
 	/* A copy, because nobody says when the last fd of a memfd is closed. */
-	return ndma_memfd_buffer_copy_fd(&setup->layout, stream->device + index * setup->frame_stride,
-					 setup->frame_bytes);
+	return ndma_memfd_buffer_copy_fd(
+		&setup->layout, stream->device + index * setup->frame_stride, setup->frame_bytes);
 }
 
 int ndma_memfd_stream_info(const struct ndma_stream *base, struct ndma_source_info *info)

@@ -9,9 +9,10 @@ static int check(const struct memfd_buffer *buffer, uint32_t flags)
 {
 	if (!buffer->base.owned)
 		return ndma_set_error(EPERM, "only whoever made this buffer begins transfers: this "
-				      "object came by a file descriptor");
+					     "object came by a file descriptor");
 	if (flags & NDMA_TRANSFER_FENCE)
-		return ndma_set_error(EOPNOTSUPP, "a memfd has no fences: NDMA_TRANSFER_FENCE needs "
+		return ndma_set_error(EOPNOTSUPP,
+				      "a memfd has no fences: NDMA_TRANSFER_FENCE needs "
 				      "module ndma (sudo modprobe ndma)");
 	return 0;
 }
@@ -108,8 +109,10 @@ static int end(struct memfd_buffer *buffer, uint32_t id)
 	if (!transfer->expired)
 		return finish(buffer);
 	transfer->expired = false;
-	return ndma_set_error(ETIMEDOUT, "the deadline of transfer %u had passed: the buffer is the "
-			      "CPU's, and what it holds is not to be trusted", id);
+	return ndma_set_error(ETIMEDOUT,
+			      "the deadline of transfer %u had passed: the buffer is the "
+			      "CPU's, and what it holds is not to be trusted",
+			      id);
 }
 
 int ndma_memfd_transfer_end(struct ndma_buffer *base, uint32_t transfer)

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A stream of sim0 with settings by name, and what its samples must be. */
+#ifndef NDMA_TESTS_SIM_H
+#define NDMA_TESTS_SIM_H
+
+#include "backend.h"
+#include "ndma_sim.h"
+
+/* Controls by name, ended by NULL: { "rate", 1000000 }. */
+struct setting {
+	const char *name;
+	int64_t value;
+};
+
+static inline int set_control(struct ndma_source *source, const char *name, int64_t value)
+{
+	struct ndma_control_info info;
+	int rc = ndma_control_find(source, name, &info);
+
+	return rc ? rc : ndma_control_set(source, info.id, value);
+}
+
+/* As fast as frames become free, counting. */
+#define UNPACED { "paced", 0 }, { "pattern", NDMA_WAVE_COUNTER }
+
+static inline int open_stream(struct ndma_source *source, const struct setting *settings,
+			      const struct ndma_stream_options *options, struct ndma_stream **out)
+{
+	int rc = 0;
+
+	for (; !rc && settings->name; settings++)
+		rc = set_control(source, settings->name, settings->value);
+	return rc ? rc : ndma_stream_create(source, options, out);
+}
+
+#define OPEN_STREAM(options, ...)                                                         \
+	ASSERT_OK(open_stream(self->source, (struct setting[]){ __VA_ARGS__, { NULL, 0 } }, \
+			      options, &self->stream))
+
+/* True: every sample of a frame of counters is what its number says: 16 bits, both orders. */
+static inline bool is_counted(const struct ndma_stream *stream, const struct ndma_frame *frame)
+{
+	const struct ndma_layout *layout = &ndma_stream_setup(stream)->layout;
+	struct ndma_wave wave = { .pattern = NDMA_WAVE_COUNTER, .bits = 16, .is_signed = 1 };
+	uint32_t channels = (uint32_t)layout->shape[0], channel;
+	uint32_t samples = (uint32_t)(frame->completion.bytes_used / 2 / channels);
+
+	for (channel = 0; channel < channels; channel++)
+		if (ndma_wave_check(&wave, (char *)frame->data + channel * layout->strides[0], 2,
+				    channel, frame->completion.hw_timestamp, samples,
+				    layout->strides[1]) != samples)
+			return false;
+	return true;
+}
+
+#endif /* NDMA_TESTS_SIM_H */
