@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""DMA buffers for acquisition hardware, as NumPy arrays.
+
+>>> import ndma
+>>> x = ndma.open("sim0").read(samples=10_000)      # an array of its own
+>>> x.shape[1]
+10000
+
+`open` gives a Source, its `stream` frames that stay in the device's own memory and go back to it
+when the last array over them is gone. `empty`, `zeros`, `array` and `from_fd` give Buffers, DMA
+memory that no array can look at while a device owns it.
+"""
+
+from ._ext import (
+    Allocator,
+    Buffer,
+    Channel,
+    Control,
+    Format,
+    Frame,
+    FrameLossError,
+    FramesHeldError,
+    Holder,
+    Lease,
+    LockedError,
+    LossWarning,
+    Source,
+    SourceGone,
+    Stream,
+    StreamStats,
+    Sync,
+    Transfer,
+    View,
+    __version__,
+    allocator,
+    array,
+    backend,
+    empty,
+    from_fd,
+    open,
+    sources,
+    trace_leases,
+    zeros,
+)
+
+__all__ = [
+    "Allocator",
+    "Buffer",
+    "Channel",
+    "Control",
+    "Format",
+    "Frame",
+    "FrameLossError",
+    "FramesHeldError",
+    "Holder",
+    "Lease",
+    "LockedError",
+    "LossWarning",
+    "Source",
+    "SourceGone",
+    "Stream",
+    "StreamStats",
+    "Sync",
+    "Transfer",
+    "View",
+    "__version__",
+    "allocator",
+    "array",
+    "backend",
+    "empty",
+    "from_fd",
+    "open",
+    "sources",
+    "trace_leases",
+    "zeros",
+]

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/* Small conversions between Python's values and C's. */
+#include "internal.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+int ext_arguments(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+		  const char *const *names, PyObject **values)
+{
+	Py_ssize_t room = 0, keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+
+	while (names[room])
+		room++;
+	if (nargs > room) {
+		PyErr_Format(PyExc_TypeError, "%s() takes at most %zd arguments (%zd given)",
+			     function, room, nargs);
+		return -1;
+	}
+	for (Py_ssize_t i = 0; i < nargs; i++)
+		values[i] = args[i];
+	for (Py_ssize_t k = 0; k < keywords; k++) {
+		PyObject *keyword = PyTuple_GET_ITEM(kwnames, k);
+		Py_ssize_t i = 0;
+
+		while (names[i] && PyUnicode_CompareWithASCIIString(keyword, names[i]))
+			i++;
+		if (!names[i] || i < nargs) {
+			PyErr_Format(PyExc_TypeError, names[i] ?
+				     "%s() got several values for argument '%U'" :
+				     "%s() got an unexpected keyword argument '%U'",
+				     function, keyword);
+			return -1;
+		}
+		values[i] = args[nargs + k];
+	}
+	return 0;
+}
+
+int ext_timeout(PyObject *object, int64_t *ns)
+{
+	double seconds;
+
+	*ns = -1;
+	if (!object || object == Py_None)
+		return 0;
+	seconds = PyFloat_AsDouble(object);
+	if (seconds == -1 && PyErr_Occurred())
+		return -1;
+	if (!(seconds >= 0)) {
+		PyErr_Format(PyExc_ValueError,
+			     "timeout must be None or a number of seconds >= 0, not %R", object);
+		return -1;
+	}
+	/* 292 years are for ever, whatever the kernel's type. */
+	if (seconds < 9.2e9)
+		*ns = (int64_t)ceil(seconds * 1e9);
+	return 0;
+}
+
+int ext_choice(const char *argument, PyObject *object, const char *const *choices)
+{
+	PyObject *list, *joined, *comma;
+
+	if (!PyUnicode_Check(object)) {
+		PyErr_Format(PyExc_TypeError, "%s must be a str, not %s", argument,
+			     Py_TYPE(object)->tp_name);
+		return -1;
+	}
+	for (int i = 0; choices[i]; i++)
+		if (!PyUnicode_CompareWithASCIIString(object, choices[i]))
+			return i;
+	list = PyList_New(0);
+	comma = PyUnicode_FromString(", ");
+	for (int i = 0; list && choices[i]; i++) {
+		PyObject *item = PyUnicode_FromFormat("\"%s\"", choices[i]);
+
+		if (!item || PyList_Append(list, item))
+			Py_CLEAR(list);
+		Py_XDECREF(item);
+	}
+	joined = list && comma ? PyUnicode_Join(comma, list) : NULL;
+	if (joined)
+		PyErr_Format(PyExc_ValueError, "%s must be one of %U, not %R", argument, joined,
+			     object);
+	Py_XDECREF(joined);
+	Py_XDECREF(comma);
+	Py_XDECREF(list);
+	return -1;
+}
+
+int64_t ext_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+double ext_rational(struct ndma_rational rational)
+{
+	return rational.den ? (double)rational.num / (double)rational.den : 0;
+}
+
+PyTypeObject *ext_record_type(PyObject *module, PyStructSequence_Desc *desc)
+{
+	PyTypeObject *type = PyStructSequence_NewType(desc);
+
+	if (type && PyModule_AddType(module, type))
+		Py_CLEAR(type);
+	return type;
+}

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: MIT
+/* Buffer: DMA memory with a layout. Its life, its views, and the process it belongs to. */
+#include "internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define BUFFER ((struct ext_buffer *)self)
+
+void ext_buffer_dispose(struct ext_buffer *buffer)
+{
+	struct ndma_buffer *handle = buffer->handle;
+
+	buffer->handle = NULL;
+	memset(buffer->address, 0, sizeof(buffer->address));
+	ndma_buffer_close(handle);
+}
+
+/* A forked child's own handle on the memory whose fd it inherited; the parent's leases are not
+ * its. Arrays that came along still point into the old handle's mapping, which then stays. */
+static int adopt(struct ext_buffer *buffer)
+{
+	bool foreign = !strcmp(ndma_buffer_backend(buffer->handle), "foreign");
+	struct ndma_buffer *old = buffer->handle, *handle;
+	int ret = ndma_buffer_import(buffer->fd, foreign ? &buffer->stored : NULL, &handle);
+
+	if (ret < 0) {
+		ext_error(buffer->state, EXT_BUFFER, ret);
+		return -1;
+	}
+	if (!buffer->leases)
+		ndma_buffer_close(old);
+	buffer->handle = handle;
+	buffer->fd = ndma_buffer_fd(handle);
+	buffer->process = ext_process();
+	buffer->leases = NULL;
+	buffer->transfer = 0;
+	buffer->shared = true;
+	memset(buffer->address, 0, sizeof(buffer->address));
+	memset(buffer->views, 0, sizeof(buffer->views));
+	return 0;
+}
+
+int ext_buffer_ready(struct ext_buffer *buffer)
+{
+	if (buffer->closed) {
+		PyErr_SetString(PyExc_ValueError, "this Buffer is closed");
+		return -1;
+	}
+	return ext_process_is(buffer->process) ? 0 : adopt(buffer);
+}
+
+int ext_buffer_refresh(struct ext_buffer *buffer)
+{
+	struct ndma_layout stored;
+	struct ext_layout *layout;
+	int ret = ndma_buffer_layout(buffer->handle, &stored);
+
+	if (ret < 0) {
+		ext_error(buffer->state, EXT_BUFFER, ret);
+		return -1;
+	}
+	if (!memcmp(&stored, &buffer->stored, sizeof(stored)))
+		return 0;
+	layout = ext_layout_new(&stored, NULL);
+	if (!layout)
+		return -1;
+	ext_layout_put(buffer->layout);
+	buffer->layout = layout;
+	buffer->stored = stored;
+	return 0;
+}
+
+static int buffer_fill(struct ext_buffer *buffer, PyArray_Descr *descr)
+{
+	struct ndma_buffer_info info;
+	int ret = ndma_buffer_layout(buffer->handle, &buffer->stored);
+
+	if (!ret)
+		ret = ndma_buffer_info(buffer->handle, &info);
+	if (ret < 0) {
+		ext_error(buffer->state, EXT_BUFFER, ret);
+		return -1;
+	}
+	buffer->readonly = info.flags & NDMA_BUFFER_READONLY;
+	buffer->fd = ndma_buffer_fd(buffer->handle);
+	buffer->layout = ext_layout_new(&buffer->stored, descr);
+	return buffer->layout ? 0 : -1;
+}
+
+/* From the first buffer on multiprocessing can send them; nobody pays for its import before. */
+static int make_travel(struct ext_state *state)
+{
+	PyObject *module;
+
+	if (state->travels)
+		return 0;
+	module = PyImport_ImportModule("ndma._share");
+	if (!module)
+		return -1;
+	Py_DECREF(module);
+	state->travels = true;
+	return 0;
+}
+
+PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle,
+			  PyArray_Descr *descr)
+{
+	struct ext_buffer *buffer = NULL;
+
+	if (!make_travel(state))
+		buffer = (struct ext_buffer *)state->buffer_type->tp_alloc(state->buffer_type, 0);
+	if (!buffer) {
+		ndma_buffer_close(handle);
+		return NULL;
+	}
+	buffer->state = state;
+	buffer->handle = handle;
+	buffer->process = ext_process();
+	if (buffer_fill(buffer, descr))
+		Py_CLEAR(buffer);
+	return (PyObject *)buffer;
+}
+
+PyObject *ext_buffer_array(struct ext_buffer *buffer, uint32_t access)
+{
+	struct ext_lease *lease = ext_lease_new(buffer, access);
+	PyObject *array;
+
+	if (!lease)
+		return NULL;
+	array = ext_layout_array(lease->layout, lease->data, lease->access == NDMA_WRITE,
+				 (PyObject *)lease);
+	Py_DECREF(lease);
+	return array;
+}
+
+static PyObject *traces(struct ext_buffer *buffer)
+{
+	PyObject *text = PyUnicode_FromString("");
+
+	for (struct ext_lease *lease = buffer->leases; text && lease; lease = lease->next)
+		if (lease->made)
+			PyUnicode_AppendAndDel(&text, PyUnicode_FromFormat(
+				"\nA view to %s was made at\n%U",
+				lease->access == NDMA_READ ? "read" : "write", lease->made));
+	if (text && !PyUnicode_GET_LENGTH(text))
+		PyUnicode_AppendAndDel(&text, PyUnicode_FromString(
+			"; ndma.trace_leases(True) remembers where views are made"));
+	return text;
+}
+
+void *ext_buffer_refuse(struct ext_buffer *buffer, const char *what)
+{
+	PyObject *where = traces(buffer), *text;
+
+	if (!where)
+		return NULL;
+	text = PyUnicode_FromFormat(
+		"cannot %s: views of it are alive in this process (%zd, to write %zd). Let go of "
+		"the arrays, slices and memoryviews made from it: lists, _ and Out[n] in IPython, "
+		"and sys.last_traceback keep them too%U", what, ext_buffer_views(buffer),
+		buffer->views[NDMA_WRITE], where);
+	Py_DECREF(where);
+	return ext_error_os(buffer->state->locked_error, EBUSY, text);
+}
+
+int ext_buffer_check_views(struct ext_buffer *buffer, const char *what)
+{
+	if (!ext_buffer_views(buffer))
+		return 0;
+	if (ext_collect())
+		return -1;
+	if (!ext_buffer_views(buffer))
+		return 0;
+	ext_buffer_refuse(buffer, what);
+	return -1;
+}
+
+static int buffer_getbuffer(PyObject *self, Py_buffer *view, int flags)
+{
+	bool writable = (flags & PyBUF_WRITABLE) == PyBUF_WRITABLE;
+	struct ext_lease *lease;
+	int ret;
+
+	view->obj = NULL;
+	if (writable && BUFFER->readonly && !BUFFER->closed) {
+		PyErr_SetString(PyExc_BufferError, "this buffer is read-only");
+		return -1;
+	}
+	lease = ext_lease_new(BUFFER, writable ? NDMA_WRITE : 0);
+	if (!lease)
+		return -1;
+	/* The consumer's object is the lease, not the buffer. */
+	ret = ext_layout_export(lease->layout, lease->data, lease->access == NDMA_READ,
+				(PyObject *)lease, view, flags);
+	Py_DECREF(lease);
+	return ret;
+}
+
+/* Never called, for view->obj is a lease; but NumPy looks for it on the type that it was given,
+ * and without it keeps the buffer as base and drops the lease. */
+static void buffer_releasebuffer(PyObject *self, Py_buffer *view)
+{
+}
+
+static PyObject *buffer_close(PyObject *self, PyObject *unused)
+{
+	if (BUFFER->closed)
+		Py_RETURN_NONE;
+	if (!ext_process_is(BUFFER->process) && ext_buffer_ready(BUFFER))
+		return NULL;
+	if (BUFFER->transfer)
+		return ext_error_os(BUFFER->state->locked_error, EBUSY, PyUnicode_FromString(
+			"cannot close the buffer: its transfer is in progress; end it first"));
+	if (ext_buffer_check_views(BUFFER, "close the buffer"))
+		return NULL;
+	BUFFER->closed = true;
+	ext_buffer_dispose(BUFFER);
+	Py_RETURN_NONE;
+}
+
+static PyObject *buffer_enter(PyObject *self, PyObject *unused)
+{
+	return ext_buffer_ready(BUFFER) ? NULL : Py_NewRef(self);
+}
+
+/* Never refused: what is left of it goes with the last view. */
+static PyObject *buffer_exit(PyObject *self, PyObject *args)
+{
+	BUFFER->closed = true;
+	if (BUFFER->handle && !ext_buffer_views(BUFFER) && !BUFFER->transfer)
+		ext_buffer_dispose(BUFFER);
+	Py_RETURN_NONE;
+}
+
+static PyObject *buffer_fileno(PyObject *self, PyObject *unused)
+{
+	if (ext_buffer_ready(BUFFER))
+		return NULL;
+	BUFFER->shared = true;
+	return PyLong_FromLong(BUFFER->fd);
+}
+
+static PyObject *buffer_reduce(PyObject *self, PyObject *unused)
+{
+	PyErr_SetString(PyExc_TypeError, "a Buffer is memory, not a value: multiprocessing sends it "
+			"to other processes without copying (as an argument, or through a Queue or "
+			"Pipe); pickle its contents by numpy.array(buffer)");
+	return NULL;
+}
+
+static PyObject *buffer_richcompare(PyObject *self, PyObject *other, int operation)
+{
+	if (operation != Py_EQ && operation != Py_NE)
+		Py_RETURN_NOTIMPLEMENTED;
+	PyErr_SetString(PyExc_TypeError, "a Buffer is compared by its contents, buffer.array() == x, "
+			"or by identity, buffer is x");
+	return NULL;
+}
+
+static PyObject *buffer_array(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+			      PyObject *kwnames)
+{
+	static const char *const names[] = {"writable", NULL};
+	PyObject *writable = NULL;
+	int truth;
+
+	if (!nargs && !kwnames)
+		return ext_buffer_array(BUFFER, 0);
+	if (ext_arguments("array", args, nargs, kwnames, names, &writable))
+		return NULL;
+	if (!writable || writable == Py_None)
+		return ext_buffer_array(BUFFER, 0);
+	truth = PyObject_IsTrue(writable);
+	if (truth < 0)
+		return NULL;
+	return ext_buffer_array(BUFFER, truth ? NDMA_WRITE : NDMA_READ);
+}
+
+static PyObject *buffer_dunder_array(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+	static char *names[] = {"dtype", "copy", NULL};
+	PyObject *dtype = Py_None, *copy = Py_None, *array;
+
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:__array__", names, &dtype, &copy))
+		return NULL;
+	array = ext_buffer_array(BUFFER, 0);
+	return array ? ext_array_convert(array, dtype, copy) : NULL;
+}
+
+static PyObject *buffer_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+	struct ext_lease *lease = ext_lease_new(BUFFER, 0);
+	PyObject *capsule;
+
+	if (!lease)
+		return NULL;
+	capsule = ext_dlpack_export(lease->layout, lease->data, lease->access == NDMA_READ,
+				    (PyObject *)lease, args, kwargs);
+	Py_DECREF(lease);
+	return capsule;
+}
+
+static PyMethodDef buffer_methods[] = {
+	{"array", (PyCFunction)(void (*)(void))buffer_array, METH_FASTCALL | METH_KEYWORDS,
+	 "array(writable=None)\n--\n\n"
+	 "An array over the buffer's own memory, and a lease on it while it lives.\n\n"
+	 "Parameters\n----------\n"
+	 "writable : bool, optional\n"
+	 "    True or False; by default writable where that is allowed now. A read-only array\n"
+	 "    points into a mapping of its own that nothing can write through.\n\n"
+	 "Returns\n-------\nnumpy.ndarray\n\n"
+	 "Raises\n------\n"
+	 "LockedError\n"
+	 "    The buffer is with its device. Under guard=\"block\" it waits instead, unless it was\n"
+	 "    this thread that began the transfer.\n"
+	 "ValueError\n    Closed, or read-only and to be written.\n\n"
+	 "Examples\n--------\n"
+	 ">>> buf = ndma.zeros(3)\n>>> buf.array()[1] = 7\n>>> buf[1]\nnp.float64(7.0)"},
+	{"assign", (PyCFunction)(void (*)(void))ext_buffer_assign, METH_VARARGS | METH_KEYWORDS,
+	 "assign(x, casting=\"same_kind\")\n--\n\n"
+	 "Copy an array into the buffer's own memory.\n\n"
+	 "Parameters\n----------\n"
+	 "x : array_like\n    Of the buffer's shape.\n"
+	 "casting : {\"no\", \"equiv\", \"safe\", \"same_kind\", \"unsafe\"}\n\n"
+	 "Raises\n------\n"
+	 "ValueError\n    Another shape.\nTypeError\n    A dtype that `casting` does not allow.\n\n"
+	 "Examples\n--------\n"
+	 ">>> buf = ndma.empty(3, \"f4\")\n>>> buf.assign([1, 2, 3], casting=\"unsafe\")"},
+	{"fill", ext_buffer_fill, METH_O,
+	 "fill(value)\n--\n\nSet every element, as `numpy.ndarray.fill`."},
+	{"copy", ext_buffer_copy, METH_NOARGS,
+	 "copy()\n--\n\nA new buffer of the same dtype, shape and contents, C-contiguous.\n\n"
+	 "Returns\n-------\nBuffer"},
+	{"resize", ext_buffer_resize, METH_O,
+	 "resize(shape)\n--\n\n"
+	 "Change the shape; what both have in common is kept, what is new is zero.\n\n"
+	 "The memory is new, C-contiguous, and so is its descriptor: others that have the old one\n"
+	 "keep the old memory. With as many dimensions as before elements keep their indices,\n"
+	 "otherwise their place in C order.\n\n"
+	 "Parameters\n----------\nshape : int or sequence of int\n\n"
+	 "Raises\n------\n"
+	 "LockedError\n    Views are alive, here or in another process, or a transfer is in\n"
+	 "    progress.\n"
+	 "MemoryError, OSError\n    No memory. Nothing has changed then.\n\n"
+	 "Examples\n--------\n"
+	 ">>> buf = ndma.array([1, 2, 3])\n>>> buf.resize(5)\n>>> buf[:].tolist()\n[1, 2, 3, 0, 0]"},
+	{"transfer", (PyCFunction)(void (*)(void))ext_transfer_new, METH_VARARGS | METH_KEYWORDS,
+	 "transfer(direction, timeout=1.0, guard=\"exclusive\", *, fence=False)\n--\n\n"
+	 "The time in which a device owns the buffer, as a context manager.\n\n"
+	 "Parameters\n----------\n"
+	 "direction : {\"from_device\", \"to_device\", \"both\"}\n"
+	 "timeout : float\n    Seconds until it is ended by itself, at most 3600. Nobody stops the\n"
+	 "    hardware then: `end()` raises TimeoutError, and the contents are not to be trusted.\n"
+	 "guard : {\"exclusive\", \"block\", \"sigbus\"}\n"
+	 "    What views mean. \"exclusive\": none may be alive. \"block\": they may, and whoever\n"
+	 "    touches them sleeps until the end; a touch through an older array freezes the whole\n"
+	 "    interpreter, at most until the timeout. \"sigbus\": whoever touches them is ended by\n"
+	 "    SIGBUS, which `faulthandler` explains: a tool for debugging.\n"
+	 "fence : bool\n    Publish a fence on the dma-buf.\n\n"
+	 "Returns\n-------\nTransfer\n\n"
+	 "Raises\n------\n"
+	 "LockedError\n    On entering: views are alive (from the device: any; to it: writable).\n\n"
+	 "Examples\n--------\n"
+	 ">>> buf = ndma.empty(1024)\n"
+	 ">>> with buf.transfer(\"from_device\", timeout=1.0):\n"
+	 "...     buf.locked\n"
+	 "True"},
+	{"sync", ext_sync_new, METH_O,
+	 "sync(access)\n--\n\n"
+	 "Bracket for CPU access to a foreign dma-buf, as a context manager.\n\n"
+	 "Parameters\n----------\naccess : {\"read\", \"write\"}\n\n"
+	 "Examples\n--------\n"
+	 ">>> with ndma.zeros(4).sync(\"read\") as buf:\n...     buf[0]\nnp.float64(0.0)"},
+	{"holders", ext_buffer_holders, METH_NOARGS,
+	 "holders()\n--\n\nWho keeps the buffer from a transfer, in all processes.\n\n"
+	 "Returns\n-------\nlist of Holder\n    pid is 0 where it may not be known."},
+	{"leases", ext_buffer_leases, METH_NOARGS,
+	 "leases()\n--\n\nThe views that are alive in this process, newest first.\n\n"
+	 "Returns\n-------\nlist of View\n    `made` is set where `trace_leases` was on."},
+	{"revoke", ext_buffer_revoke, METH_NOARGS,
+	 "revoke()\n--\n\nTake back the leases of other processes on a buffer that this one made.\n\n"
+	 "Returns\n-------\nint\n    How many."},
+	{"as_readonly", ext_buffer_as_readonly, METH_NOARGS,
+	 "as_readonly()\n--\n\nA second handle on the same memory that can never be written through,\n"
+	 "by whoever it is sent to.\n\nReturns\n-------\nBuffer"},
+	{"close", buffer_close, METH_NOARGS,
+	 "close()\n--\n\nGive the memory back.\n\n"
+	 "Raises\n------\nLockedError\n    Views are alive, or a transfer is in progress."},
+	{"fileno", buffer_fileno, METH_NOARGS,
+	 "fileno()\n--\n\nThe dma-buf (or memfd), for drivers and other processes; do not close it."},
+	{"__array__", (PyCFunction)(void (*)(void))buffer_dunder_array,
+	 METH_VARARGS | METH_KEYWORDS,
+	 "__array__(dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked."},
+	{"__dlpack__", (PyCFunction)(void (*)(void))buffer_dlpack, METH_VARARGS | METH_KEYWORDS,
+	 "__dlpack__(*, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
+	 "For ``numpy.from_dlpack`` and ``torch.from_dlpack``; the tensor is a lease."},
+	{"__dlpack_device__", ext_dlpack_device, METH_NOARGS,
+	 "__dlpack_device__()\n--\n\n``(1, 0)``: memory of the CPU."},
+	{"__enter__", buffer_enter, METH_NOARGS, "__enter__()\n--\n\nThe buffer itself."},
+	{"__exit__", buffer_exit, METH_VARARGS,
+	 "__exit__(*exception)\n--\n\nRefuses new views; the last one frees the memory."},
+	{"__reduce__", buffer_reduce, METH_NOARGS,
+	 "__reduce__()\n--\n\nAlways TypeError; multiprocessing has its own way."},
+	{NULL},
+};
+
+static void buffer_dealloc(PyObject *self)
+{
+	PyTypeObject *type = Py_TYPE(self);
+
+	PyObject_GC_UnTrack(self);
+	ndma_buffer_close(BUFFER->handle);
+	ext_layout_put(BUFFER->layout);
+	type->tp_free(self);
+	Py_DECREF(type);
+}
+
+static int buffer_traverse(PyObject *self, visitproc visit, void *arg)
+{
+	Py_VISIT(Py_TYPE(self));
+	return 0;
+}
+
+static PyType_Slot buffer_slots[] = {
+	{Py_tp_doc, "DMA memory with a dtype and a shape; made by `empty`, `zeros`, `array` and\n"
+	 "`from_fd`.\n\n"
+	 "Arrays over it are leases: while one lives the layout stays and the device keeps out.\n"
+	 "What takes its address and counts nowhere (``numpy.ndarray(buffer=buf)``, C code that\n"
+	 "kept a pointer, arrays inherited by fork) is caught by a transfer's guard alone.\n"
+	 "Any thread."},
+	{Py_tp_dealloc, buffer_dealloc},
+	{Py_tp_traverse, buffer_traverse},
+	{Py_tp_repr, ext_buffer_repr},
+	{Py_tp_richcompare, buffer_richcompare},
+	{Py_tp_hash, PyObject_HashNotImplemented},
+	{Py_tp_iter, ext_buffer_iter},
+	{Py_mp_length, ext_buffer_length},
+	{Py_mp_subscript, ext_buffer_getitem},
+	{Py_mp_ass_subscript, ext_buffer_setitem},
+	{Py_tp_methods, buffer_methods},
+	{Py_tp_getset, ext_buffer_getset},
+	{Py_bf_getbuffer, buffer_getbuffer},
+	{Py_bf_releasebuffer, buffer_releasebuffer},
+	{0, NULL},
+};
+
+static PyType_Spec buffer_spec = {
+	.name = "ndma.Buffer",
+	.basicsize = sizeof(struct ext_buffer),
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+		 Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+	.slots = buffer_slots,
+};
+
+int ext_buffer_setup(PyObject *module, struct ext_state *state)
+{
+	state->buffer_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &buffer_spec, NULL);
+	if (!state->buffer_type || PyModule_AddType(module, state->buffer_type))
+		return -1;
+	return ext_buffer_info_setup(module, state);
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+/* Where buffers come from: empty, zeros, array, from_fd. */
+#include "internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+int ext_node(PyObject *object, int *node)
+{
+	long value;
+
+	*node = NDMA_NODE_ANY;
+	if (!object || object == Py_None)
+		return 0;
+	value = PyLong_AsLong(object);
+	if (value == -1 && PyErr_Occurred())
+		return -1;
+	if (value < 0 || value > INT32_MAX) {
+		PyErr_Format(PyExc_ValueError, "node must be None or a NUMA node, 0 or more, not %R",
+			     object);
+		return -1;
+	}
+	*node = (int)value;
+	return 0;
+}
+
+int ext_buffer_options(struct ext_state *state, PyObject *source, PyObject *node, int contiguous,
+		       struct ndma_buffer_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	if (source && source != Py_None) {
+		if (!Py_IS_TYPE(source, state->source_type)) {
+			PyErr_Format(PyExc_TypeError, "source must be a Source (ndma.open), not %s",
+				     Py_TYPE(source)->tp_name);
+			return -1;
+		}
+		if (ext_source_ready((struct ext_source *)source))
+			return -1;
+		options->source = ((struct ext_source *)source)->handle;
+	}
+	options->flags = contiguous ? NDMA_BUFFER_CONTIGUOUS : 0;
+	return ext_node(node, &options->node);
+}
+
+PyObject *ext_buffer_create(struct ext_state *state, struct ext_layout *layout,
+			    const struct ndma_buffer_options *options)
+{
+	struct ndma_buffer *handle;
+	struct ndma_layout stored;
+	int ret;
+
+	if (ext_warn_memfd(state))
+		return NULL;
+	ext_layout_store(layout, &stored);
+	Py_BEGIN_ALLOW_THREADS
+	ret = ndma_buffer_create(&stored, options, &handle);
+	Py_END_ALLOW_THREADS
+	if (ret < 0)
+		return ext_error(state, EXT_BUFFER, ret);
+	return ext_buffer_wrap(state, handle, layout->descr);
+}
+
+static PyObject *empty(PyObject *module, PyObject *args, PyObject *kwargs, const char *format)
+{
+	static char *names[] = {"shape", "dtype", "source", "node", "contiguous", NULL};
+	PyObject *shape, *dtype = (PyObject *)&PyFloat_Type, *source = NULL, *node = NULL, *buffer;
+	struct ext_state *state = ext_state_of(module);
+	struct ndma_buffer_options options;
+	struct ext_layout *layout;
+	int contiguous = 0;
+
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &shape, &dtype, &source,
+					 &node, &contiguous) ||
+	    ext_buffer_options(state, source, node, contiguous, &options))
+		return NULL;
+	layout = ext_layout_from_arguments(shape, dtype);
+	if (!layout)
+		return NULL;
+	buffer = ext_buffer_create(state, layout, &options);
+	ext_layout_put(layout);
+	return buffer;
+}
+
+PyObject *ext_buffer_empty(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	return empty(module, args, kwargs, "O|O$OOp:empty");
+}
+
+PyObject *ext_buffer_zeros(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	return empty(module, args, kwargs, "O|O$OOp:zeros");
+}
+
+/* A new buffer like `array`, and its contents. */
+static PyObject *copy_of(struct ext_state *state, PyArrayObject *array,
+			 const struct ndma_buffer_options *options)
+{
+	PyObject *shape = PyObject_GetAttrString((PyObject *)array, "shape"), *buffer, *target;
+	struct ext_layout *layout;
+	int ret;
+
+	if (!shape)
+		return NULL;
+	layout = ext_layout_from_arguments(shape, (PyObject *)PyArray_DESCR(array));
+	Py_DECREF(shape);
+	if (!layout)
+		return NULL;
+	buffer = ext_buffer_create(state, layout, options);
+	ext_layout_put(layout);
+	if (!buffer)
+		return NULL;
+	target = ext_buffer_array((struct ext_buffer *)buffer, NDMA_WRITE);
+	ret = target ? PyArray_CopyInto((PyArrayObject *)target, array) : -1;
+	Py_XDECREF(target);
+	if (ret)
+		Py_CLEAR(buffer);
+	return buffer;
+}
+
+PyObject *ext_buffer_from_array(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	static char *names[] = {"x", "dtype", "source", "node", "contiguous", NULL};
+	PyObject *x, *dtype = Py_None, *source = NULL, *node = NULL, *array, *buffer;
+	struct ext_state *state = ext_state_of(module);
+	struct ndma_buffer_options options;
+	PyArray_Descr *descr = NULL;
+	int contiguous = 0;
+
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$OOp:array", names, &x, &dtype, &source,
+					 &node, &contiguous) ||
+	    ext_buffer_options(state, source, node, contiguous, &options) ||
+	    !PyArray_DescrConverter2(dtype, &descr))
+		return NULL;
+	array = PyArray_FromAny(x, descr, 0, 0, NPY_ARRAY_FORCECAST, NULL);
+	if (!array)
+		return NULL;
+	buffer = copy_of(state, (PyArrayObject *)array, &options);
+	Py_DECREF(array);
+	return buffer;
+}
+
+static int parse_strides(PyObject *object, struct ext_layout *layout)
+{
+	PyObject *strides;
+	Py_ssize_t count;
+
+	if (object == Py_None)
+		return 0;
+	strides = PySequence_Tuple(object);
+	if (!strides)
+		return -1;
+	count = PyTuple_GET_SIZE(strides);
+	if (count != layout->ndim) {
+		PyErr_Format(PyExc_ValueError, "%zd strides for %d dimensions", count,
+			     layout->ndim);
+		Py_DECREF(strides);
+		return -1;
+	}
+	for (Py_ssize_t i = 0; i < count; i++) {
+		layout->strides[i] = PyNumber_AsSsize_t(PyTuple_GET_ITEM(strides, i),
+							PyExc_ValueError);
+		if (layout->strides[i] == -1 && PyErr_Occurred()) {
+			Py_DECREF(strides);
+			return -1;
+		}
+	}
+	Py_DECREF(strides);
+	return ext_layout_finish(layout);
+}
+
+/* As many elements as fit behind `offset`. */
+static PyObject *whole_shape(int fd, PyObject *dtype, Py_ssize_t offset)
+{
+	off_t bytes = lseek(fd, 0, SEEK_END);
+	PyArray_Descr *descr = NULL;
+	Py_ssize_t itemsize;
+
+	if (bytes < 0)
+		return PyErr_SetFromErrno(PyExc_OSError);
+	if (!PyArray_DescrConverter(dtype, &descr))
+		return NULL;
+	itemsize = PyDataType_ELSIZE(descr);
+	Py_DECREF(descr);
+	if (offset < 0 || offset > bytes || !itemsize) {
+		PyErr_Format(PyExc_ValueError, "offset %zd: the buffer has %lld bytes", offset,
+			     (long long)bytes);
+		return NULL;
+	}
+	return PyLong_FromSsize_t((bytes - offset) / itemsize);
+}
+
+/* What the caller says is in the buffer. */
+static struct ext_layout *describe(int fd, PyObject *dtype, PyObject *shape, PyObject *strides,
+				   Py_ssize_t offset)
+{
+	PyObject *bytes = dtype == Py_None ? PyUnicode_FromString("B") : Py_NewRef(dtype);
+	PyObject *extent = NULL;
+	struct ext_layout *layout = NULL;
+
+	if (bytes)
+		extent = shape == Py_None ? whole_shape(fd, bytes, offset) : Py_NewRef(shape);
+	if (extent)
+		layout = ext_layout_from_arguments(extent, bytes);
+	Py_XDECREF(extent);
+	Py_XDECREF(bytes);
+	if (!layout)
+		return NULL;
+	layout->offset = offset;
+	if (parse_strides(strides, layout)) {
+		ext_layout_put(layout);
+		return NULL;
+	}
+	return layout;
+}
+
+static PyObject *import_with(struct ext_state *state, int fd, struct ext_layout *layout)
+{
+	struct ndma_buffer *handle;
+	struct ndma_layout stored;
+	PyObject *buffer;
+	int ret;
+
+	if (layout)
+		ext_layout_store(layout, &stored);
+	ret = ndma_buffer_import(fd, layout ? &stored : NULL, &handle);
+	if (ret < 0)
+		return ext_error(state, EXT_BUFFER, ret);
+	buffer = ext_buffer_wrap(state, handle, layout ? layout->descr : NULL);
+	if (buffer)
+		((struct ext_buffer *)buffer)->shared = true;
+	return buffer;
+}
+
+PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	static char *names[] = {"fd", "dtype", "shape", "strides", "offset", NULL};
+	PyObject *object, *dtype = Py_None, *shape = Py_None, *strides = Py_None, *buffer;
+	struct ext_state *state = ext_state_of(module);
+	struct ext_layout *layout;
+	Py_ssize_t offset = 0;
+	int fd;
+
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOOn:from_fd", names, &object, &dtype,
+					 &shape, &strides, &offset))
+		return NULL;
+	fd = PyObject_AsFileDescriptor(object);
+	if (fd < 0)
+		return NULL;
+	if (dtype == Py_None && shape == Py_None && strides == Py_None && !offset) {
+		buffer = import_with(state, fd, NULL);
+		/* A foreign dma-buf, whose contents only the caller can know: bytes then. */
+		if (buffer || !PyErr_ExceptionMatches(PyExc_ValueError))
+			return buffer;
+		PyErr_Clear();
+	}
+	layout = describe(fd, dtype, shape, strides, offset);
+	if (!layout)
+		return NULL;
+	buffer = import_with(state, fd, layout);
+	ext_layout_put(layout);
+	return buffer;
+}
+
+PyObject *ext_buffer_copy(PyObject *self, PyObject *unused)
+{
+	struct ndma_buffer_options options = {.node = NDMA_NODE_ANY};
+	struct ext_buffer *buffer = (struct ext_buffer *)self;
+	PyObject *array = ext_buffer_array(buffer, NDMA_READ), *copy;
+
+	if (!array)
+		return NULL;
+	copy = copy_of(buffer->state, (PyArrayObject *)array, &options);
+	Py_DECREF(array);
+	return copy;
+}

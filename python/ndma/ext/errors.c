@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+/* libndma's errors as exceptions: the built-in one that users already catch, or one of five. */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int add(PyObject *module, const char *name, const char *doc, PyObject *bases,
+	       PyObject *dict, PyObject **out)
+{
+	if (!bases)
+		return -1;
+	*out = PyErr_NewExceptionWithDoc(name, doc, bases, dict);
+	Py_DECREF(bases);
+	if (!*out)
+		return -1;
+	return PyModule_AddObjectRef(module, strchr(name, '.') + 1, *out);
+}
+
+int ext_errors_setup(PyObject *module, struct ext_state *state)
+{
+	PyObject *frame = Py_BuildValue("{s:O}", "frame", Py_None);
+	int ret = -1;
+
+	if (!frame)
+		return -1;
+	/* OSError first: the other way round errno is lost. */
+	if (add(module, "ndma.LockedError",
+		"A buffer is with its device, or views of it are alive.\n\n"
+		"Both an OSError with errno EBUSY and the BufferError that consumers of the\n"
+		"buffer protocol expect.",
+		PyTuple_Pack(2, PyExc_OSError, PyExc_BufferError), NULL, &state->locked_error))
+		goto out;
+	if (add(module, "ndma.FramesHeldError",
+		"This program holds every frame of a stream, so no further one can come.",
+		PyTuple_Pack(1, PyExc_BufferError), NULL, &state->frames_held_error))
+		goto out;
+	if (add(module, "ndma.SourceGone",
+		"The source was unplugged or its driver was unloaded.\n\n"
+		"Frames that were taken before stay readable.",
+		PyTuple_Pack(1, PyExc_OSError), NULL, &state->source_gone))
+		goto out;
+	if (add(module, "ndma.FrameLossError",
+		"Frames were lost, on a stream with on_loss=\"raise\".\n\n"
+		"Attributes\n----------\nframe : Frame or None\n"
+		"    The frame that came after the loss; its `dropped` says how many are missing.",
+		PyTuple_Pack(1, PyExc_RuntimeError), frame, &state->frame_loss_error))
+		goto out;
+	if (add(module, "ndma.LossWarning",
+		"Frames were lost, on a stream with on_loss=\"warn\".",
+		PyTuple_Pack(1, PyExc_RuntimeWarning), NULL, &state->loss_warning))
+		goto out;
+	ret = 0;
+out:
+	Py_DECREF(frame);
+	return ret;
+}
+
+void *ext_error_os(PyObject *type, int error, PyObject *text)
+{
+	PyObject *exception;
+
+	if (!text)
+		return NULL;
+	exception = PyObject_CallFunction(type, "iN", error, text);
+	if (!exception)
+		return NULL;
+	PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+	Py_DECREF(exception);
+	return NULL;
+}
+
+void *ext_error(struct ext_state *state, enum ext_noun noun, int error)
+{
+	const char *text = ndma_error();
+	PyObject *type = PyExc_OSError;
+
+	error = -error;
+	if (!*text)
+		text = strerror(error);
+	switch (error) {
+	case ENOMEM:
+		PyErr_SetString(PyExc_MemoryError, text);
+		return NULL;
+	case EINVAL:
+	case ERANGE:
+	case EOVERFLOW:
+	case E2BIG:
+		PyErr_SetString(PyExc_ValueError, text);
+		return NULL;
+	case EBUSY:
+		if (noun == EXT_BUFFER)
+			type = state->locked_error;
+		break;
+	case ENODEV:
+		if (noun == EXT_STREAM)
+			type = state->source_gone;
+		break;
+	}
+	return ext_error_os(type, error, PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text),
+							      "replace"));
+}
+
+int ext_collect(void)
+{
+	PyObject *gc = PyImport_ImportModule("gc");
+	PyObject *count = gc ? PyObject_CallMethod(gc, "collect", NULL) : NULL;
+
+	Py_XDECREF(gc);
+	Py_XDECREF(count);
+	return count ? 0 : -1;
+}
+
+int ext_warn_memfd(struct ext_state *state)
+{
+	if (state->warned_memfd || getenv("NDMA_BACKEND") || strcmp(ndma_backend_name(), "memfd"))
+		return 0;
+	state->warned_memfd = true;
+	return PyErr_WarnEx(PyExc_RuntimeWarning,
+			    "module ndma is not loaded: buffers and sources are simulated in this "
+			    "process (memfd). Load it by \"sudo modprobe ndma\", or set "
+			    "NDMA_BACKEND=memfd to say that this is meant", 1);
+}

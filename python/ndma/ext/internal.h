@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the extension share.
+ *
+ * Ownership rules
+ * ---------------
+ * Source    owns a libndma source. Its streams do not need it: each opened the device once more.
+ * Stream    owns a libndma stream: the rings and the memory of all frames, freed with the object,
+ *           not by close().
+ * Frame     owns one entry of its stream's ring and a reference on the stream. It is exporter and
+ *           base of every view of it; its dealloc gives the entry back.
+ * Buffer    owns a libndma buffer, freed when it is closed and the last view is gone.
+ * Lease     one view of a buffer: exporter and base of what it was taken for, and a reference on
+ *           the buffer. The first of a kind takes the kernel's lease, the last one drops it.
+ * Transfer  a reference on its buffer, and the right to end the transfer.
+ * layout    immutable and counted: what a view points into cannot change behind it.
+ *
+ * Everything here is read and written with the GIL held, except where libndma waits.
+ *
+ * A Frame or a Lease dies wherever its last reference goes, in the middle of anybody's code: their
+ * deallocs allocate nothing, call no Python and touch no exception. They refer only to objects
+ * that never refer back, so they need no garbage collection.
+ */
+#ifndef NDMA_EXT_INTERNAL_H
+#define NDMA_EXT_INTERNAL_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include "numpy_api.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <ndma.h>
+#include <ndma_ring.h>
+
+#define NS_PER_S 1000000000LL
+
+/* A wait gives signal handlers their turn this often. */
+#define EXT_SLICE_NS 100000000LL
+
+struct ext_state {
+	PyTypeObject *source_type;
+	PyTypeObject *stream_type;
+	PyTypeObject *frame_type;
+	PyTypeObject *buffer_type;
+	PyTypeObject *lease_type;
+	PyTypeObject *transfer_type;
+	PyTypeObject *sync_type;
+	PyTypeObject *allocator_type;
+	PyTypeObject *channel_type;	/* from here: struct sequences */
+	PyTypeObject *format_type;
+	PyTypeObject *control_type;
+	PyTypeObject *stats_type;
+	PyTypeObject *holder_type;
+	PyTypeObject *view_type;
+	PyObject *locked_error;
+	PyObject *frames_held_error;
+	PyObject *source_gone;
+	PyObject *frame_loss_error;
+	PyObject *loss_warning;
+	PyArray_Descr *time_descr;	/* datetime64[ns] */
+	PyObject *module_name;		/* "ndma" */
+	PyObject *loss_registry;	/* of warnings; emptied before each */
+	bool traces_leases;
+	bool warned_memfd;
+	bool travels;			/* multiprocessing knows Buffer */
+};
+
+struct ext_state *ext_state_of(PyObject *module);
+
+/* ---------------------------------------------------------------- process.c */
+
+/* Maps the word; -1 with an exception. */
+int ext_process_setup(void);
+/* A number that no other process in this one's line of descent has. */
+uint64_t ext_process(void);
+
+extern const volatile uint64_t *ext_process_word;
+
+/* Without a system call: is this still the process that `process` was taken in? */
+static inline bool ext_process_is(uint64_t process)
+{
+	return *ext_process_word == process;
+}
+
+/* ---------------------------------------------------------------- errors.c */
+
+enum ext_noun { EXT_SOURCE, EXT_STREAM, EXT_BUFFER };
+
+int ext_errors_setup(PyObject *module, struct ext_state *state);
+/* Raises what `error` (negative errno, just returned by libndma to this thread) means for `noun`.
+ * Always NULL. */
+void *ext_error(struct ext_state *state, enum ext_noun noun, int error);
+/* Raises type(errno, text) with the subclass that OSError picks; steals text. Always NULL. */
+void *ext_error_os(PyObject *type, int error, PyObject *text);
+/* gc.collect(), before anybody is refused for a view that only garbage holds: 0 or -1. */
+int ext_collect(void);
+/* The one warning that there is no module. */
+int ext_warn_memfd(struct ext_state *state);
+
+/* ---------------------------------------------------------------- arguments.c */
+
+/* Positional and keyword arguments of a fast call into `values`, in the order of `names`
+ * (NULL-terminated); missing ones stay as they are. */
+int ext_arguments(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+		  const char *const *names, PyObject **values);
+/* None or a number of seconds, at least 0, into ns; None is -1. */
+int ext_timeout(PyObject *object, int64_t *ns);
+/* Index of the string `object` among `choices` (NULL-terminated), or -1 with a ValueError or
+ * TypeError that lists them. */
+int ext_choice(const char *argument, PyObject *object, const char *const *choices);
+int64_t ext_now_ns(void);
+double ext_rational(struct ndma_rational rational);
+/* A struct-sequence type from `desc`, added to the module under its name. */
+PyTypeObject *ext_record_type(PyObject *module, PyStructSequence_Desc *desc);
+
+/* ---------------------------------------------------------------- format.c, format_parse.c */
+
+/* PEP 3118 format of `descr` into `format`; -1 with TypeError (no such format) or ValueError. */
+int ext_format_write(PyArray_Descr *descr, char format[NDMA_FORMAT_MAX]);
+/* The dtype of a format whose element takes `itemsize` bytes. */
+PyArray_Descr *ext_format_parse(const char *format, Py_ssize_t itemsize);
+
+/* ---------------------------------------------------------------- layout.c */
+
+struct ext_layout {
+	Py_ssize_t references;
+	PyArray_Descr *descr;
+	Py_ssize_t offset;
+	Py_ssize_t itemsize;
+	Py_ssize_t bytes;	/* of all elements */
+	Py_ssize_t *shape;
+	Py_ssize_t *strides;
+	int ndim;
+	bool c_contiguous;
+	bool f_contiguous;
+	char format[NDMA_FORMAT_MAX];
+	Py_ssize_t extents[];
+};
+
+/* With `descr` NULL the dtype comes from the layout's format. A sub-array dtype becomes further
+ * dimensions, as in NumPy. */
+struct ext_layout *ext_layout_new(const struct ndma_layout *layout, PyArray_Descr *descr);
+/* dtype and shape as np.empty takes them, into a C-contiguous layout. */
+struct ext_layout *ext_layout_from_arguments(PyObject *shape, PyObject *dtype);
+struct ext_layout *ext_layout_get(struct ext_layout *layout);
+void ext_layout_put(struct ext_layout *layout);
+/* Works out bytes and contiguity after shape and strides were filled in. */
+int ext_layout_finish(struct ext_layout *layout);
+struct ext_layout *ext_layout_alloc(PyArray_Descr *descr, int ndim);
+void ext_layout_store(const struct ext_layout *layout, struct ndma_layout *out);
+PyObject *ext_layout_shape(const struct ext_layout *layout);
+PyObject *ext_layout_strides(const struct ext_layout *layout);
+Py_ssize_t ext_layout_size(const struct ext_layout *layout);
+
+/* bf_getbuffer for `exporter`; -1 with BufferError and view->obj NULL. */
+int ext_layout_export(const struct ext_layout *layout, void *data, bool readonly,
+		      PyObject *exporter, Py_buffer *view, int flags);
+/* An array over `data` whose base is `base`. */
+PyObject *ext_layout_array(const struct ext_layout *layout, void *data, bool writable,
+			   PyObject *base);
+
+/* What __array__(dtype, copy) says about `array`, whose reference it takes over. */
+PyObject *ext_array_convert(PyObject *array, PyObject *dtype, PyObject *copy);
+
+/* ---------------------------------------------------------------- buffers */
+
+struct ext_lease {
+	PyObject_HEAD
+	struct ext_buffer *buffer;
+	struct ext_layout *layout;
+	void *data;
+	uint64_t process;
+	struct ext_lease *next;		/* of the buffer's live views, newest first */
+	struct ext_lease **link;
+	PyObject *made;			/* str: the stack that took it; NULL unless traced */
+	uint32_t access;
+};
+
+struct ext_buffer {
+	PyObject_HEAD
+	struct ext_state *state;
+	struct ndma_buffer *handle;	/* NULL once closed and without views */
+	struct ext_layout *layout;
+	struct ext_lease *leases;	/* borrowed */
+	uint64_t process;
+	void *address[NDMA_WRITE + 1];
+	Py_ssize_t views[NDMA_WRITE + 1];
+	uint32_t lease[NDMA_WRITE + 1];	/* the backend's, while there are views */
+	uint32_t transfer;		/* in progress by this object, else 0 */
+	unsigned long transfer_thread;
+	int fd;
+	bool closed;
+	bool readonly;
+	bool shared;			/* others may have it, so its layout may change */
+	struct ndma_layout stored;	/* what `layout` was made from */
+};
+
+int ext_buffer_setup(PyObject *module, struct ext_state *state);
+int ext_lease_setup(PyObject *module, struct ext_state *state);
+int ext_transfer_setup(PyObject *module, struct ext_state *state);
+int ext_sync_setup(PyObject *module, struct ext_state *state);
+int ext_allocator_setup(PyObject *module, struct ext_state *state);
+
+/* Takes `handle` over, also when it fails. `descr` NULL: from the layout. */
+PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle,
+			  PyArray_Descr *descr);
+PyObject *ext_buffer_create(struct ext_state *state, struct ext_layout *layout,
+			    const struct ndma_buffer_options *options);
+/* source=, node= and contiguous= into options; -1 with an exception. */
+int ext_buffer_options(struct ext_state *state, PyObject *source, PyObject *node, int contiguous,
+		       struct ndma_buffer_options *options);
+PyObject *ext_buffer_empty(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *ext_buffer_zeros(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *ext_buffer_from_array(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs);
+/* Before every use: not closed, and of this process (a forked child opens the fd it inherited). */
+int ext_buffer_ready(struct ext_buffer *buffer);
+/* Takes over a layout that another process has stored; for shared buffers, before a look. */
+int ext_buffer_refresh(struct ext_buffer *buffer);
+void ext_buffer_dispose(struct ext_buffer *buffer);
+static inline Py_ssize_t ext_buffer_views(const struct ext_buffer *buffer)
+{
+	return buffer->views[NDMA_READ] + buffer->views[NDMA_WRITE];
+}
+/* LockedError for live views: how many, where from, what to do. `what` is refused. */
+void *ext_buffer_refuse(struct ext_buffer *buffer, const char *what);
+/* 0 where no view is alive, if need be after a collection; else -1 with that LockedError. */
+int ext_buffer_check_views(struct ext_buffer *buffer, const char *what);
+/* array(writable): access NDMA_READ, NDMA_WRITE, or 0 for to write where possible. */
+PyObject *ext_buffer_array(struct ext_buffer *buffer, uint32_t access);
+
+PyObject *ext_buffer_assign(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *ext_buffer_fill(PyObject *self, PyObject *value);
+PyObject *ext_buffer_copy(PyObject *self, PyObject *unused);
+PyObject *ext_buffer_revoke(PyObject *self, PyObject *unused);
+PyObject *ext_buffer_as_readonly(PyObject *self, PyObject *unused);
+PyObject *ext_buffer_getitem(PyObject *self, PyObject *key);
+int ext_buffer_setitem(PyObject *self, PyObject *key, PyObject *value);
+PyObject *ext_buffer_iter(PyObject *self);
+Py_ssize_t ext_buffer_length(PyObject *self);
+PyObject *ext_buffer_resize(PyObject *self, PyObject *shape);
+extern PyGetSetDef ext_buffer_getset[];
+PyObject *ext_buffer_repr(PyObject *self);
+int ext_buffer_info_setup(PyObject *module, struct ext_state *state);
+PyObject *ext_buffer_holders(PyObject *self, PyObject *unused);
+PyObject *ext_buffer_leases(PyObject *self, PyObject *unused);
+
+/* NULL with LockedError, ValueError (closed, read-only) or OSError. */
+struct ext_lease *ext_lease_new(struct ext_buffer *buffer, uint32_t access);
+
+PyObject *ext_transfer_new(PyObject *buffer, PyObject *args, PyObject *kwargs);
+PyObject *ext_sync_new(PyObject *buffer, PyObject *direction);
+PyObject *ext_allocator_new(PyObject *module, PyObject *args, PyObject *kwargs);
+
+/* ---------------------------------------------------------------- dlpack.c */
+
+/* __dlpack__ of a view whose memory `owner` (a Lease or a Frame) keeps. */
+PyObject *ext_dlpack_export(const struct ext_layout *layout, void *data, bool readonly,
+			    PyObject *owner, PyObject *args, PyObject *kwargs);
+PyObject *ext_dlpack_device(PyObject *self, PyObject *unused);
+
+/* ---------------------------------------------------------------- sources */
+
+struct ext_source {
+	PyObject_HEAD
+	struct ext_state *state;
+	struct ndma_source *handle;	/* NULL once closed */
+	uint64_t process;
+};
+
+int ext_source_setup(PyObject *module, struct ext_state *state);
+PyObject *ext_source_open(PyObject *module, PyObject *name);
+PyObject *ext_source_names(PyObject *module, PyObject *unused);
+int ext_source_ready(struct ext_source *source);
+PyObject *ext_source_channel_record(struct ext_state *state,
+				    const struct ndma_source_channel *channel);
+PyObject *ext_source_read(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *ext_source_read_into(PyObject *self, PyObject *args, PyObject *kwargs);
+
+/* control.c: settings as attributes */
+PyObject *ext_control_getattro(PyObject *self, PyObject *name);
+int ext_control_setattro(PyObject *self, PyObject *name, PyObject *value);
+PyObject *ext_control_dir(PyObject *self, PyObject *unused);
+PyObject *ext_control_all(PyObject *self, void *unused);
+int ext_control_setup(PyObject *module, struct ext_state *state);
+
+/* ---------------------------------------------------------------- streams */
+
+struct ext_frame;
+
+enum ext_on_loss { EXT_LOSS_WARN, EXT_LOSS_RAISE, EXT_LOSS_IGNORE };
+
+struct ext_stream {
+	PyObject_HEAD
+	struct ext_state *state;
+	struct ndma_stream *handle;
+	struct ndma_ring *ring;
+	struct ext_layout *layout;	/* of a whole frame */
+	uint64_t frame_bytes;
+	uint64_t process;
+	struct ndma_frame *pending;	/* taken, not handed out yet; room for every frame */
+	uint32_t pending_first;
+	uint32_t pending_count;
+	uint32_t frames;
+	bool busy;			/* a thread is in next, or a task awaits one */
+	bool running;			/* was started */
+	bool closed;
+	bool writable;
+	bool iq;
+	bool simulated;
+	enum ext_on_loss on_loss;
+	uint64_t count;
+	int64_t timeout_ns;		/* negative: none */
+	uint64_t delivered;
+	uint64_t lost;
+	uint64_t lost_unsaid;		/* since the last warning */
+	int64_t warned_ns;		/* CLOCK_MONOTONIC of it, or 0 */
+	uint32_t channels;
+	float *scale;			/* by channel, from the first physical() on; offset behind */
+	char name[NDMA_NAME_MAX];
+};
+
+/* What a stream is asked for by: Source.stream(), and read() with its own choices. */
+struct ext_stream_request {
+	struct ndma_stream_options options;
+	PyObject *dtype;		/* borrowed; NULL or None: the source's first */
+	enum ext_on_loss on_loss;
+	uint64_t count;
+	int64_t timeout_ns;
+};
+
+int ext_stream_setup(PyObject *module, struct ext_state *state);
+int ext_stream_info_setup(PyObject *module, struct ext_state *state);
+extern PyGetSetDef ext_stream_getset[];
+PyObject *ext_stream_repr(PyObject *self);
+PyObject *ext_stream_create(struct ext_source *source, struct ext_stream_request *request);
+PyObject *ext_stream_from_arguments(PyObject *source, PyObject *args, PyObject *kwargs);
+/* None, or 1 or more; None is 0. */
+int ext_count(PyObject *object, uint64_t *count);
+int ext_samples(PyObject *object, uint64_t *samples);
+int ext_channels(PyObject *object, uint32_t *channels);
+int ext_order(PyObject *object, uint32_t *order);
+/* None, or a NUMA node. */
+int ext_node(PyObject *object, int *node);
+PyObject *ext_stream_next(PyObject *self);
+/* Sleeps until a frame is ready: 1, 0 at the end, -1 with an exception. */
+int ext_stream_wait(struct ext_stream *stream, int64_t timeout_ns);
+/* Closed, or of another process: -1 with an exception. */
+int ext_stream_ready(struct ext_stream *stream);
+int ext_stream_start(struct ext_stream *stream);
+/* One more to be handed out by next(); never full, for there is room for every frame. */
+void ext_stream_defer(struct ext_stream *stream, struct ext_frame *frame);
+
+/* loss.c: what on_loss says about the loss before `frame`: 0, or -1 with an exception. */
+int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame);
+/* At close: losses that no warning has named yet. */
+int ext_loss_finish(struct ext_stream *stream);
+
+struct ext_frame {
+	PyObject_HEAD
+	struct ext_stream *stream;
+	struct ext_layout *layout;	/* of a short frame, once asked for; NULL: the stream's */
+	struct ndma_frame entry;
+	bool held;			/* the entry is ours to give back */
+};
+
+int ext_frame_setup(PyObject *module, struct ext_state *state);
+/* Without an entry yet. */
+struct ext_frame *ext_frame_alloc(struct ext_stream *stream);
+PyObject *ext_frame_array(struct ext_frame *frame, bool writable);
+PyObject *ext_frame_physical(PyObject *self, PyObject *unused);
+PyObject *ext_frame_iq(PyObject *self, PyObject *unused);
+const struct ext_layout *ext_frame_layout(struct ext_frame *frame);
+
+#endif /* NDMA_EXT_INTERNAL_H */

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Lease: one view of a buffer. It is what memoryviews and arrays keep, so counting leases counts
+ * also the views of consumers that drop the Py_buffer at once and keep only the object. The first
+ * lease of a kind takes the backend's, the last one gives it back: in between a view costs no
+ * system call.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* Whether the device has what `access` would touch, and whether a view may wait for it. */
+static bool is_taken(const struct ndma_buffer_info *info, uint32_t access)
+{
+	return info->owner == NDMA_OWNER_DEVICE &&
+	       (info->direction & NDMA_FROM_DEVICE || access == NDMA_WRITE);
+}
+
+static bool may_wait(const struct ext_buffer *buffer, const struct ndma_buffer_info *info)
+{
+	/* Who began the transfer would wait for himself. */
+	return info->owner == NDMA_OWNER_DEVICE && info->guard == NDMA_GUARD_BLOCK &&
+	       !(buffer->transfer && buffer->transfer_thread == PyThread_get_thread_ident());
+}
+
+/* One try: 0, or a negative errno of libndma. */
+static int try(struct ext_buffer *buffer, uint32_t access)
+{
+	struct ndma_buffer_info info;
+	int ret;
+
+	if (!buffer->views[access])
+		return ndma_lease_acquire(buffer->handle, access, &buffer->lease[access]);
+	if (!buffer->transfer)
+		return 0;
+	/* Guarded, so it began under the lease that there is. */
+	ret = ndma_buffer_info(buffer->handle, &info);
+	return ret ? ret : is_taken(&info, access) ? -EBUSY : 0;
+}
+
+/* A moment without the GIL. The end of a transfer is no event that could be waited for. */
+static int pause_for(struct ext_buffer *buffer, long *ns)
+{
+	struct timespec moment = {.tv_nsec = *ns};
+
+	Py_BEGIN_ALLOW_THREADS
+	nanosleep(&moment, NULL);
+	Py_END_ALLOW_THREADS
+	if (*ns < 10000000)
+		*ns *= 2;
+	return PyErr_CheckSignals() ? -1 : ext_buffer_ready(buffer);
+}
+
+static void refuse(struct ext_buffer *buffer, int error)
+{
+	struct ndma_buffer_info info;
+
+	if (error == -EBUSY && !ndma_buffer_info(buffer->handle, &info) &&
+	    info.owner == NDMA_OWNER_DEVICE)
+		ext_error_os(buffer->state->locked_error, EBUSY, PyUnicode_FromFormat(
+			"the buffer is with its device (a transfer %s is in progress): wait for the "
+			"end of the transfer", info.direction == NDMA_FROM_DEVICE ? "from it" :
+			info.direction == NDMA_TO_DEVICE ? "to it" : "both ways"));
+	else
+		ext_error(buffer->state, EXT_BUFFER, error);
+}
+
+/* Makes sure of the backend's lease: waits where a guard blocks, refuses where one does not. With
+ * `either` what cannot be written now is read. */
+static int hold(struct ext_buffer *buffer, uint32_t *access, bool either)
+{
+	struct ndma_buffer_info info;
+	long ns = 100000;
+	int ret;
+
+	while ((ret = try(buffer, *access))) {
+		if (ret == -EBUSY && !ndma_buffer_info(buffer->handle, &info)) {
+			if (either && *access == NDMA_WRITE && is_taken(&info, NDMA_WRITE) &&
+			    !is_taken(&info, NDMA_READ)) {
+				*access = NDMA_READ;
+				continue;
+			}
+			if (may_wait(buffer, &info)) {
+				if (pause_for(buffer, &ns))
+					return -1;
+				continue;
+			}
+		}
+		refuse(buffer, ret);
+		return -1;
+	}
+	return 0;
+}
+
+static void unhold(struct ext_buffer *buffer, uint32_t access)
+{
+	if (!buffer->views[access])
+		ndma_lease_release(buffer->handle, buffer->lease[access]);
+}
+
+static int map(struct ext_buffer *buffer, uint32_t access)
+{
+	int ret;
+
+	if (buffer->address[access])
+		return 0;
+	ret = ndma_buffer_map(buffer->handle, access, &buffer->address[access]);
+	if (ret < 0)
+		ext_error(buffer->state, EXT_BUFFER, ret);
+	return ret;
+}
+
+/* "  File …" of who is asking, for LockedError. */
+static PyObject *stack(void)
+{
+	PyObject *traceback = PyImport_ImportModule("traceback");
+	PyObject *lines = traceback ? PyObject_CallMethod(traceback, "format_stack", NULL) : NULL;
+	PyObject *empty = PyUnicode_FromString("");
+	PyObject *text = lines && empty ? PyUnicode_Join(empty, lines) : NULL;
+
+	Py_XDECREF(empty);
+	Py_XDECREF(lines);
+	Py_XDECREF(traceback);
+	return text;
+}
+
+static void link_lease(struct ext_lease *lease)
+{
+	struct ext_buffer *buffer = lease->buffer;
+
+	lease->next = buffer->leases;
+	lease->link = &buffer->leases;
+	if (lease->next)
+		lease->next->link = &lease->next;
+	buffer->leases = lease;
+	buffer->views[lease->access]++;
+}
+
+static struct ext_lease *lease_alloc(struct ext_buffer *buffer)
+{
+	struct ext_lease *lease = PyObject_New(struct ext_lease, buffer->state->lease_type);
+
+	if (!lease)
+		return NULL;
+	lease->buffer = (struct ext_buffer *)Py_NewRef(buffer);
+	lease->layout = NULL;
+	lease->link = NULL;
+	lease->made = NULL;
+	lease->process = buffer->process;
+	if (buffer->state->traces_leases && !(lease->made = stack())) {
+		Py_DECREF(lease);
+		return NULL;
+	}
+	return lease;
+}
+
+struct ext_lease *ext_lease_new(struct ext_buffer *buffer, uint32_t access)
+{
+	bool either = !access;
+	struct ext_lease *lease;
+
+	if (ext_buffer_ready(buffer))
+		return NULL;
+	if (either)
+		access = buffer->readonly ? NDMA_READ : NDMA_WRITE;
+	if (access == NDMA_WRITE && buffer->readonly) {
+		PyErr_SetString(PyExc_ValueError, "this buffer is read-only");
+		return NULL;
+	}
+	/* First the object, then the lease: it could not be given back without. */
+	lease = lease_alloc(buffer);
+	if (!lease)
+		return NULL;
+	if (hold(buffer, &access, either))
+		goto drop;
+	if (map(buffer, access) || (buffer->shared && ext_buffer_refresh(buffer))) {
+		unhold(buffer, access);
+		goto drop;
+	}
+	lease->access = access;
+	lease->layout = ext_layout_get(buffer->layout);
+	lease->data = buffer->address[access];
+	link_lease(lease);
+	return lease;
+drop:
+	Py_DECREF(lease);
+	return NULL;
+}
+
+/* Any thread, in the middle of anything: see the rules in internal.h. */
+static void lease_dealloc(PyObject *self)
+{
+	struct ext_lease *lease = (struct ext_lease *)self;
+	struct ext_buffer *buffer = lease->buffer;
+	PyTypeObject *type = Py_TYPE(self);
+
+	/* A child's copies of its parent's leases count nowhere. */
+	if (lease->link && ext_process_is(lease->process)) {
+		*lease->link = lease->next;
+		if (lease->next)
+			lease->next->link = lease->link;
+		buffer->views[lease->access]--;
+		unhold(buffer, lease->access);
+		if (buffer->closed && !ext_buffer_views(buffer))
+			ext_buffer_dispose(buffer);
+	}
+	ext_layout_put(lease->layout);
+	Py_XDECREF(lease->made);
+	PyObject_Free(self);
+	Py_DECREF(type);
+	Py_DECREF(buffer);
+}
+
+static int lease_getbuffer(PyObject *self, Py_buffer *view, int flags)
+{
+	struct ext_lease *lease = (struct ext_lease *)self;
+
+	return ext_layout_export(lease->layout, lease->data, lease->access == NDMA_READ, self,
+				 view, flags);
+}
+
+static PyObject *get_buffer(PyObject *self, void *unused)
+{
+	return Py_NewRef(((struct ext_lease *)self)->buffer);
+}
+
+static PyObject *get_access(PyObject *self, void *unused)
+{
+	return PyUnicode_FromString(((struct ext_lease *)self)->access == NDMA_READ ? "read" :
+				    "write");
+}
+
+static PyObject *lease_repr(PyObject *self)
+{
+	struct ext_lease *lease = (struct ext_lease *)self;
+
+	return PyUnicode_FromFormat("<ndma.Lease to %s %R>", lease->access == NDMA_READ ? "read" :
+				    "write", lease->buffer);
+}
+
+static PyGetSetDef lease_getset[] = {
+	{"buffer", get_buffer, NULL, "Buffer: what it is a view of."},
+	{"access", get_access, NULL, "str: \"read\" or \"write\"."},
+	{NULL},
+};
+
+static PyType_Slot lease_slots[] = {
+	{Py_tp_doc, "One view of a Buffer: the base of its arrays, the object of its memoryviews."},
+	{Py_tp_dealloc, lease_dealloc},
+	{Py_tp_repr, lease_repr},
+	{Py_tp_getset, lease_getset},
+	{Py_bf_getbuffer, lease_getbuffer},
+	{0, NULL},
+};
+
+static PyType_Spec lease_spec = {
+	.name = "ndma.Lease",
+	.basicsize = sizeof(struct ext_lease),
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+	.slots = lease_slots,
+};
+
+int ext_lease_setup(PyObject *module, struct ext_state *state)
+{
+	state->lease_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &lease_spec, NULL);
+	return state->lease_type ? PyModule_AddType(module, state->lease_type) : -1;
+}
