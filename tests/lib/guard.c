@@ -2,7 +2,7 @@
 /* Guards: what a CPU touch of the device's memory meets. */
 #include <setjmp.h>
 
-#include "backend.h"
+#include "sim.h"
 
 #define COUNT (1 << 20) /* 4 MiB: huge pages where there are any */
 
@@ -16,9 +16,10 @@ ON_EVERY_BACKEND(guard);
 
 FIXTURE_SETUP(guard)
 {
-	USE_BACKEND();
-	ASSERT_OK(make_buffer(COUNT, &self->buffer));
-	ASSERT_OK(ndma_buffer_map(self->buffer, NDMA_WRITE, (void **)&self->data));
+	if (!use_backend(variant->backend))
+		SKIP(return, "module ndma is not loaded");
+	ASSERT_DONE(make_buffer(COUNT, &self->buffer));
+	ASSERT_DONE(ndma_buffer_map(self->buffer, NDMA_WRITE, (void **)&self->data));
 	self->data[12345] = 1;
 }
 
@@ -63,7 +64,7 @@ static int begin(struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 #define BEGIN_OR_SKIP(direction, guard, timeout_ns, transfer)                            \
 	do {                                                                             \
 		int begun = begin(self->buffer, direction, guard, timeout_ns, transfer); \
-		if (begun == -EOPNOTSUPP && MEMFD())                                     \
+		if (begun == -EOPNOTSUPP && IS_MEMFD())                                  \
 			SKIP(return, "%s", ndma_error());                                \
 		ASSERT_EQ(0, begun) TH_LOG("%s", ndma_error());                          \
 	} while (0)
@@ -72,7 +73,8 @@ TEST_F(guard, of_kind_sigbus_gives_the_exact_address)
 {
 	uint32_t transfer;
 
-	ASSERT_OK(begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND, &transfer));
+	ASSERT_DONE(begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND_NS,
+			  &transfer));
 	EXPECT_EQ(BUS_ADRERR, touch(&self->data[12345], false));
 	EXPECT_EQ(&self->data[12345], fault_at);
 	EXPECT_EQ(BUS_ADRERR, touch(&self->data[COUNT - 1], true));
@@ -84,10 +86,10 @@ TEST_F(guard, of_kind_sigbus_gives_the_exact_address)
 
 TEST_F(guard, of_kind_sigbus_ends_with_the_deadline)
 {
-	int64_t until = now_ns() + 10 * SECOND;
+	int64_t until = now_ns() + 10 * SECOND_NS;
 	uint32_t transfer;
 
-	ASSERT_OK(begin(self->buffer, NDMA_BOTH, NDMA_GUARD_SIGBUS, SECOND / 20, &transfer));
+	ASSERT_DONE(begin(self->buffer, NDMA_BOTH, NDMA_GUARD_SIGBUS, SECOND_NS / 20, &transfer));
 	while (touch(&self->data[12345], false) && now_ns() < until)
 		sched_yield();
 	EXPECT_EQ(0, touch(&self->data[12345], true));
@@ -101,10 +103,11 @@ TEST_F(guard, leaves_reading_open_while_the_device_reads)
 	uint32_t transfer;
 	int *view;
 
-	ASSERT_OK(fd);
-	ASSERT_OK(ndma_buffer_import(fd, NULL, &reader));
-	ASSERT_OK(ndma_buffer_map(reader, NDMA_READ, (void **)&view));
-	ASSERT_OK(begin(self->buffer, NDMA_TO_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND, &transfer));
+	ASSERT_DONE(fd);
+	ASSERT_DONE(ndma_buffer_import(fd, NULL, &reader));
+	ASSERT_DONE(ndma_buffer_map(reader, NDMA_READ, (void **)&view));
+	ASSERT_DONE(
+		begin(self->buffer, NDMA_TO_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND_NS, &transfer));
 	EXPECT_EQ(0, touch(&view[12345], false));
 	EXPECT_EQ(BUS_ADRERR, touch(&self->data[12345], true));
 	ASSERT_EQ(0, ndma_transfer_end(self->buffer, transfer));
@@ -119,8 +122,9 @@ TEST_F(guard, covers_a_mapping_that_is_made_in_the_transfer)
 	uint32_t transfer;
 	int *view;
 
-	ASSERT_OK(begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND, &transfer));
-	ASSERT_OK(ndma_buffer_map(self->buffer, NDMA_READ, (void **)&view));
+	ASSERT_DONE(begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND_NS,
+			  &transfer));
+	ASSERT_DONE(ndma_buffer_map(self->buffer, NDMA_READ, (void **)&view));
 	EXPECT_EQ(BUS_ADRERR, touch(&view[12345], false));
 	ASSERT_EQ(0, ndma_transfer_end(self->buffer, transfer));
 	EXPECT_EQ(0, touch(&view[12345], false));
@@ -131,16 +135,17 @@ TEST_F(guard, lets_a_transfer_begin_over_a_lease_of_this_process)
 {
 	uint32_t transfer, lease;
 
-	ASSERT_OK(ndma_lease_acquire(self->buffer, NDMA_WRITE, &lease));
+	ASSERT_DONE(ndma_lease_acquire(self->buffer, NDMA_WRITE, &lease));
 	EXPECT_EQ(-EBUSY,
-		  begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, SECOND, &transfer));
-	ASSERT_OK(begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND, &transfer));
+		  begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, SECOND_NS, &transfer));
+	ASSERT_DONE(begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND_NS,
+			  &transfer));
 	EXPECT_EQ(BUS_ADRERR, touch(&self->data[0], false));
 	ASSERT_EQ(0, ndma_transfer_end(self->buffer, transfer));
 	EXPECT_EQ(-EBUSY,
-		  begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, SECOND, &transfer));
+		  begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, SECOND_NS, &transfer));
 	EXPECT_EQ(0, ndma_lease_release(self->buffer, lease));
-	EXPECT_EQ(0, begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, SECOND, &transfer));
+	EXPECT_EQ(0, begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, SECOND_NS, &transfer));
 	EXPECT_EQ(0, ndma_transfer_end(self->buffer, transfer));
 }
 
@@ -182,17 +187,17 @@ TEST_F(guard, of_kind_block_holds_a_touch_until_the_transfer_ends)
 	uint32_t transfer;
 	int64_t ended_ns;
 
-	BEGIN_OR_SKIP(NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, 10 * SECOND, &transfer);
+	BEGIN_OR_SKIP(NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, 10 * SECOND_NS, &transfer);
 	ASSERT_EQ(0, pthread_create(&toucher.thread, NULL, run_toucher, &toucher));
 	/* The memfd backend counts a touch when the transfer ends. */
-	wait_for_touch(self->buffer, SECOND / 10);
+	wait_for_touch(self->buffer, SECOND_NS / 10);
 	ended_ns = now_ns();
 	EXPECT_EQ(0, __atomic_load_n(&toucher.through_ns, __ATOMIC_RELAXED));
 	ASSERT_EQ(0, ndma_transfer_end(self->buffer, transfer));
 	pthread_join(toucher.thread, NULL);
 	EXPECT_LE(ended_ns, toucher.through_ns);
 	EXPECT_EQ(1, toucher.seen);
-	ASSERT_OK(ndma_buffer_info(self->buffer, &info));
+	ASSERT_DONE(ndma_buffer_info(self->buffer, &info));
 	EXPECT_LE(1, info.touches);
 }
 
@@ -201,9 +206,9 @@ TEST_F(guard, of_kind_block_ends_with_the_deadline)
 	int64_t began = now_ns();
 	uint32_t transfer;
 
-	BEGIN_OR_SKIP(NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, SECOND / 20, &transfer);
+	BEGIN_OR_SKIP(NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, SECOND_NS / 20, &transfer);
 	EXPECT_EQ(1, *(volatile int *)&self->data[12345]);
-	EXPECT_LE(SECOND / 20, now_ns() - began);
+	EXPECT_LE(SECOND_NS / 20, now_ns() - began);
 	EXPECT_EQ(-ETIMEDOUT, ndma_transfer_end(self->buffer, transfer));
 }
 
@@ -219,7 +224,7 @@ TEST_F(guard, of_kind_block_lets_signal_handlers_run)
 	int i;
 
 	sigaction(SIGUSR1, &action, NULL);
-	BEGIN_OR_SKIP(NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, 10 * SECOND, &transfer);
+	BEGIN_OR_SKIP(NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, 10 * SECOND_NS, &transfer);
 	ASSERT_EQ(0, pthread_create(&toucher.thread, NULL, run_toucher, &toucher));
 	for (i = 0; i < 20; i++) {
 		ASSERT_EQ(0, pthread_kill(toucher.thread, SIGUSR1));
@@ -232,10 +237,10 @@ TEST_F(guard, of_kind_block_lets_signal_handlers_run)
 
 TEST_F(guard, that_blocks_dies_with_the_process)
 {
-	pid_t child = fork();
+	struct peer peer;
 	int status;
 
-	if (!child) {
+	if (!peer_start(&peer)) {
 		struct ndma_buffer *own;
 		uint32_t transfer;
 		int *data;
@@ -243,37 +248,32 @@ TEST_F(guard, that_blocks_dies_with_the_process)
 		if (make_buffer(COUNT, &own) || ndma_buffer_map(own, NDMA_WRITE, (void **)&data))
 			_exit(1);
 		alarm(1);
-		if (begin(own, NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, 3600 * SECOND, &transfer))
+		if (begin(own, NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, 3600 * SECOND_NS, &transfer))
 			_exit(2);
 		_exit(3 + data[0]);
 	}
-	status = child_status(child);
-	/* SIGALRM, or what this kernel refuses. */
-	EXPECT_TRUE(status == -1 || (MEMFD() && status == 2));
+	status = peer_end(&peer);
+	/* 2: what this kernel refuses. */
+	EXPECT_TRUE(status == 128 + SIGALRM || (IS_MEMFD() && status == 2));
 }
 
 TEST_F(guard, ends_in_the_parent_while_a_child_of_fork_lives)
 {
 	struct toucher toucher = { .at = &self->data[12345] };
-	struct step step;
+	struct peer peer;
 	uint32_t transfer;
-	pid_t child;
 
-	step_init(&step);
-	BEGIN_OR_SKIP(NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, 10 * SECOND, &transfer);
-	child = fork();
-	step_keep(&step, !child);
-	if (!child) {
-		step_hear(&step);
+	BEGIN_OR_SKIP(NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, 10 * SECOND_NS, &transfer);
+	if (!peer_start(&peer)) {
+		peer_await(&peer);
 		_exit(0);
 	}
 	ASSERT_EQ(0, pthread_create(&toucher.thread, NULL, run_toucher, &toucher));
-	wait_for_touch(self->buffer, SECOND / 20);
+	wait_for_touch(self->buffer, SECOND_NS / 20);
 	ASSERT_EQ(0, ndma_transfer_end(self->buffer, transfer));
 	pthread_join(toucher.thread, NULL);
 	EXPECT_EQ(1, toucher.seen);
-	step_tell(&step, 'e');
-	EXPECT_EQ(0, child_status(child));
+	EXPECT_EQ(0, peer_end(&peer));
 }
 
 TEST_F(guard, may_come_and_go_thousands_of_times)
@@ -283,7 +283,7 @@ TEST_F(guard, may_come_and_go_thousands_of_times)
 
 	for (guard = NDMA_GUARD_BLOCK; guard <= NDMA_GUARD_SIGBUS; guard++) {
 		for (i = 0; i < 1000; i++) {
-			BEGIN_OR_SKIP(NDMA_BOTH, guard, 10 * SECOND, &transfer);
+			BEGIN_OR_SKIP(NDMA_BOTH, guard, 10 * SECOND_NS, &transfer);
 			ASSERT_EQ(0, ndma_transfer_end(self->buffer, transfer));
 			self->data[i] = i;
 		}

@@ -49,6 +49,15 @@ static inline int64_t now_ns(void)
 	return now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
+/* A buffer of @count numbers of 4 bytes. */
+static inline int make_buffer(uint64_t count, struct ndma_buffer **out)
+{
+	struct ndma_layout layout;
+	int rc = ndma_layout_init(&layout, "<i", 4, 1, &count);
+
+	return rc ? rc : ndma_buffer_create(&layout, NULL, out);
+}
+
 /**
  * struct peer - another process, in step with this one
  * @pid: the child's; 0 in the child

@@ -1,10 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A stream of sim0 with settings by name, and what its samples must be. */
-#ifndef NDMA_TESTS_SIM_H
-#define NDMA_TESTS_SIM_H
+/* A stream of sim0 with settings by name, and what its samples must be; on every backend. */
+#ifndef NDMA_TEST_SIM_H
+#define NDMA_TEST_SIM_H
 
-#include "backend.h"
+#include <sched.h>
+
+#include "lib.h"
 #include "ndma_sim.h"
+
+/* A fixture with variant->backend. */
+#define ON_EVERY_BACKEND(fixture)                                \
+	FIXTURE_VARIANT(fixture)                                 \
+	{                                                        \
+		const char *backend;                             \
+	};                                                       \
+	FIXTURE_VARIANT_ADD(fixture, kernel) { .backend = "kernel" }; \
+	FIXTURE_VARIANT_ADD(fixture, memfd) { .backend = "memfd" }
+
+#define IS_MEMFD() (!strcmp(variant->backend, "memfd"))
+
+/* First in the setup of a fixture with a source. */
+#define OPEN_SIM()                                                                  \
+	do {                                                                        \
+		if (!use_backend(variant->backend))                                 \
+			SKIP(return, "module ndma is not loaded");                  \
+		if (!IS_MEMFD() && access("/dev/ndma/sim0", F_OK))                  \
+			SKIP(return, "module ndma_sim is not loaded");              \
+		ASSERT_DONE(ndma_source_open("sim0", &self->source));               \
+		self->options = (struct ndma_stream_options)NDMA_STREAM_OPTIONS_INIT; \
+	} while (0)
+
+static inline int count_fds(void)
+{
+	int fd, count = 0;
+
+	for (fd = 0; fd < 1024; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
 
 /* Controls by name, ended by NULL: { "rate", 1000000 }. */
 struct setting {
@@ -34,8 +67,9 @@ static inline int open_stream(struct ndma_source *source, const struct setting *
 }
 
 #define OPEN_STREAM(options, ...)                                                         \
-	ASSERT_OK(open_stream(self->source, (struct setting[]){ __VA_ARGS__, { NULL, 0 } }, \
-			      options, &self->stream))
+	ASSERT_DONE(open_stream(self->source,                                             \
+				(struct setting[]){ __VA_ARGS__, { NULL, 0 } }, options, \
+				&self->stream))
 
 /* True: every sample of a frame of counters is what its number says: 16 bits, both orders. */
 static inline bool is_counted(const struct ndma_stream *stream, const struct ndma_frame *frame)
@@ -53,4 +87,4 @@ static inline bool is_counted(const struct ndma_stream *stream, const struct ndm
 	return true;
 }
 
-#endif /* NDMA_TESTS_SIM_H */
+#endif /* NDMA_TEST_SIM_H */
