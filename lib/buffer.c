@@ -104,10 +104,20 @@ NDMA_API int ndma_buffer_import(int fd, const struct ndma_layout *layout, struct
 	return 0;
 }
 
+static void end_mapping(struct ndma_buffer *buffer, uint32_t access)
+{
+	struct ndma_mapping *map = &buffer->maps[access == NDMA_WRITE];
+
+	if (!map->address)
+		return;
+	if (buffer->backend->buffer_forget && buffer->process == ndma_process_id())
+		buffer->backend->buffer_forget(buffer, access);
+	munmap(map->address, map->bytes);
+	map->address = NULL;
+}
+
 NDMA_API void ndma_buffer_close(struct ndma_buffer *buffer)
 {
-	size_t i;
-
 	if (!buffer)
 		return;
 	/* A child of fork has copies of the memory and the fd only; leases and transfers are the
@@ -115,9 +125,8 @@ NDMA_API void ndma_buffer_close(struct ndma_buffer *buffer)
 	 */
 	if (buffer->process == ndma_process_id())
 		ndma_buffer_let_go(buffer);
-	for (i = 0; i < 2; i++)
-		if (buffer->maps[i].address)
-			munmap(buffer->maps[i].address, buffer->maps[i].bytes);
+	end_mapping(buffer, NDMA_READ);
+	end_mapping(buffer, NDMA_WRITE);
 	pthread_mutex_destroy(&buffer->lock);
 	buffer->backend->buffer_free(buffer);
 }
@@ -191,21 +200,17 @@ NDMA_API int ndma_buffer_map(struct ndma_buffer *buffer, uint32_t access, void *
 
 NDMA_API int ndma_buffer_unmap(struct ndma_buffer *buffer, uint32_t access)
 {
-	struct ndma_mapping *map;
 	int rc;
 
 	rc = ndma_buffer_check_access(buffer, access);
 	if (rc)
 		return rc;
-	map = &buffer->maps[access == NDMA_WRITE];
 	pthread_mutex_lock(&buffer->lock);
-	if (map->address) {
-		munmap(map->address, map->bytes);
-		map->address = NULL;
-	} else {
+	if (buffer->maps[access == NDMA_WRITE].address)
+		end_mapping(buffer, access);
+	else
 		rc = ndma_set_error(EINVAL, "the buffer is not mapped to %s",
 				    access == NDMA_WRITE ? "write" : "read");
-	}
 	pthread_mutex_unlock(&buffer->lock);
 	return rc;
 }

@@ -155,8 +155,8 @@ struct ndma_stream {
  * @buffer_import: -ENOTTY where the fd is not this backend's, and the next is asked; it
  *   duplicates the fd. @layout may be NULL
  * @buffer_free: closes fd, frees; nothing is mapped, leased or transferring any more
- * @buffer_map: a new mapping for NDMA_READ or NDMA_WRITE into @map, which munmap ends; called
- *   under buffer->lock
+ * @buffer_map: a new mapping for NDMA_READ or NDMA_WRITE into @map; called under buffer->lock
+ * @buffer_forget: munmap of a mapping comes next; NULL: nothing to do. Not in a child of fork
  * @buffer_info: fills all but size
  * @buffer_get_layout, @buffer_set_layout, @buffer_readonly_fd, @buffer_holders, @buffer_revoke:
  *   as the public ones; holders returns how many there are
@@ -194,6 +194,7 @@ struct ndma_backend {
 	int (*buffer_import)(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
 	void (*buffer_free)(struct ndma_buffer *buffer);
 	int (*buffer_map)(struct ndma_buffer *buffer, uint32_t access, struct ndma_mapping *map);
+	void (*buffer_forget)(struct ndma_buffer *buffer, uint32_t access);
 	int (*buffer_info)(const struct ndma_buffer *buffer, struct ndma_buffer_info *info);
 	int (*buffer_get_layout)(const struct ndma_buffer *buffer, struct ndma_layout *layout);
 	int (*buffer_set_layout)(struct ndma_buffer *buffer, const struct ndma_layout *layout);
