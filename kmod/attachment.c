@@ -119,6 +119,9 @@ void ndma_buffer_sync_for_cpu(struct ndma_buffer *buffer)
 {
 	struct ndma_attachment *attachment;
 
+	/* Whoever comes this moment maps later, and mapping syncs. */
+	if (list_empty(&buffer->attachments))
+		return;
 	mutex_lock(&buffer->attach_lock);
 	list_for_each_entry(attachment, &buffer->attachments, link) {
 		if (attachment->mapped)
@@ -132,6 +135,9 @@ void ndma_buffer_sync_for_device(struct ndma_buffer *buffer)
 {
 	struct ndma_attachment *attachment;
 
+	/* Whoever comes this moment maps later, and mapping syncs. */
+	if (list_empty(&buffer->attachments))
+		return;
 	mutex_lock(&buffer->attach_lock);
 	list_for_each_entry(attachment, &buffer->attachments, link) {
 		if (attachment->mapped)

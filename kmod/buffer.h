@@ -190,6 +190,8 @@ void ndma_transfer_owner_died(struct ndma_buffer *buffer);
 struct dma_fence *ndma_fence_create(struct ndma_buffer *buffer);
 /* Signals once; @error is negative or 0. Any context. */
 void ndma_fence_signal(struct dma_fence *fence, int error);
+/* Have all fences signalled that exclude reading (@write: and writing)? */
+bool ndma_fence_all_signaled(struct dma_resv *resv, bool write);
 /*
  * Waits until all fences that exclude reading (@write: and writing) have signalled. -ETIMEDOUT at
  * @deadline, -EINTR.

@@ -89,14 +89,19 @@ static void ndma_fence_tell(struct dma_resv *resv, enum dma_resv_usage usage)
 	dma_resv_iter_end(&cursor);
 }
 
+bool ndma_fence_all_signaled(struct dma_resv *resv, bool write)
+{
+	/* Most buffers never meet a fence. */
+	return !rcu_access_pointer(resv->fences) ||
+	       dma_resv_test_signaled(resv, dma_resv_usage_rw(write));
+}
+
 int ndma_fence_wait(struct dma_resv *resv, bool write, ktime_t deadline)
 {
 	enum dma_resv_usage usage = dma_resv_usage_rw(write);
 	s64 left_ns;
 	long ret;
 
-	if (dma_resv_test_signaled(resv, usage))
-		return 0;
 	left_ns = ktime_to_ns(ktime_sub(deadline, ktime_get()));
 	if (left_ns <= 0)
 		return -ETIMEDOUT;

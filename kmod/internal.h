@@ -34,6 +34,7 @@
  * @min: size of the first version of the argument
  * @size: size of this kernel's
  * @write: the file must be open for writing (else EACCES)
+ * @in_only: nothing is copied back
  * @out_on_error: what @handler leaves in the argument is copied back on an error too
  * @handler: gets the file and the argument in kernel memory
  * @undo: @handler succeeded, but the caller cannot be told; may be NULL
@@ -43,6 +44,7 @@ struct ndma_ioctl {
 	u32 min;
 	u32 size;
 	bool write;
+	bool in_only;
 	bool out_on_error;
 	int (*handler)(struct file *file, void *arg);
 	void (*undo)(struct file *file, void *arg);

@@ -188,19 +188,28 @@ static bool ndma_transfer_may(const struct ndma_handle *handle, const struct ndm
 	return handle->buffer->owner == client && !handle->readonly;
 }
 
+static int ndma_transfer_await_fences(struct ndma_buffer *buffer, struct dma_resv *resv,
+				      const struct ndma_transfer_begin *request, ktime_t deadline)
+{
+	bool write = request->direction != NDMA_TO_DEVICE;
+	int ret;
+
+	if (ndma_fence_all_signaled(resv, write))
+		return 0;
+	/* What is refused anyhow is refused before others' fences are waited for. */
+	down_read(&buffer->lock);
+	ret = ndma_transfer_admit(buffer, request->direction, request->guard);
+	up_read(&buffer->lock);
+	return ret ? ret : ndma_fence_wait(resv, write, deadline);
+}
+
 static int ndma_transfer_begin(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
 			       const struct ndma_transfer_begin *request, u32 *id)
 {
 	ktime_t deadline = ktime_add_ns(ktime_get(), request->timeout_ns);
 	int ret;
 
-	/* What is refused anyhow is refused before others' fences are waited for. */
-	down_read(&buffer->lock);
-	ret = ndma_transfer_admit(buffer, request->direction, request->guard);
-	up_read(&buffer->lock);
-	if (ret)
-		return ret;
-	ret = ndma_fence_wait(dmabuf->resv, request->direction != NDMA_TO_DEVICE, deadline);
+	ret = ndma_transfer_await_fences(buffer, dmabuf->resv, request, deadline);
 	if (ret)
 		return ret;
 	if (request->flags & NDMA_TRANSFER_FENCE)
