@@ -13,7 +13,7 @@ BAD = re.compile("|".join((
     r"Object .* still in use|objects remaining", r"workqueue lockup", r"stack-protector:",
 )))
 
-SHOWN_AFTER = 40
+SHOWN_AFTER = 25
 
 
 def problems(log):
