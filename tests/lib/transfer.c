@@ -32,9 +32,9 @@ TEST_F(buffer, its_deadline_ends_it_and_whoever_ends_it_late_is_told)
 
 	ASSERT_DONE(ndma_transfer_begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0, 1000000,
 					&transfer));
-	do
+	do {
 		ASSERT_DONE(ndma_buffer_info(self->buffer, &info));
-	while (info.owner == NDMA_OWNER_DEVICE && now_ns() < limit);
+	} while (info.owner == NDMA_OWNER_DEVICE && now_ns() < limit);
 	EXPECT_EQ(NDMA_OWNER_CPU, info.owner);
 	EXPECT_EQ(1, info.aborted);
 	EXPECT_EQ(-ETIMEDOUT, ndma_transfer_end(self->buffer, transfer));
