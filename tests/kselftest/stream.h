@@ -264,4 +264,12 @@ static inline int stream_poll(int fd, short events)
 	return poll(&pollfd, 1, 0) < 0 ? -errno : pollfd.revents;
 }
 
+/* Sleeps until the stream has ended. False: it did not in all that time. */
+static inline bool stream_await_end(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&pollfd, 1, PATIENCE_NS / MSEC_NS) == 1;
+}
+
 #endif /* NDMA_TEST_STREAM_H */

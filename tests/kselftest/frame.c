@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Frames: what a completion says of one, what it holds, what was lost before it, and how one is
+ * kept as a dma-buf of its own.
+ */
+#include "stream.h"
+
+#define FRAMES 4
+#define SAMPLES 1000
+
+FIXTURE(frame)
+{
+	struct stream stream;
+	int heap;
+};
+
+FIXTURE_SETUP(frame)
+{
+	struct ndma_stream_setup setup = setup_of(FRAMES, SAMPLES);
+
+	ASSERT_EQ(stream_make(&self->stream, source_open("sim0"), &setup), 0);
+	ASSERT_EQ(control_set(self->stream.fd, NDMA_SIM_CONTROL_PACED, 0), 0);
+	self->heap = heap_open();
+	ASSERT_GE(self->heap, 0);
+}
+
+FIXTURE_TEARDOWN(frame)
+{
+	stream_end(&self->stream);
+	close(self->heap);
+}
+
+TEST_F(frame, sequences_grow_by_one_while_nothing_is_lost)
+{
+	struct stream *stream = &self->stream;
+	struct ndma_completion completion;
+	uint64_t i, before = now_ns();
+
+	ASSERT_EQ(stream_start(stream->fd, 20), 0);
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(stream_next(stream, &completion), 0);
+		EXPECT_LT(completion.index, FRAMES);
+		EXPECT_EQ(completion.sequence, i);
+		EXPECT_EQ(completion.dropped, 0);
+		EXPECT_EQ(completion.bytes_used, stream->setup.frame_bytes);
+		EXPECT_EQ(completion.flags, NDMA_FRAME_HW_TIME | NDMA_FRAME_HW_SEQUENCE);
+		EXPECT_EQ(completion.hw_sequence, i);
+		EXPECT_EQ(completion.hw_timestamp, i * SAMPLES);
+		EXPECT_EQ(completion.reserved, 0);
+		EXPECT_GE(completion.timestamp_ns, before);
+		before = completion.timestamp_ns;
+		stream_give(stream, completion.index);
+	}
+	EXPECT_LE(before, now_ns());
+	EXPECT_EQ(stream_wait(stream->fd, 1, PATIENCE_NS), 0);
+}
+
+TEST_F(frame, a_counted_run_makes_exactly_so_many)
+{
+	struct stream *stream = &self->stream;
+	struct ndma_completion completion;
+	uint64_t sequence = 0;
+	int round, i;
+
+	for (round = 1; round <= 5; round++) {
+		ASSERT_EQ(stream_start(stream->fd, round), 0);
+		for (i = 0; i < round; i++) {
+			ASSERT_EQ(stream_next(stream, &completion), 0);
+			EXPECT_EQ(completion.sequence, sequence++);
+			stream_give(stream, completion.index);
+		}
+		/* It is idle, so that starting again needs no stop. */
+		ASSERT_TRUE(stream_await_end(stream->fd));
+		EXPECT_EQ(stream->completions->state, NDMA_STREAM_IDLE);
+		EXPECT_FALSE(stream_take(stream, &completion));
+	}
+	EXPECT_EQ(stream_stats(stream->fd).produced, sequence);
+}
+
+TEST_F(frame, lost_frames_count_for_a_counted_run)
+{
+	struct stream *stream = &self->stream;
+	struct ndma_completion completion;
+	uint64_t got = 0, lost = 0;
+
+	ASSERT_EQ(control_set(stream->fd, NDMA_CONTROL_FAULT_DROP, 3), 0);
+	ASSERT_EQ(stream_start(stream->fd, 30), 0);
+	while (stream_wait(stream->fd, 1, PATIENCE_NS) > 0) {
+		while (stream_take(stream, &completion)) {
+			EXPECT_EQ(completion.sequence, got + lost + completion.dropped);
+			EXPECT_NE(completion.sequence % 3, 2);
+			lost += completion.dropped;
+			got++;
+			stream_give(stream, completion.index);
+		}
+	}
+	EXPECT_EQ(got, 20);
+	/* The 30th was lost: there was no frame behind it to say so. */
+	EXPECT_EQ(lost, 9);
+	EXPECT_EQ(stream_stats(stream->fd).produced, 30);
+	EXPECT_EQ(stream_stats(stream->fd).completed, 20);
+	EXPECT_EQ(stream_stats(stream->fd).dropped, 10);
+}
+
+TEST_F(frame, short_and_wrong_frames_say_so)
+{
+	struct stream *stream = &self->stream;
+	struct ndma_completion completion;
+	uint32_t faults;
+	int i;
+
+	ASSERT_EQ(control_set(stream->fd, NDMA_CONTROL_FAULT_SHORT, 2), 0);
+	ASSERT_EQ(control_set(stream->fd, NDMA_CONTROL_FAULT_ERROR, 3), 0);
+	ASSERT_EQ(stream_start(stream->fd, 12), 0);
+	for (i = 1; i <= 12; i++) {
+		ASSERT_EQ(stream_next(stream, &completion), 0);
+		faults = (i % 2 ? 0 : NDMA_FRAME_PARTIAL) | (i % 3 ? 0 : NDMA_FRAME_ERROR);
+		EXPECT_EQ(completion.flags & (NDMA_FRAME_PARTIAL | NDMA_FRAME_ERROR), faults);
+		EXPECT_EQ(completion.bytes_used,
+			  stream->setup.frame_bytes / (faults & NDMA_FRAME_PARTIAL ? 2 : 1));
+		stream_give(stream, completion.index);
+	}
+	EXPECT_EQ(stream_stats(stream->fd).errors, 4);
+}
+
+TEST_F(frame, an_exported_frame_has_its_own_layout_and_contents)
+{
+	struct stream *stream = &self->stream;
+	struct ndma_completion completion;
+	struct ndma_layout layout;
+	struct ndma_buffer_info info;
+	unsigned char *view;
+	int fd;
+
+	ASSERT_EQ(stream_start(stream->fd, FRAMES), 0);
+	ASSERT_EQ(stream_next(stream, &completion), 0);
+	ASSERT_EQ(stream_next(stream, &completion), 0);
+	fd = stream_export(stream->fd, completion.index);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	info = buffer_info(self->heap, fd);
+	EXPECT_EQ(info.bytes, stream->setup.frame_bytes);
+	EXPECT_EQ(info.flags & (NDMA_BUFFER_READONLY | NDMA_BUFFER_STREAM),
+		  NDMA_BUFFER_READONLY | NDMA_BUFFER_STREAM);
+	ASSERT_EQ(layout_get(self->heap, fd, &layout), 0);
+	EXPECT_EQ(memcmp(&layout, &stream->setup.layout, sizeof(layout)), 0);
+
+	view = mmap(NULL, info.capacity, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(view, MAP_FAILED);
+	EXPECT_EQ(memcmp(view, stream_frame(stream, completion.index), completion.bytes_used), 0);
+	EXPECT_EQ(mmap(NULL, info.capacity, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
+		  MAP_FAILED);
+	munmap(view, info.capacity);
+	close(fd);
+}
+
+TEST_F(frame, an_exported_frame_is_not_used_again_before_its_dma_buf_is_gone)
+{
+	struct stream *stream = &self->stream;
+	struct ndma_completion first, completion;
+	int fd, second, i;
+
+	ASSERT_EQ(stream_start(stream->fd, 0), 0);
+	ASSERT_EQ(stream_next(stream, &first), 0);
+	fd = stream_export(stream->fd, first.index);
+	second = stream_export(stream->fd, first.index);
+	ASSERT_GE(fd, 0);
+	ASSERT_GE(second, 0);
+	stream_give(stream, first.index);
+	EXPECT_EQ(stream_stats(stream->fd).exported_frames, 1);
+	for (i = 0; i < 5 * FRAMES; i++) {
+		ASSERT_EQ(stream_next(stream, &completion), 0);
+		EXPECT_NE(completion.index, first.index);
+		stream_give(stream, completion.index);
+	}
+	/* It is given back already: nobody holds it but the dma-bufs. */
+	stream_give(stream, first.index);
+	EXPECT_EQ(stream_stats(stream->fd).bad_releases, 1);
+	EXPECT_EQ(stream_export(stream->fd, first.index), -EBUSY);
+
+	close(fd);
+	EXPECT_EQ(stream_stats(stream->fd).exported_frames, 1);
+	close(second);
+	EXPECT_EQ(stream_stats(stream->fd).exported_frames, 0);
+	for (i = 0; i < 2 * FRAMES; i++) {
+		ASSERT_EQ(stream_next(stream, &completion), 0);
+		stream_give(stream, completion.index);
+		if (completion.index == first.index)
+			break;
+	}
+	EXPECT_LT(i, 2 * FRAMES);
+}
+
+TEST_F(frame, the_end_of_an_export_wakes_a_device_that_waits_for_frames)
+{
+	struct stream *stream = &self->stream;
+	struct ndma_completion completion;
+	int fds[FRAMES], i;
+
+	ASSERT_EQ(stream_start(stream->fd, 0), 0);
+	for (i = 0; i < FRAMES; i++) {
+		ASSERT_EQ(stream_next(stream, &completion), 0);
+		fds[i] = stream_export(stream->fd, completion.index);
+		ASSERT_GE(fds[i], 0);
+		stream_give(stream, completion.index);
+	}
+	EXPECT_EQ(stream_wait(stream->fd, 1, -1), -EBUSY);
+	close(fds[0]);
+	EXPECT_EQ(stream_wait(stream->fd, 1, PATIENCE_NS), 1);
+	for (i = 1; i < FRAMES; i++)
+		close(fds[i]);
+}
+
+TEST_F(frame, only_a_frame_in_hand_can_be_exported)
+{
+	struct stream *stream = &self->stream;
+	struct ndma_stream_export export = { .size = sizeof(export), .fd_flags = O_APPEND };
+	struct ndma_completion completion;
+
+	EXPECT_EQ(stream_export(stream->fd, 0), -EBUSY);
+	ASSERT_EQ(stream_start(stream->fd, 2), 0);
+	ASSERT_EQ(stream_wait(stream->fd, 2, PATIENCE_NS), 2);
+	/* Published, not taken. */
+	EXPECT_EQ(stream_export(stream->fd, 0), -EBUSY);
+	EXPECT_EQ(stream_export(stream->fd, FRAMES), -EINVAL);
+	EXPECT_EQ(stream_export(stream->fd, UINT32_MAX), -EINVAL);
+	ASSERT_TRUE(stream_take(stream, &completion));
+	export.index = completion.index;
+	EXPECT_EQ(call(stream->fd, NDMA_STREAM_EXPORT, &export), -EINVAL);
+	EXPECT_EQ(stream_stats(stream->fd).exported_frames, 0);
+}
+
+TEST_F(frame, an_exported_frame_outlives_its_stream)
+{
+	struct stream *stream = &self->stream;
+	struct ndma_completion completion;
+	unsigned char copy[SAMPLES], *view;
+	int fd;
+
+	ASSERT_EQ(stream_start(stream->fd, 1), 0);
+	ASSERT_EQ(stream_next(stream, &completion), 0);
+	memcpy(copy, stream_frame(stream, completion.index), sizeof(copy));
+	fd = stream_export(stream->fd, completion.index);
+	ASSERT_GE(fd, 0);
+	stream_end(stream);
+	stream->data = NULL;
+	stream->fd = -1;
+	view = mmap(NULL, buffer_info(self->heap, fd).capacity, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(view, MAP_FAILED);
+	EXPECT_EQ(memcmp(view, copy, sizeof(copy)), 0);
+	close(fd);
+	EXPECT_EQ(memcmp(view, copy, sizeof(copy)), 0);
+}
+
+TEST_HARNESS_MAIN
