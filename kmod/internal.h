@@ -4,7 +4,8 @@
  *
  * Lock order, outermost first:
  *   source->lock (rwsem) > stream->mutex > mmap_lock > dma_resv > buffer->lock > i_mmap_rwsem > page tables
- *   stream->ring_lock (spinlock, irqsave) is innermost and nests in all of them.
+ *   stream->queue_lock > a driver's own locks > stream->ring_lock (spinlocks, irqsave) are innermost
+ *   and nest in all of them.
  * Under dma_resv or buffer->lock: no copy_*_user, no get_user_pages, no allocation that may fault.
  */
 #ifndef NDMA_INTERNAL_H

@@ -10,9 +10,12 @@
  * Life of a stream:  setup → (start → stop)… → teardown
  *
  * start, stop, abort, setup, teardown and control of one stream never run at the same time
- * (the core holds the stream's mutex); queue may run at any time between start's beginning and
- * stop's return, in any context, interrupts included. stop and abort return when the device no
- * longer touches any frame: pages are unmapped and freed after that.
+ * (the core holds the stream's mutex); queue may run at any time between start's and stop's
+ * beginning, never twice at a time, with interrupts off. stop and abort return when the device
+ * no longer touches any frame: pages are unmapped and freed after that.
+ *
+ * Locks: the functions below that any context may call can be called under a driver's own lock,
+ * also one that queue takes; none of them calls an op.
  */
 #ifndef NDMA_SOURCE_H
 #define NDMA_SOURCE_H
@@ -107,11 +110,13 @@ struct ndma_stream_config {
  * @teardown: optional: free what setup made. The device is quiet. May sleep
  * @start: make the device run. It asks for frames by ndma_stream_next_frame(). May sleep
  * @stop: stop the device; return when it touches no frame any more, having given back by
- *   ndma_frame_return() every frame that it still had. May sleep; bounded
- * @abort: as @stop when the device does not answer: whatever it takes (reset, bus mastering
- *   off). Must not fail. Optional where @stop cannot hang
- * @queue: frames became free after ndma_stream_next_frame() had answered NULL. Any context,
- *   interrupts may be off
+ *   ndma_frame_complete() or ndma_frame_return() every frame that it still had. May sleep;
+ *   bounded: when the device does not answer in time, return with its frames not given back
+ * @abort: called after a @stop that left frames with the device: whatever it takes to quiet it
+ *   (reset, bus mastering off). Must not fail. Frames that are not given back then either
+ *   are taken back. Optional where @stop cannot hang
+ * @queue: frames became free after ndma_stream_next_frame() had answered NULL; not for frames that
+ *   the driver itself has returned. Must not sleep
  * @control: optional: a control was set (the value is in range and is read by
  *   ndma_stream_control()); an error refuses it. May sleep
  * @rate: optional: samples of one channel per second with the stream's controls; default: the
@@ -220,9 +225,11 @@ s64 ndma_stream_control(const struct ndma_stream *stream, u32 id);
  * The frame is the device's until ndma_frame_complete() or ndma_frame_return(). Any context,
  * interrupts included.
  *
- * Return: the frame, or NULL: none is free (counted as starved). Data that the card makes
- * meanwhile is lost: say so by ndma_stream_lost(). ops->queue() will be called when frames
- * become free.
+ * Ask again after every completion: this is where frames that user space has released without
+ * a system call are taken in. A driver that keeps the card supplied asks until the answer is NULL.
+ *
+ * Return: the frame, or NULL: none is free. Data that the card makes when it has no frame left
+ * is lost: say so by ndma_stream_lost(). ops->queue() will be called when frames become free.
  */
 struct ndma_frame *ndma_stream_next_frame(struct ndma_stream *stream);
 

@@ -662,8 +662,8 @@ struct ndma_stream_stop {
  * @ready: out: completions not taken yet
  * @state: out: NDMA_STREAM_…
  *
- * Takes in releases first. Returns 0 with @ready < @min when the stream is idle: no more will
- * come. ETIMEDOUT (@ready and @state are written); ENODEV: gone and nothing ready; EBUSY: the
+ * Takes in releases first. Returns 0 with @ready < @min when no more will come: the stream is
+ * idle, or the caller holds all other frames. ETIMEDOUT (@ready and @state are written); ENODEV: gone and nothing ready; EBUSY: the
  * caller holds every frame, so none can come; EINTR; EINVAL without setup.
  */
 struct ndma_stream_wait {
@@ -693,7 +693,7 @@ struct ndma_stream_kick {
  * @dropped: out: frames lost: no frame was free, the source lost them, or they were
  *   stolen under %NDMA_POLICY_LATEST
  * @stolen: out: of these, published ones that were used again before they were taken
- * @starved: out: times the source wanted a frame and none was free
+ * @starved: out: times the source wanted a frame, none was free, and the device had none left
  * @bad_releases: out: entries of the release ring that named no frame held by the caller
  * @bad_taken: out: times `taken` was out of range and was clamped
  * @errors: out: frames with their error flag
@@ -772,6 +772,16 @@ struct ndma_stream_export {
 #define NDMA_MMAP_COMPLETIONS	0x10000000000ULL
 #define NDMA_MMAP_RELEASES	0x20000000000ULL
 
+/*
+ * poll() of a source's file
+ * -------------------------
+ *   POLLIN     frames are ready, or the stream has ended: NDMA_STREAM_WAIT does not sleep
+ *   POLLRDHUP  the stream was started and is idle: stopped, or `count` reached
+ *   POLLHUP    the source is gone; ready frames can still be taken
+ *   POLLERR    not set up
+ * It takes in releases first. A stream whose frames are all held by the caller is not readable.
+ */
+
 /* Flags of a completion. */
 #define NDMA_FRAME_PARTIAL	(1u << 0) /* bytes_used is less than the whole frame */
 #define NDMA_FRAME_ERROR	(1u << 1) /* the source says that the contents are wrong */
@@ -790,7 +800,9 @@ struct ndma_stream_export {
  * @timestamp_ns: CLOCK_MONOTONIC
  * @hw_timestamp: the card's own, where flagged
  * @hw_sequence: the card's own, where flagged
- * @bytes_used: bytes of valid samples, from the frame's start
+ * @bytes_used: bytes of valid samples, of all channels together. They are the first
+ *   bytes_used / (channels * bytes of a sample) samples of every channel: in planar order each
+ *   channel's lie at the start of its own part of the frame
  * @dropped: frames lost between the completion before this one and this one. Under
  *   %NDMA_POLICY_LATEST the kernel may use a published frame again afterwards; a consumer
  *   then sees it as a gap in @sequence
