@@ -663,8 +663,9 @@ struct ndma_stream_stop {
  * @state: out: NDMA_STREAM_…
  *
  * Takes in releases first. Returns 0 with @ready < @min when no more will come: the stream is
- * idle, or the caller holds all other frames. ETIMEDOUT (@ready and @state are written); ENODEV: gone and nothing ready; EBUSY: the
- * caller holds every frame, so none can come; EINTR; EINVAL without setup.
+ * idle, or the caller holds all other frames. ETIMEDOUT (@ready and @state are written);
+ * ENODEV: gone and nothing ready; EBUSY: the caller holds every frame, so none can come; EINTR;
+ * EINVAL without setup.
  */
 struct ndma_stream_wait {
 	__u32 size;
