@@ -8,6 +8,7 @@ const struct ndma_backend ndma_backend_memfd = {
 	.buffer_import = ndma_memfd_buffer_import,
 	.buffer_free = ndma_memfd_buffer_free,
 	.buffer_map = ndma_memfd_buffer_map,
+	.buffer_forget = ndma_memfd_buffer_forget,
 	.buffer_info = ndma_memfd_buffer_info,
 	.buffer_get_layout = ndma_memfd_buffer_get_layout,
 	.buffer_set_layout = ndma_memfd_buffer_set_layout,

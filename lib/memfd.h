@@ -14,7 +14,7 @@
  *   a transfer from the device, or both ways    a write lock on both
  *   a transfer to the device                    a write lock on MEMFD_LOCK_WRITE
  *   reading the header, writing its layout      a read, a write lock on MEMFD_LOCK_HEADER
- * Every object has an open file of its own for them, which it shows to nobody: locks belong to open
+ * A process has one open file of a memfd for them, which it shows to nobody: locks belong to open
  * files, and a descriptor that was sent or duplicated shares its own.
  */
 #ifndef NDMA_LIB_MEMFD_H
@@ -57,7 +57,7 @@ struct memfd_header {
 };
 
 /**
- * struct memfd_transfer - the transfer of a buffer that this object has begun
+ * struct memfd_transfer - the transfer that this process has begun
  * @direction: 0: none in progress
  * @guard: NDMA_GUARD_…
  * @id: of the last one begun
@@ -78,7 +78,7 @@ struct memfd_transfer {
  * struct memfd_deadline - an entry of the deadlines' list; memfd_deadline.c's
  * @next: by growing time
  * @at_ns: CLOCK_MONOTONIC
- * @firing: its buffer is being told
+ * @firing: its share is being told
  * @listed: it is in the list
  */
 struct memfd_deadline {
@@ -89,30 +89,82 @@ struct memfd_deadline {
 };
 
 /**
- * struct memfd_buffer - a buffer of this backend
- * @base: what every backend's buffers start with; base.lock is taken before @state
- * @lock_fd: the open file that the locks belong to
+ * struct memfd_map - a mapping of a buffer in this process
+ * @next: of the share's
+ * @address: of byte 0
+ * @bytes: its length
+ * @access: NDMA_READ or NDMA_WRITE
+ * @fd: of the object that it was made by
+ */
+struct memfd_map {
+	struct memfd_map *next;
+	void *address;
+	uint64_t bytes;
+	uint32_t access;
+	int fd;
+};
+
+/**
+ * struct memfd_share - one memfd in this process, which all objects of it share
+ *
+ * To other processes this one is a single holder, as a client of the module's heap is.
+ *
+ * @next: of all shares
+ * @device, @inode: which memfd
+ * @process: ndma_process_id() of the maker
+ * @refs: objects
+ * @made_here: this process made the memfd, and begins transfers
+ * @bytes, @capacity: as in the header
  * @state: protects what follows
- * @layout: this object's copy
- * @held: NDMA_READ | NDMA_WRITE: leases that the locks stand for
- * @orphan_seen: a reader that cannot clear the header was told that the owner died
+ * @lock_fd: the open file that the locks belong to
+ * @locks_to_write: it was opened for writing too, as write locks want it
+ * @layout: the copy
+ * @counts: objects with a lease: [0] to read, [1] to write
+ * @orphan_seen: somebody was told that the owner died, and the header could not be cleared
+ * @maps: of all objects
  * @transfer: begun here
  * @deadline: of @transfer
  */
-struct memfd_buffer {
-	struct ndma_buffer base;
-	int lock_fd;
+struct memfd_share {
+	struct memfd_share *next;
+	dev_t device;
+	ino_t inode;
+	uint32_t process;
+	unsigned int refs;
+	bool made_here;
+	uint64_t bytes;
+	uint64_t capacity;
 	pthread_mutex_t state;
+	int lock_fd;
+	bool locks_to_write;
 	struct ndma_layout layout;
-	uint32_t held;
+	uint32_t counts[2];
 	bool orphan_seen;
+	struct memfd_map *maps;
 	struct memfd_transfer transfer;
 	struct memfd_deadline deadline;
+};
+
+/**
+ * struct memfd_buffer - an object of this backend
+ * @base: what every backend's buffers start with; base.lock is taken before share->state
+ * @share: the memfd
+ * @maps: [0] to read, [1] to write; in the share's list while mapped
+ */
+struct memfd_buffer {
+	struct ndma_buffer base;
+	struct memfd_share *share;
+	struct memfd_map maps[2];
 };
 
 static inline struct memfd_buffer *ndma_memfd_buffer(const struct ndma_buffer *buffer)
 {
 	return (struct memfd_buffer *)buffer;
+}
+
+static inline struct memfd_share *ndma_memfd_share(const struct ndma_buffer *buffer)
+{
+	return ndma_memfd_buffer(buffer)->share;
 }
 
 /* memfd_file.c: memfds, their memory and their seals */
@@ -125,12 +177,35 @@ uint64_t ndma_memfd_page_up(uint64_t bytes);
 /* CLOCK_MONOTONIC. */
 uint64_t ndma_memfd_now_ns(void);
 
+/* memfd_header.c: the page behind the data */
+
+int ndma_memfd_header_write(int fd, const struct memfd_header *header);
+/* Copies and validates. */
+int ndma_memfd_header_read(int fd, struct memfd_header *header);
+/* A count at @offset of the header; 0 where it cannot be read. */
+uint64_t ndma_memfd_header_count(const struct memfd_share *share, size_t offset);
+void ndma_memfd_header_add(const struct memfd_share *share, size_t offset, uint64_t count);
+uint32_t ndma_memfd_header_direction(const struct memfd_share *share);
+int ndma_memfd_header_set_direction(const struct memfd_share *share, uint32_t direction);
+int ndma_memfd_header_set_layout(const struct memfd_share *share,
+				 const struct ndma_layout *layout);
+
+/* memfd_share.c */
+
+/* The share of the memfd behind @fd, one reference more. @header: of a memfd that was made just
+ * now; NULL: it came by a descriptor, and its header is read.
+ */
+int ndma_memfd_share_open(int fd, bool readonly, const struct memfd_header *header,
+			  struct memfd_share **out);
+void ndma_memfd_share_put(struct memfd_share *share);
+
 /* memfd_buffer.c */
 int ndma_memfd_buffer_create(const struct ndma_layout *layout,
 			     const struct ndma_buffer_options *options, struct ndma_buffer **out);
 int ndma_memfd_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
 void ndma_memfd_buffer_free(struct ndma_buffer *buffer);
 int ndma_memfd_buffer_map(struct ndma_buffer *buffer, uint32_t access, struct ndma_mapping *map);
+void ndma_memfd_buffer_forget(struct ndma_buffer *buffer, uint32_t access);
 int ndma_memfd_buffer_get_layout(const struct ndma_buffer *buffer, struct ndma_layout *layout);
 int ndma_memfd_buffer_set_layout(struct ndma_buffer *buffer, const struct ndma_layout *layout);
 int ndma_memfd_buffer_readonly_fd(const struct ndma_buffer *buffer);
@@ -138,30 +213,26 @@ int ndma_memfd_buffer_sync(struct ndma_buffer *buffer, uint32_t access, bool end
 /* A read-only fd of a new buffer that holds a copy of @bytes at @data. */
 int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data, uint64_t bytes);
 
-/* memfd_header.c: the page behind the data */
-int ndma_memfd_header_write(int fd, const struct memfd_header *header);
-/* Copies and validates. -ENOTTY: not a memfd; else words. */
-int ndma_memfd_header_read(int fd, struct memfd_header *header);
-/* One field, without a lock; 0 where it cannot be read. */
-uint64_t ndma_memfd_header_count(const struct memfd_buffer *buffer, size_t offset);
-void ndma_memfd_header_add(const struct memfd_buffer *buffer, size_t offset, uint64_t count);
-uint32_t ndma_memfd_header_direction(const struct memfd_buffer *buffer);
-int ndma_memfd_header_set_direction(const struct memfd_buffer *buffer, uint32_t direction);
-int ndma_memfd_header_set_layout(const struct memfd_buffer *buffer,
-				 const struct ndma_layout *layout);
+/* memfd_lock.c: OFD locks */
 
-/* memfd_lease.c: locks, leases and who has them */
-
-/* F_RDLCK, F_WRLCK or F_UNLCK on @count lock bytes from @first: 0, -EAGAIN: somebody else has one
- * against it; else a negative errno with words.
+/* F_RDLCK, F_WRLCK or F_UNLCK on @count lock bytes from @first: 0; -EAGAIN: another process has
+ * one against it; else a negative errno with words.
  */
 int ndma_memfd_lock(int fd, short type, off_t first, off_t count);
-/* The locks as @held and no transfer want them; buffer->state is held. */
-void ndma_memfd_lock_settle(struct memfd_buffer *buffer);
-/* True: another open file has a lock against @type on @byte. */
-bool ndma_memfd_lock_is_foreign(const struct memfd_buffer *buffer, short type, off_t byte);
+/* The byte that a kind of lease locks. */
+off_t ndma_memfd_lock_byte(uint32_t access);
+/* The locks as the counts want them, of a share without a transfer. */
+void ndma_memfd_lock_settle(const struct memfd_share *share);
+/* True: another process has a lock against @type on @byte. */
+bool ndma_memfd_lock_is_foreign(const struct memfd_share *share, short type, off_t byte);
+/* The direction of another process's transfer, as far as locks tell; 0: none. */
+uint32_t ndma_memfd_lock_direction(const struct memfd_share *share);
+
+/* memfd_lease.c */
 int ndma_memfd_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease);
 int ndma_memfd_lease_release(struct ndma_buffer *buffer, uint32_t lease);
+
+/* memfd_holder.c: who has what */
 int ndma_memfd_buffer_info(const struct ndma_buffer *buffer, struct ndma_buffer_info *info);
 int ndma_memfd_buffer_holders(const struct ndma_buffer *buffer, struct ndma_holder *holders,
 			      size_t room);
@@ -171,22 +242,23 @@ int ndma_memfd_buffer_revoke(struct ndma_buffer *buffer);
 int ndma_memfd_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 			      uint32_t flags, uint64_t timeout_ns, uint32_t *transfer);
 int ndma_memfd_transfer_end(struct ndma_buffer *buffer, uint32_t transfer);
-/* The deadline came; takes buffer->base.lock. */
-void ndma_memfd_transfer_expire(struct memfd_buffer *buffer);
+/* The deadline came. */
+void ndma_memfd_transfer_expire(struct memfd_share *share);
 
 /* memfd_deadline.c: one thread a process that ends transfers in time */
-/* Fires at transfer.until_ns. */
-int ndma_memfd_deadline_add(struct memfd_buffer *buffer);
-/* When it returns the deadline does not fire, now or later. Neither lock of the buffer is held. */
-void ndma_memfd_deadline_remove(struct memfd_buffer *buffer);
 
-/* memfd_guard.c: what a touch meets in this process. base.lock and state are held. */
-int ndma_memfd_guard_begin(struct memfd_buffer *buffer);
+/* Fires at transfer.until_ns. */
+int ndma_memfd_deadline_add(struct memfd_share *share);
+/* When it returns the deadline does not fire, now or later. share->state is not held. */
+void ndma_memfd_deadline_remove(struct memfd_share *share);
+
+/* memfd_guard.c: what a touch meets in this process. share->state is held. */
+
+int ndma_memfd_guard_begin(struct memfd_share *share);
 /* An error, with words: a mapping could not be opened again, and a touch of it is SIGBUS. */
-int ndma_memfd_guard_end(struct memfd_buffer *buffer);
-/* A mapping that was made during a guarded transfer. */
-int ndma_memfd_guard_map(struct memfd_buffer *buffer, uint32_t access,
-			 const struct ndma_mapping *map);
+int ndma_memfd_guard_end(struct memfd_share *share);
+/* A mapping that is made during a guarded transfer. */
+int ndma_memfd_guard_map(struct memfd_share *share, const struct memfd_map *map);
 /* A touch of these addresses is SIGBUS (EFAULT to system calls); and then it is the file again. */
 int ndma_memfd_guard_hide(void *address, uint64_t bytes, int prot);
 int ndma_memfd_guard_show(void *address, uint64_t bytes, int prot, int fd, uint64_t offset);

@@ -10,23 +10,19 @@
 
 #include "memfd.h"
 
-/* Takes both fds over, also on failure. */
-static int wrap(int fd, int lock_fd, const struct memfd_header *header, bool readonly,
-		struct ndma_buffer **out)
+/* Takes @fd and the share over, also on failure. */
+static int wrap(int fd, struct memfd_share *share, bool readonly, struct ndma_buffer **out)
 {
 	struct memfd_buffer *buffer = calloc(1, sizeof(*buffer));
 
 	if (!buffer) {
 		close(fd);
-		close(lock_fd);
+		ndma_memfd_share_put(share);
 		return ndma_set_error(ENOMEM, "no memory for a buffer object");
 	}
-	ndma_buffer_init(&buffer->base, &ndma_backend_memfd, fd, header->bytes, header->capacity);
+	ndma_buffer_init(&buffer->base, &ndma_backend_memfd, fd, share->bytes, share->capacity);
 	buffer->base.readonly = readonly;
-	buffer->lock_fd = lock_fd;
-	buffer->layout = header->layout;
-	buffer->transfer.faults = -1;
-	pthread_mutex_init(&buffer->state, NULL);
+	buffer->share = share;
 	*out = &buffer->base;
 	return 0;
 }
@@ -79,7 +75,8 @@ int ndma_memfd_buffer_create(const struct ndma_layout *layout,
 			     const struct ndma_buffer_options *options, struct ndma_buffer **out)
 {
 	struct memfd_header header;
-	int fd, lock_fd, rc;
+	struct memfd_share *share;
+	int fd, rc;
 
 	rc = check_options(options);
 	if (rc)
@@ -87,20 +84,19 @@ int ndma_memfd_buffer_create(const struct ndma_layout *layout,
 	fd = create_file(layout, &header);
 	if (fd < 0)
 		return fd;
-	lock_fd = ndma_memfd_file_reopen(fd, O_RDWR);
-	if (lock_fd < 0) {
+	rc = ndma_memfd_share_open(fd, false, &header, &share);
+	if (rc) {
 		close(fd);
-		return lock_fd;
+		return rc;
 	}
-	return wrap(fd, lock_fd, &header, false, out);
+	return wrap(fd, share, false, out);
 }
 
 int ndma_memfd_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out)
 {
 	int mode = fcntl(fd, F_GETFL) & O_ACCMODE;
-	bool readonly = mode == O_RDONLY;
-	struct memfd_header header;
-	int lock_fd, copy, rc;
+	struct memfd_share *share;
+	int copy, rc;
 
 	(void)layout; /* the header has it; buffer.c compares */
 	if (fcntl(fd, F_GET_SEALS) < 0)
@@ -108,88 +104,101 @@ int ndma_memfd_buffer_import(int fd, const struct ndma_layout *layout, struct nd
 	if (mode == O_WRONLY)
 		return ndma_set_error(EACCES, "this memfd was opened for writing alone: a buffer "
 					      "must be readable");
-	lock_fd = ndma_memfd_file_reopen(fd, readonly ? O_RDONLY : O_RDWR);
-	if (lock_fd < 0)
-		return lock_fd;
-	rc = ndma_memfd_header_read(lock_fd, &header);
+	rc = ndma_memfd_share_open(fd, mode == O_RDONLY, NULL, &share);
 	if (rc)
-		goto close_lock_fd;
+		return rc;
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (copy < 0) {
 		rc = ndma_set_error(errno, "duplicating file descriptor %d: %s", fd,
 				    strerror(errno));
-		goto close_lock_fd;
+		ndma_memfd_share_put(share);
+		return rc;
 	}
-	return wrap(copy, lock_fd, &header, readonly, out);
-
-close_lock_fd:
-	close(lock_fd);
-	return rc;
+	return wrap(copy, share, mode == O_RDONLY, out);
 }
 
 void ndma_memfd_buffer_free(struct ndma_buffer *base)
 {
-	struct memfd_buffer *buffer = ndma_memfd_buffer(base);
-
-	/* A child's copy of the fds: closing them leaves the parent's locks alone. */
-	close(buffer->base.fd);
-	close(buffer->lock_fd);
-	if (base->process != ndma_process_id() && buffer->transfer.faults >= 0)
-		close(buffer->transfer.faults);
-	pthread_mutex_destroy(&buffer->state);
-	free(buffer);
+	close(base->fd);
+	ndma_memfd_share_put(ndma_memfd_share(base));
+	free(base);
 }
 
-int ndma_memfd_buffer_map(struct ndma_buffer *base, uint32_t access, struct ndma_mapping *map)
+int ndma_memfd_buffer_map(struct ndma_buffer *base, uint32_t access, struct ndma_mapping *mapping)
 {
-	struct memfd_buffer *buffer = ndma_memfd_buffer(base);
+	struct memfd_map *map = &ndma_memfd_buffer(base)->maps[access == NDMA_WRITE];
+	struct memfd_share *share = ndma_memfd_share(base);
 	int rc;
 
-	rc = ndma_map_aligned(base->fd, base->capacity, access, map);
+	rc = ndma_map_aligned(base->fd, base->capacity, access, mapping);
 	if (rc)
 		return rc;
-	pthread_mutex_lock(&buffer->state);
-	rc = ndma_memfd_guard_map(buffer, access, map);
-	pthread_mutex_unlock(&buffer->state);
+	map->address = mapping->address;
+	map->bytes = mapping->bytes;
+	map->access = access;
+	map->fd = base->fd;
+	pthread_mutex_lock(&share->state);
+	rc = ndma_memfd_guard_map(share, map);
+	if (!rc) {
+		map->next = share->maps;
+		share->maps = map;
+	}
+	pthread_mutex_unlock(&share->state);
 	if (rc) {
-		munmap(map->address, map->bytes);
-		map->address = NULL;
+		munmap(mapping->address, mapping->bytes);
+		mapping->address = NULL;
 	}
 	return rc;
 }
 
+void ndma_memfd_buffer_forget(struct ndma_buffer *base, uint32_t access)
+{
+	struct memfd_map *map = &ndma_memfd_buffer(base)->maps[access == NDMA_WRITE];
+	struct memfd_share *share = ndma_memfd_share(base);
+	struct memfd_map **link = &share->maps;
+
+	pthread_mutex_lock(&share->state);
+	while (*link != map)
+		link = &(*link)->next;
+	*link = map->next;
+	pthread_mutex_unlock(&share->state);
+}
+
 int ndma_memfd_buffer_get_layout(const struct ndma_buffer *base, struct ndma_layout *layout)
 {
-	struct memfd_buffer *buffer = ndma_memfd_buffer(base);
+	struct memfd_share *share = ndma_memfd_share(base);
 
-	pthread_mutex_lock(&buffer->state);
-	*layout = buffer->layout;
-	pthread_mutex_unlock(&buffer->state);
+	pthread_mutex_lock(&share->state);
+	*layout = share->layout;
+	pthread_mutex_unlock(&share->state);
 	return 0;
+}
+
+static int set_layout(struct memfd_share *share, const struct ndma_layout *layout)
+{
+	int rc;
+
+	if (share->counts[0] || share->counts[1] || share->transfer.direction)
+		return -EBUSY;
+	rc = ndma_memfd_lock(share->lock_fd, F_WRLCK, MEMFD_LOCK_READ, 2);
+	if (rc)
+		return rc;
+	rc = ndma_memfd_header_set_layout(share, layout);
+	if (!rc)
+		share->layout = *layout;
+	ndma_memfd_lock_settle(share);
+	return rc;
 }
 
 int ndma_memfd_buffer_set_layout(struct ndma_buffer *base, const struct ndma_layout *layout)
 {
-	struct memfd_buffer *buffer = ndma_memfd_buffer(base);
-	int rc = -EBUSY;
+	struct memfd_share *share = ndma_memfd_share(base);
+	int rc;
 
-	pthread_mutex_lock(&buffer->state);
-	if (buffer->held || buffer->transfer.direction)
-		goto unlock;
-	rc = ndma_memfd_lock(buffer->lock_fd, F_WRLCK, MEMFD_LOCK_READ, 2);
-	if (rc == -EAGAIN)
-		rc = -EBUSY;
-	if (rc)
-		goto unlock;
-	rc = ndma_memfd_header_set_layout(buffer, layout);
-	if (rc == -EAGAIN)
-		rc = -EBUSY;
-	if (!rc)
-		buffer->layout = *layout;
-	ndma_memfd_lock_settle(buffer);
-unlock:
-	pthread_mutex_unlock(&buffer->state);
-	return rc;
+	pthread_mutex_lock(&share->state);
+	rc = set_layout(share, layout);
+	pthread_mutex_unlock(&share->state);
+	return rc == -EAGAIN ? -EBUSY : rc;
 }
 
 int ndma_memfd_buffer_readonly_fd(const struct ndma_buffer *buffer)

@@ -12,9 +12,9 @@ static pthread_cond_t fired = PTHREAD_COND_INITIALIZER;
 static struct memfd_deadline *first;
 static bool running;
 
-static struct memfd_buffer *owner(struct memfd_deadline *deadline)
+static struct memfd_share *owner(struct memfd_deadline *deadline)
 {
-	return (struct memfd_buffer *)((char *)deadline - offsetof(struct memfd_buffer, deadline));
+	return (struct memfd_share *)((char *)deadline - offsetof(struct memfd_share, deadline));
 }
 
 static void wait_until(uint64_t at_ns)
@@ -99,9 +99,9 @@ static void unlist(struct memfd_deadline *deadline)
 	deadline->listed = false;
 }
 
-int ndma_memfd_deadline_add(struct memfd_buffer *buffer)
+int ndma_memfd_deadline_add(struct memfd_share *share)
 {
-	struct memfd_deadline *deadline = &buffer->deadline;
+	struct memfd_deadline *deadline = &share->deadline;
 	struct memfd_deadline **link = &first;
 	int rc = 0;
 
@@ -112,7 +112,7 @@ int ndma_memfd_deadline_add(struct memfd_buffer *buffer)
 		goto unlock;
 	if (deadline->listed)
 		unlist(deadline);
-	deadline->at_ns = buffer->transfer.until_ns;
+	deadline->at_ns = share->transfer.until_ns;
 	while (*link && (*link)->at_ns <= deadline->at_ns)
 		link = &(*link)->next;
 	deadline->next = *link;
@@ -125,9 +125,9 @@ unlock:
 	return rc;
 }
 
-void ndma_memfd_deadline_remove(struct memfd_buffer *buffer)
+void ndma_memfd_deadline_remove(struct memfd_share *share)
 {
-	struct memfd_deadline *deadline = &buffer->deadline;
+	struct memfd_deadline *deadline = &share->deadline;
 
 	pthread_mutex_lock(&lock);
 	if (deadline->listed)

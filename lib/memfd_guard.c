@@ -48,14 +48,14 @@ int ndma_memfd_guard_show(void *address, uint64_t bytes, int prot, int fd, uint6
 }
 
 /* A transfer to the device leaves reading open, through mappings that only read. */
-static bool is_guarded(const struct memfd_buffer *buffer, uint32_t access)
+static bool is_guarded(const struct memfd_share *share, const struct memfd_map *map)
 {
-	return buffer->transfer.direction != NDMA_TO_DEVICE || access == NDMA_WRITE;
+	return share->transfer.direction != NDMA_TO_DEVICE || map->access == NDMA_WRITE;
 }
 
-static int prot(uint32_t access)
+static int prot(const struct memfd_map *map)
 {
-	return access == NDMA_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+	return map->access == NDMA_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 }
 
 static int open_faults(void)
@@ -82,7 +82,7 @@ static int open_faults(void)
 	return fd;
 }
 
-static int block(int faults, const struct ndma_mapping *map)
+static int block(int faults, const struct memfd_map *map)
 {
 	struct uffdio_register range = {
 		.range = { .start = (uintptr_t)map->address, .len = map->bytes },
@@ -100,48 +100,39 @@ static int block(int faults, const struct ndma_mapping *map)
 	return 0;
 }
 
-static int guard_one(struct memfd_buffer *buffer, uint32_t access, const struct ndma_mapping *map)
+int ndma_memfd_guard_map(struct memfd_share *share, const struct memfd_map *map)
 {
-	if (!is_guarded(buffer, access))
+	if (!share->transfer.direction || !is_guarded(share, map))
 		return 0;
-	if (buffer->transfer.guard == NDMA_GUARD_BLOCK)
-		return block(buffer->transfer.faults, map);
-	return ndma_memfd_guard_hide(map->address, map->bytes, prot(access));
+	switch (share->transfer.guard) {
+	case NDMA_GUARD_BLOCK:
+		return block(share->transfer.faults, map);
+	case NDMA_GUARD_SIGBUS:
+		return ndma_memfd_guard_hide(map->address, map->bytes, prot(map));
+	default:
+		return 0;
+	}
 }
 
-int ndma_memfd_guard_map(struct memfd_buffer *buffer, uint32_t access,
-			 const struct ndma_mapping *map)
+int ndma_memfd_guard_begin(struct memfd_share *share)
 {
-	if (!buffer->transfer.direction || buffer->transfer.guard == NDMA_GUARD_NONE)
-		return 0;
-	return guard_one(buffer, access, map);
-}
-
-int ndma_memfd_guard_begin(struct memfd_buffer *buffer)
-{
-	const struct ndma_mapping *map;
-	uint32_t access;
+	const struct memfd_map *map;
 	int rc = 0;
 
-	if (buffer->transfer.guard == NDMA_GUARD_NONE)
-		return 0;
-	if (buffer->transfer.guard == NDMA_GUARD_BLOCK) {
+	if (share->transfer.guard == NDMA_GUARD_BLOCK) {
 		rc = open_faults();
 		if (rc < 0)
 			return rc;
-		buffer->transfer.faults = rc;
+		share->transfer.faults = rc;
 		rc = 0;
 	}
-	for (access = NDMA_READ; access <= NDMA_WRITE && !rc; access++) {
-		map = &buffer->base.maps[access == NDMA_WRITE];
-		if (map->address)
-			rc = guard_one(buffer, access, map);
-	}
+	for (map = share->maps; map && !rc; map = map->next)
+		rc = ndma_memfd_guard_map(share, map);
 	return rc;
 }
 
 /* Closing alone would do, unless a child of fork has the userfaultfd open too. */
-static void unblock(int faults, const struct ndma_mapping *map)
+static void unblock(int faults, const struct memfd_map *map)
 {
 	struct uffdio_range range = { .start = (uintptr_t)map->address, .len = map->bytes };
 
@@ -149,40 +140,37 @@ static void unblock(int faults, const struct ndma_mapping *map)
 	ioctl(faults, UFFDIO_WAKE, &range);
 }
 
-static void end_block(struct memfd_buffer *buffer)
+static void end_block(struct memfd_share *share)
 {
-	int faults = buffer->transfer.faults, i;
+	int faults = share->transfer.faults;
+	const struct memfd_map *map;
 	struct uffd_msg message;
 	uint64_t touches = 0;
 
 	/* Each sleeping touch is one message. */
 	while (read(faults, &message, sizeof(message)) == sizeof(message))
 		touches += message.event == UFFD_EVENT_PAGEFAULT;
-	for (i = 0; i < 2; i++)
-		if (buffer->base.maps[i].address)
-			unblock(faults, &buffer->base.maps[i]);
+	for (map = share->maps; map; map = map->next)
+		unblock(faults, map);
 	close(faults);
-	buffer->transfer.faults = -1;
+	share->transfer.faults = -1;
 	if (touches)
-		ndma_memfd_header_add(buffer, offsetof(struct memfd_header, touches), touches);
+		ndma_memfd_header_add(share, offsetof(struct memfd_header, touches), touches);
 }
 
-int ndma_memfd_guard_end(struct memfd_buffer *buffer)
+int ndma_memfd_guard_end(struct memfd_share *share)
 {
-	const struct ndma_mapping *map;
-	uint32_t access;
+	const struct memfd_map *map;
 	int rc = 0, shown;
 
-	if (buffer->transfer.faults >= 0)
-		end_block(buffer);
-	if (buffer->transfer.guard != NDMA_GUARD_SIGBUS)
+	if (share->transfer.faults >= 0)
+		end_block(share);
+	if (share->transfer.guard != NDMA_GUARD_SIGBUS)
 		return 0;
-	for (access = NDMA_READ; access <= NDMA_WRITE; access++) {
-		map = &buffer->base.maps[access == NDMA_WRITE];
-		if (!map->address || !is_guarded(buffer, access))
+	for (map = share->maps; map; map = map->next) {
+		if (!is_guarded(share, map))
 			continue;
-		shown = ndma_memfd_guard_show(map->address, map->bytes, prot(access),
-					      buffer->base.fd, 0);
+		shown = ndma_memfd_guard_show(map->address, map->bytes, prot(map), map->fd, 0);
 		if (shown)
 			rc = shown;
 	}

@@ -76,8 +76,6 @@ int ndma_memfd_header_read(int fd, struct memfd_header *header)
 	uint64_t at;
 	int rc;
 
-	if (seals < 0)
-		return -ENOTTY;
 	if ((seals & SEALS_NEEDED) != SEALS_NEEDED)
 		return ndma_set_error(EINVAL,
 				      "this memfd could be shrunk under its readers: expected "
@@ -93,49 +91,48 @@ int ndma_memfd_header_read(int fd, struct memfd_header *header)
 	return rc ? rc : validate(header, at);
 }
 
-uint64_t ndma_memfd_header_count(const struct memfd_buffer *buffer, size_t offset)
+uint64_t ndma_memfd_header_count(const struct memfd_share *share, size_t offset)
 {
 	uint64_t count;
 
-	if (pread(buffer->lock_fd, &count, sizeof(count),
-		  (off_t)(buffer->base.capacity + offset)) != sizeof(count))
+	if (pread(share->lock_fd, &count, sizeof(count), (off_t)(share->capacity + offset)) !=
+	    sizeof(count))
 		return 0;
 	return count;
 }
 
-void ndma_memfd_header_add(const struct memfd_buffer *buffer, size_t offset, uint64_t count)
+void ndma_memfd_header_add(const struct memfd_share *share, size_t offset, uint64_t count)
 {
-	count += ndma_memfd_header_count(buffer, offset);
-	write_all(buffer->lock_fd, &count, sizeof(count), buffer->base.capacity + offset);
+	count += ndma_memfd_header_count(share, offset);
+	write_all(share->lock_fd, &count, sizeof(count), share->capacity + offset);
 }
 
-uint32_t ndma_memfd_header_direction(const struct memfd_buffer *buffer)
+uint32_t ndma_memfd_header_direction(const struct memfd_share *share)
 {
 	uint32_t direction;
 
-	if (pread(buffer->lock_fd, &direction, sizeof(direction),
-		  (off_t)(buffer->base.capacity + offsetof(struct memfd_header, direction))) !=
+	if (pread(share->lock_fd, &direction, sizeof(direction),
+		  (off_t)(share->capacity + offsetof(struct memfd_header, direction))) !=
 	    sizeof(direction))
 		return 0;
 	return direction & NDMA_BOTH;
 }
 
-int ndma_memfd_header_set_direction(const struct memfd_buffer *buffer, uint32_t direction)
+int ndma_memfd_header_set_direction(const struct memfd_share *share, uint32_t direction)
 {
-	return write_all(buffer->lock_fd, &direction, sizeof(direction),
-			 buffer->base.capacity + offsetof(struct memfd_header, direction));
+	return write_all(share->lock_fd, &direction, sizeof(direction),
+			 share->capacity + offsetof(struct memfd_header, direction));
 }
 
-int ndma_memfd_header_set_layout(const struct memfd_buffer *buffer,
-				 const struct ndma_layout *layout)
+int ndma_memfd_header_set_layout(const struct memfd_share *share, const struct ndma_layout *layout)
 {
 	int rc;
 
-	rc = ndma_memfd_lock(buffer->lock_fd, F_WRLCK, MEMFD_LOCK_HEADER, 1);
+	rc = ndma_memfd_lock(share->lock_fd, F_WRLCK, MEMFD_LOCK_HEADER, 1);
 	if (rc)
 		return rc;
-	rc = write_all(buffer->lock_fd, layout, sizeof(*layout),
-		       buffer->base.capacity + offsetof(struct memfd_header, layout));
-	ndma_memfd_lock(buffer->lock_fd, F_UNLCK, MEMFD_LOCK_HEADER, 1);
+	rc = write_all(share->lock_fd, layout, sizeof(*layout),
+		       share->capacity + offsetof(struct memfd_header, layout));
+	ndma_memfd_lock(share->lock_fd, F_UNLCK, MEMFD_LOCK_HEADER, 1);
 	return rc;
 }

@@ -5,11 +5,11 @@
 
 #include "memfd.h"
 
-static int check(const struct memfd_buffer *buffer, uint32_t flags)
+static int check(const struct memfd_share *share, uint32_t flags)
 {
-	if (!buffer->base.owned)
-		return ndma_set_error(EPERM, "only whoever made this buffer begins transfers: this "
-					     "object came by a file descriptor");
+	if (!share->made_here)
+		return ndma_set_error(EPERM,
+				      "only the process that made this buffer begins transfers");
 	if (flags & NDMA_TRANSFER_FENCE)
 		return ndma_set_error(EOPNOTSUPP,
 				      "a memfd has no fences: NDMA_TRANSFER_FENCE needs "
@@ -17,97 +17,94 @@ static int check(const struct memfd_buffer *buffer, uint32_t flags)
 	return 0;
 }
 
-/* Which leases stand against a direction. */
-static uint32_t against(uint32_t direction)
+static bool is_leased(const struct memfd_share *share, uint32_t direction)
 {
-	return direction == NDMA_TO_DEVICE ? NDMA_WRITE : NDMA_READ | NDMA_WRITE;
+	return share->counts[1] || (direction != NDMA_TO_DEVICE && share->counts[0]);
 }
 
-static int lock_out(const struct memfd_buffer *buffer, uint32_t direction)
+static int lock_out(const struct memfd_share *share, uint32_t direction)
 {
-	bool readers = against(direction) & NDMA_READ;
+	bool readers = direction != NDMA_TO_DEVICE;
 	int rc;
 
-	rc = ndma_memfd_lock(buffer->lock_fd, F_WRLCK, readers ? MEMFD_LOCK_READ : MEMFD_LOCK_WRITE,
+	rc = ndma_memfd_lock(share->lock_fd, F_WRLCK, readers ? MEMFD_LOCK_READ : MEMFD_LOCK_WRITE,
 			     readers ? 2 : 1);
 	return rc == -EAGAIN ? -EBUSY : rc;
 }
 
 /* The buffer is the CPU's again. */
-static int finish(struct memfd_buffer *buffer)
+static int finish(struct memfd_share *share)
 {
-	int rc = ndma_memfd_guard_end(buffer);
+	int rc = ndma_memfd_guard_end(share);
 
-	buffer->transfer.direction = 0;
-	ndma_memfd_header_set_direction(buffer, 0);
-	ndma_memfd_lock_settle(buffer);
+	share->transfer.direction = 0;
+	ndma_memfd_header_set_direction(share, 0);
+	ndma_memfd_lock_settle(share);
 	return rc;
 }
 
-static int begin(struct memfd_buffer *buffer, uint32_t direction, uint32_t guard)
+static int begin(struct memfd_share *share, uint32_t direction, uint32_t guard)
 {
-	struct memfd_transfer *transfer = &buffer->transfer;
+	struct memfd_transfer *transfer = &share->transfer;
 	int rc;
 
 	if (transfer->direction)
 		return -EBUSY;
 	/* What a guard cannot reach, other processes, is refused below all the same. */
-	if ((buffer->held & against(direction)) && guard == NDMA_GUARD_NONE)
+	if (guard == NDMA_GUARD_NONE && is_leased(share, direction))
 		return -EBUSY;
-	rc = lock_out(buffer, direction);
+	rc = lock_out(share, direction);
 	if (rc)
 		return rc;
-	rc = ndma_memfd_header_set_direction(buffer, direction);
+	rc = ndma_memfd_header_set_direction(share, direction);
 	if (rc) {
-		ndma_memfd_lock_settle(buffer);
+		ndma_memfd_lock_settle(share);
 		return rc;
 	}
 	transfer->direction = direction;
 	transfer->guard = guard;
 	transfer->expired = false;
-	rc = ndma_memfd_guard_begin(buffer);
+	rc = ndma_memfd_guard_begin(share);
 	if (rc) {
-		finish(buffer);
+		finish(share);
 		return rc;
 	}
 	if (!++transfer->id)
 		transfer->id = 1;
-	ndma_memfd_header_add(buffer, offsetof(struct memfd_header, transfers), 1);
+	ndma_memfd_header_add(share, offsetof(struct memfd_header, transfers), 1);
 	return 0;
 }
 
 int ndma_memfd_transfer_begin(struct ndma_buffer *base, uint32_t direction, uint32_t guard,
 			      uint32_t flags, uint64_t timeout_ns, uint32_t *transfer)
 {
-	struct memfd_buffer *buffer = ndma_memfd_buffer(base);
+	struct memfd_share *share = ndma_memfd_share(base);
 	int rc;
 
-	rc = check(buffer, flags);
+	rc = check(share, flags);
 	if (rc)
 		return rc;
-	pthread_mutex_lock(&base->lock);
-	pthread_mutex_lock(&buffer->state);
-	rc = begin(buffer, direction, guard);
+	pthread_mutex_lock(&share->state);
+	rc = begin(share, direction, guard);
 	if (!rc) {
-		buffer->transfer.until_ns = ndma_memfd_now_ns() + timeout_ns;
-		rc = ndma_memfd_deadline_add(buffer);
+		share->transfer.until_ns = ndma_memfd_now_ns() + timeout_ns;
+		rc = ndma_memfd_deadline_add(share);
 		if (rc)
-			finish(buffer);
+			finish(share);
 	}
-	*transfer = buffer->transfer.id;
-	pthread_mutex_unlock(&buffer->state);
-	pthread_mutex_unlock(&base->lock);
+	*transfer = share->transfer.id;
+	pthread_mutex_unlock(&share->state);
 	return rc;
 }
 
-static int end(struct memfd_buffer *buffer, uint32_t id)
+static int end(struct memfd_share *share, uint32_t id)
 {
-	struct memfd_transfer *transfer = &buffer->transfer;
+	struct memfd_transfer *transfer = &share->transfer;
 
 	if (id != transfer->id || (!transfer->direction && !transfer->expired))
 		return ndma_set_error(EINVAL, "transfer %u is not in progress on this buffer", id);
 	if (!transfer->expired)
-		return finish(buffer);
+		return finish(share);
 	transfer->expired = false;
 	return ndma_set_error(ETIMEDOUT,
 			      "the deadline of transfer %u had passed: the buffer is the "
@@ -117,31 +114,27 @@ static int end(struct memfd_buffer *buffer, uint32_t id)
 
 int ndma_memfd_transfer_end(struct ndma_buffer *base, uint32_t transfer)
 {
-	struct memfd_buffer *buffer = ndma_memfd_buffer(base);
+	struct memfd_share *share = ndma_memfd_share(base);
 	int rc;
 
-	pthread_mutex_lock(&base->lock);
-	pthread_mutex_lock(&buffer->state);
-	rc = end(buffer, transfer);
-	pthread_mutex_unlock(&buffer->state);
-	pthread_mutex_unlock(&base->lock);
+	pthread_mutex_lock(&share->state);
+	rc = end(share, transfer);
+	pthread_mutex_unlock(&share->state);
 	if (rc != -EINVAL)
-		ndma_memfd_deadline_remove(buffer);
+		ndma_memfd_deadline_remove(share);
 	return rc;
 }
 
-void ndma_memfd_transfer_expire(struct memfd_buffer *buffer)
+void ndma_memfd_transfer_expire(struct memfd_share *share)
 {
-	struct memfd_transfer *transfer = &buffer->transfer;
+	struct memfd_transfer *transfer = &share->transfer;
 
-	pthread_mutex_lock(&buffer->base.lock);
-	pthread_mutex_lock(&buffer->state);
+	pthread_mutex_lock(&share->state);
 	/* It may have ended meanwhile, and another have begun. */
 	if (transfer->direction && ndma_memfd_now_ns() >= transfer->until_ns) {
-		finish(buffer);
+		finish(share);
 		transfer->expired = true;
-		ndma_memfd_header_add(buffer, offsetof(struct memfd_header, aborted), 1);
+		ndma_memfd_header_add(share, offsetof(struct memfd_header, aborted), 1);
 	}
-	pthread_mutex_unlock(&buffer->state);
-	pthread_mutex_unlock(&buffer->base.lock);
+	pthread_mutex_unlock(&share->state);
 }

@@ -171,17 +171,88 @@ TEST_F(memfd, whose_locks_a_peer_keeps_is_refused_and_never_waited_for)
 	EXPECT_EQ(0, ndma_lease_acquire(self->buffer, NDMA_READ, &id));
 }
 
-TEST_F(memfd, does_not_take_back_what_another_process_holds_and_says_so)
+/* 0: all is as it should be for a process that did not make the buffer. */
+static int hold_a_lease(struct peer *peer, int fd)
 {
-	struct ndma_buffer *other;
+	struct ndma_buffer *buffer;
 	uint32_t lease;
 
+	if (ndma_buffer_import(fd, NULL, &buffer) || ndma_lease_acquire(buffer, NDMA_READ, &lease))
+		return 1;
+	peer_tell(peer);
+	peer_await(peer);
+	return ndma_buffer_revoke(buffer) == -EPERM ? 0 : 2;
+}
+
+TEST_F(memfd, does_not_take_back_what_another_process_holds_and_says_so)
+{
+	struct peer peer;
+
 	EXPECT_EQ(0, ndma_buffer_revoke(self->buffer));
-	ASSERT_DONE(ndma_buffer_import(ndma_buffer_fd(self->buffer), NULL, &other));
-	ASSERT_DONE(ndma_lease_acquire(other, NDMA_READ, &lease));
+	if (!peer_start(&peer))
+		_exit(hold_a_lease(&peer, ndma_buffer_fd(self->buffer)));
+	ASSERT_TRUE(peer_await(&peer));
 	EXPECT_EQ(-EOPNOTSUPP, ndma_buffer_revoke(self->buffer));
-	EXPECT_EQ(-EPERM, ndma_buffer_revoke(other));
-	ndma_buffer_close(other);
+	peer_tell(&peer);
+	EXPECT_EQ(0, peer_end(&peer));
+	EXPECT_EQ(0, ndma_buffer_revoke(self->buffer));
+}
+
+/* As in the module's heap: a process is one client, however often it opens a buffer. */
+TEST_F(memfd, is_one_buffer_to_this_process_by_whatever_descriptor_it_comes)
+{
+	int fd = ndma_buffer_readonly_fd(self->buffer);
+	struct ndma_buffer *reader, *writer;
+	struct ndma_layout layout, seen;
+	uint32_t transfer, lease;
+
+	ASSERT_DONE(fd);
+	ASSERT_DONE(ndma_buffer_import(fd, NULL, &reader));
+	ASSERT_DONE(ndma_buffer_import(ndma_buffer_fd(self->buffer), NULL, &writer));
+	ndma_layout_flat(&layout, 4000);
+	ASSERT_DONE(ndma_buffer_set_layout(writer, &layout));
+	ASSERT_DONE(ndma_buffer_layout(reader, &seen));
+	EXPECT_EQ(0, memcmp(&layout, &seen, sizeof(seen)));
+	ASSERT_DONE(ndma_transfer_begin(writer, NDMA_BOTH, 0, 0, SECOND_NS, &transfer));
+	EXPECT_EQ(-EBUSY, ndma_lease_acquire(reader, NDMA_READ, &lease));
+	EXPECT_EQ(0, ndma_transfer_end(self->buffer, transfer));
+	ASSERT_DONE(ndma_lease_acquire(reader, NDMA_READ, &lease));
+	ndma_buffer_close(self->buffer);
+	self->buffer = NULL;
+	EXPECT_EQ(-EBUSY, ndma_transfer_begin(writer, NDMA_BOTH, 0, 0, SECOND_NS, &transfer));
+	ndma_buffer_close(reader);
+	EXPECT_EQ(0, ndma_transfer_begin(writer, NDMA_BOTH, 0, 0, SECOND_NS, &transfer));
+	ndma_buffer_close(writer);
+	close(fd);
+}
+
+/* In a process that does not have it yet. */
+TEST_F(memfd, may_be_read_first_and_written_later)
+{
+	struct ndma_buffer *reader, *writer;
+	struct ndma_layout layout;
+	uint32_t reading, writing;
+	struct peer peer;
+	int fd;
+
+	if (!peer_start(&peer)) {
+		char path[32];
+		int failed;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", ndma_buffer_fd(self->buffer));
+		fd = open(path, O_RDONLY);
+		failed = ndma_buffer_import(fd, NULL, &reader) ||
+			 ndma_lease_acquire(reader, NDMA_READ, &reading) ||
+			 ndma_buffer_import(ndma_buffer_fd(self->buffer), NULL, &writer) ||
+			 ndma_lease_acquire(writer, NDMA_WRITE, &writing) ||
+			 ndma_lease_release(writer, writing) ||
+			 ndma_buffer_layout(writer, &layout) ||
+			 ndma_buffer_set_layout(writer, &layout) != -EBUSY ||
+			 ndma_lease_release(reader, reading) ||
+			 ndma_buffer_set_layout(writer, &layout);
+		_exit(failed);
+	}
+	EXPECT_EQ(0, peer_end(&peer));
 }
 
 TEST_F(memfd, refuses_what_only_the_module_can_do_and_says_so)
