@@ -207,7 +207,7 @@ struct vdig_descriptor {
 /**
  * struct vdig_completion - a frame that was written
  * @sequence:     of the frame, from 0 at the start; lost frames count
- * @timestamp_ns: of the first sample, by the card's clock (monotonic, 0 at its power-on)
+ * @timestamp_ns: of the first sample, by the card's clock, from the start
  * @sample:       number of the first sample, from 0 at the start
  * @lost_samples: samples of each channel in frames lost between the previous completion and this
  * @lost_frames:  how many frames those were

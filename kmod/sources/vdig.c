@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The virtual digitizer: coming and going.
+ *
+ * A card can leave in four ways. It is unplugged in order: remove. It is pulled out: registers read
+ * all-ones, and remove follows, or does not. Its process dies: the same behind vfio-user; behind
+ * ivshmem nothing happens at all, but its clock stands still. The bus fails: the handlers of PCI
+ * errors below. The watchdog tells the second and the third, and then the source leaves while the
+ * PCI function stays.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/interrupt.h>
+#include <linux/iommu.h>
+#include <linux/module.h>
+
+#include "vdig.h"
+
+/* How often a running card is looked after, and how long its clock may stand still. */
+#define WATCHDOG_MS 100
+#define DEAD_MS 5000
+
+/* Completions taken with interrupts off. */
+#define TAKE_BATCH 64
+
+enum vdig_attachment { VDIG_PCI, VDIG_IVSHMEM };
+
+void vdig_distrust(struct vdig *vdig, const char *why)
+{
+	dev_err_ratelimited(&vdig->pdev->dev, "%s: the stream ends\n", why);
+	vdig->running = false;
+	ndma_stream_finish(vdig->stream);
+}
+
+void vdig_run(struct vdig *vdig)
+{
+	vdig->time_ms = readl(vdig->regs + VDIG_REG_TIME_MS);
+	vdig->moved = jiffies;
+	spin_lock_irq(&vdig->lock);
+	vdig->running = true;
+	vdig->triggers = 0;
+	vdig_ring_post(vdig);
+	spin_unlock_irq(&vdig->lock);
+	schedule_delayed_work(&vdig->watchdog, msecs_to_jiffies(WATCHDOG_MS));
+}
+
+void vdig_halt(struct vdig *vdig)
+{
+	cancel_delayed_work_sync(&vdig->watchdog);
+	spin_lock_irq(&vdig->lock);
+	vdig->running = false;
+	spin_unlock_irq(&vdig->lock);
+}
+
+/* Takes what is there and gives what is free; returns whether there may be more. */
+static bool vdig_serve(struct vdig *vdig)
+{
+	unsigned long flags;
+	u32 taken = 0;
+
+	spin_lock_irqsave(&vdig->lock, flags);
+	if (vdig->stream) {
+		taken = vdig_ring_take(vdig, TAKE_BATCH);
+		vdig_ring_post(vdig);
+	}
+	spin_unlock_irqrestore(&vdig->lock, flags);
+	return taken == TAKE_BATCH;
+}
+
+/*
+ * Never IRQ_NONE, and no look at a register: one without cause is the card's fault, harmless, and
+ * no reason for the kernel to turn the line off.
+ */
+static irqreturn_t vdig_interrupt(int irq, void *data)
+{
+	return vdig_serve(data) ? IRQ_WAKE_THREAD : IRQ_HANDLED;
+}
+
+static irqreturn_t vdig_interrupt_thread(int irq, void *data)
+{
+	while (vdig_serve(data))
+		cond_resched();
+	return IRQ_HANDLED;
+}
+
+/* ---------------------------------------------------------------- looking after the card */
+
+/* Whether the card has vanished. */
+static bool vdig_look(struct vdig *vdig)
+{
+	u32 time_ms = readl(vdig->regs + VDIG_REG_TIME_MS);
+	u32 status = readl(vdig->regs + VDIG_REG_STATUS);
+
+	if (status == U32_MAX && vdig_card_check(vdig))
+		return true;
+	if (time_ms != vdig->time_ms) {
+		vdig->time_ms = time_ms;
+		vdig->moved = jiffies;
+	} else if (time_is_before_jiffies(vdig->moved + msecs_to_jiffies(DEAD_MS))) {
+		return true;
+	}
+	spin_lock_irq(&vdig->lock);
+	if (vdig->running && status & ~VDIG_STATUS_BITS)
+		vdig_distrust(vdig, "its status is garbage");
+	else if (vdig->running && !(status & VDIG_STATUS_RUNNING))
+		vdig_distrust(vdig, "it has stopped by itself");
+	spin_unlock_irq(&vdig->lock);
+	return false;
+}
+
+static void vdig_watch(struct work_struct *work)
+{
+	struct vdig *vdig = container_of(to_delayed_work(work), struct vdig, watchdog);
+
+	/* For interrupts that were lost. */
+	while (vdig_serve(vdig))
+		cond_resched();
+	if (vdig_look(vdig))
+		schedule_work(&vdig->gone);
+	else
+		schedule_delayed_work(&vdig->watchdog, msecs_to_jiffies(WATCHDOG_MS));
+}
+
+/* The source, for one caller only to unregister. */
+static struct ndma_source *vdig_take_source(struct vdig *vdig)
+{
+	struct ndma_source *source;
+
+	mutex_lock(&vdig->mutex);
+	source = vdig->source;
+	vdig->source = NULL;
+	mutex_unlock(&vdig->mutex);
+	return source;
+}
+
+static void vdig_vanish(struct work_struct *work)
+{
+	struct vdig *vdig = container_of(work, struct vdig, gone);
+	struct ndma_source *source = vdig_take_source(vdig);
+
+	if (!source)
+		return;
+	dev_err(&vdig->pdev->dev, "the card has vanished\n");
+	ndma_source_unregister(source);
+}
+
+/* ---------------------------------------------------------------- errors of the bus */
+
+/* The card lets go of every frame; the stream goes on, without it for now. */
+static void vdig_interrupt_run(struct vdig *vdig)
+{
+	mutex_lock(&vdig->mutex);
+	vdig_halt(vdig);
+	if (vdig->stream && vdig_card_stop(vdig))
+		vdig_card_cut_off(vdig);
+	spin_lock_irq(&vdig->lock);
+	if (vdig->stream) {
+		vdig_ring_take(vdig, VDIG_RING_ENTRIES);
+		vdig_ring_return(vdig);
+		vdig->interrupted = true;
+	}
+	spin_unlock_irq(&vdig->lock);
+	mutex_unlock(&vdig->mutex);
+}
+
+/* Nobody can say how much was missed: at least one frame, and the next one is flagged. */
+static void vdig_continue_run(struct vdig *vdig)
+{
+	int ret = 0;
+
+	mutex_lock(&vdig->mutex);
+	if (vdig->stream && vdig->interrupted) {
+		vdig_ring_reset(vdig);
+		ret = vdig_card_start(vdig);
+		if (!ret) {
+			ndma_stream_lost(vdig->stream, 1);
+			vdig_run(vdig);
+		}
+	}
+	mutex_unlock(&vdig->mutex);
+	if (ret)
+		schedule_work(&vdig->gone);
+}
+
+static pci_ers_result_t vdig_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	struct vdig *vdig = pci_get_drvdata(pdev);
+
+	vdig_interrupt_run(vdig);
+	if (state == pci_channel_io_perm_failure) {
+		schedule_work(&vdig->gone);
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
+	return state == pci_channel_io_normal ? PCI_ERS_RESULT_CAN_RECOVER
+					      : PCI_ERS_RESULT_NEED_RESET;
+}
+
+static pci_ers_result_t vdig_mmio_enabled(struct pci_dev *pdev)
+{
+	return vdig_card_check(pci_get_drvdata(pdev)) ? PCI_ERS_RESULT_NEED_RESET
+						      : PCI_ERS_RESULT_RECOVERED;
+}
+
+static pci_ers_result_t vdig_slot_reset(struct pci_dev *pdev)
+{
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+	return vdig_card_check(pci_get_drvdata(pdev)) ? PCI_ERS_RESULT_DISCONNECT
+						      : PCI_ERS_RESULT_RECOVERED;
+}
+
+static void vdig_resume(struct pci_dev *pdev)
+{
+	vdig_continue_run(pci_get_drvdata(pdev));
+}
+
+static void vdig_reset_prepare(struct pci_dev *pdev)
+{
+	vdig_interrupt_run(pci_get_drvdata(pdev));
+}
+
+static const struct pci_error_handlers vdig_error_handlers = {
+	.error_detected = vdig_error_detected,
+	.mmio_enabled = vdig_mmio_enabled,
+	.slot_reset = vdig_slot_reset,
+	.resume = vdig_resume,
+	.reset_prepare = vdig_reset_prepare,
+	.reset_done = vdig_resume,
+};
+
+/* ---------------------------------------------------------------- coming and going */
+
+/* Maps one BAR of at least @bytes. */
+static int vdig_map(struct vdig *vdig, int bar, resource_size_t bytes, void __iomem **regs)
+{
+	int ret;
+
+	if (pci_resource_len(vdig->pdev, bar) < bytes)
+		return -ENODEV;
+	ret = pci_request_region(vdig->pdev, bar, "ndma_vdig");
+	if (ret)
+		return ret;
+	*regs = pci_iomap(vdig->pdev, bar, 0);
+	if (*regs)
+		return 0;
+	pci_release_region(vdig->pdev, bar);
+	return -ENOMEM;
+}
+
+static void vdig_unmap(struct vdig *vdig, int bar, void __iomem *regs)
+{
+	pci_iounmap(vdig->pdev, regs);
+	pci_release_region(vdig->pdev, bar);
+}
+
+/* The process behind ivshmem knows physical addresses only. */
+static int vdig_check_reach(struct vdig *vdig)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(&vdig->pdev->dev);
+
+	if (!domain || !(domain->type & __IOMMU_DOMAIN_PAGING))
+		return 0;
+	dev_err(&vdig->pdev->dev,
+		"behind ivshmem the card cannot work through an IOMMU: attach it by vfio-user\n");
+	return -EOPNOTSUPP;
+}
+
+static int vdig_attach(struct vdig *vdig, enum vdig_attachment attachment)
+{
+	int regs_bar = attachment == VDIG_IVSHMEM ? 2 : 0;
+	int ret = vdig_map(vdig, regs_bar, VDIG_REGS_BYTES, &vdig->regs);
+
+	if (ret)
+		return ret;
+	/* Silently: shared memory can be anything. */
+	ret = vdig_card_check(vdig);
+	if (ret || attachment != VDIG_IVSHMEM)
+		goto unmap_if_failed;
+	ret = vdig_check_reach(vdig);
+	if (ret)
+		goto unmap_if_failed;
+	vdig->doorbell_value = readl(vdig->regs + VDIG_REG_DOORBELL);
+	ret = vdig_map(vdig, 0, VDIG_IVSHMEM_DOORBELL + 4, &vdig->doorbell);
+	if (!ret)
+		vdig->doorbell += VDIG_IVSHMEM_DOORBELL;
+unmap_if_failed:
+	if (ret)
+		vdig_unmap(vdig, regs_bar, vdig->regs);
+	return ret;
+}
+
+static void vdig_detach(struct vdig *vdig)
+{
+	if (vdig->doorbell)
+		vdig_unmap(vdig, 0, vdig->doorbell - VDIG_IVSHMEM_DOORBELL);
+	vdig_unmap(vdig, vdig->doorbell ? 2 : 0, vdig->regs);
+}
+
+static int vdig_set_interrupt(struct vdig *vdig)
+{
+	int ret = pci_alloc_irq_vectors(vdig->pdev, 1, 1, PCI_IRQ_MSI | PCI_IRQ_MSIX);
+
+	if (ret < 0)
+		return ret;
+	ret = request_threaded_irq(pci_irq_vector(vdig->pdev, 0), vdig_interrupt,
+				   vdig_interrupt_thread, 0, "ndma_vdig", vdig);
+	if (ret)
+		pci_free_irq_vectors(vdig->pdev);
+	return ret;
+}
+
+static void vdig_free_interrupt(struct vdig *vdig)
+{
+	free_irq(pci_irq_vector(vdig->pdev, 0), vdig);
+	pci_free_irq_vectors(vdig->pdev);
+}
+
+static int vdig_register(struct vdig *vdig)
+{
+	struct ndma_source *source;
+
+	vdig->desc = vdig_desc;
+	vdig->desc.dev = &vdig->pdev->dev;
+	source = ndma_source_register(&vdig->desc, vdig);
+	if (IS_ERR(source))
+		return PTR_ERR(source);
+	mutex_lock(&vdig->mutex);
+	vdig->source = source;
+	mutex_unlock(&vdig->mutex);
+	return 0;
+}
+
+static int vdig_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct vdig *vdig = devm_kzalloc(&pdev->dev, sizeof(*vdig), GFP_KERNEL);
+	int ret;
+
+	if (!vdig)
+		return -ENOMEM;
+	vdig->pdev = pdev;
+	mutex_init(&vdig->mutex);
+	spin_lock_init(&vdig->lock);
+	INIT_WORK(&vdig->gone, vdig_vanish);
+	INIT_DELAYED_WORK(&vdig->watchdog, vdig_watch);
+	pci_set_drvdata(pdev, vdig);
+
+	ret = pci_enable_device(pdev);
+	if (ret)
+		return ret;
+	ret = vdig_attach(vdig, id->driver_data);
+	if (ret)
+		goto disable;
+	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	if (ret)
+		goto detach;
+	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
+	ret = vdig_set_interrupt(vdig);
+	if (ret)
+		goto detach;
+	pci_save_state(pdev);
+	ret = vdig_register(vdig);
+	if (ret)
+		goto free_interrupt;
+	return 0;
+
+free_interrupt:
+	vdig_free_interrupt(vdig);
+detach:
+	vdig_detach(vdig);
+disable:
+	pci_disable_device(pdev);
+	return ret;
+}
+
+static void vdig_remove(struct pci_dev *pdev)
+{
+	struct vdig *vdig = pci_get_drvdata(pdev);
+
+	ndma_source_unregister(vdig_take_source(vdig));
+	/* Without a source it does nothing; but it may be unregistering it at this moment. */
+	cancel_work_sync(&vdig->gone);
+	pci_clear_master(pdev);
+	vdig_free_interrupt(vdig);
+	vdig_detach(vdig);
+	pci_disable_device(pdev);
+}
+
+static const struct pci_device_id vdig_ids[] = {
+	{ PCI_DEVICE(VDIG_PCI_VENDOR, VDIG_PCI_DEVICE), .driver_data = VDIG_PCI },
+	{ PCI_DEVICE(VDIG_IVSHMEM_VENDOR, VDIG_IVSHMEM_DEVICE), .driver_data = VDIG_IVSHMEM },
+	{}
+};
+MODULE_DEVICE_TABLE(pci, vdig_ids);
+
+static struct pci_driver vdig_driver = {
+	.name = "ndma_vdig",
+	.id_table = vdig_ids,
+	.probe = vdig_probe,
+	.remove = vdig_remove,
+	.err_handler = &vdig_error_handlers,
+};
+module_pci_driver(vdig_driver);
+MODULE_DESCRIPTION("ndma source for the virtual digitizer");
+MODULE_LICENSE("GPL");
