@@ -57,7 +57,8 @@ struct pattern *pattern_of(struct ndma_stream *stream, const struct ndma_source 
 	const char *name = ndma_source_name(source);
 	struct pattern *pattern;
 
-	if (strncmp(name, "sim", 3)) {
+	/* The virtual digitizer makes what sim makes, from the same controls. */
+	if (strncmp(name, "sim", 3) && strncmp(name, "vdig", 4)) {
 		fprintf(stderr, "ndma-acquire: --check: nobody knows what %s should make\n", name);
 		return NULL;
 	}
