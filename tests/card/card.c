@@ -270,7 +270,7 @@ static void describe_frame(struct card *card, struct vdig_completion *c)
 	const struct card_frame *f = &card->frame;
 	const struct card_record *r = &f->record;
 	uint32_t samples = f->unreachable ? 0 : f->samples, flags = 0;
-	uint64_t time_ns = r->time_ns, sequence = r->sequence;
+	uint64_t time_ns = r->time_ns - card->acquire.start_ns, sequence = r->sequence;
 	uint32_t slot = card->ring.head & card->ring.mask;
 
 	if (samples < card->settings.samples)
@@ -282,7 +282,7 @@ static void describe_frame(struct card *card, struct vdig_completion *c)
 	if (f->unreachable)
 		flags |= VDIG_FLAG_DMA_FAULT;
 	if (take(card, CARD_FAULT_TIMESTAMP))
-		time_ns = time_ns > SECOND ? time_ns - SECOND : 0;
+		time_ns -= SECOND;
 	card_log_line(&card->log,
 		      "frame sequence=%llu sample=%llu time=%llu samples=%u lost=%llu flags=%u "
 		      "slot=%u corrupt=%lld",

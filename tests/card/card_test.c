@@ -134,7 +134,7 @@ static void a_rate_is_kept(void)
 	for (i = 0; i < 10; i++) {
 		host_until(&h, 5 * SECOND + (i + 1) * 10 * MILLISECOND);
 		EXPECT(ok, host_take(&h, &c) && !host_take(&h, &c));
-		EXPECT(ok, le64toh(c.timestamp_ns) == 5 * SECOND + i * 10 * MILLISECOND);
+		EXPECT(ok, le64toh(c.timestamp_ns) == i * 10 * MILLISECOND);
 	}
 	host_close(&h);
 	tap(ok, "a paced frame comes when its last sample is there, stamped with its first");
