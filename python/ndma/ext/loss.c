@@ -29,7 +29,7 @@ static int warn(struct ext_stream *stream, PyObject *text)
 	return ret;
 }
 
-static int raise(struct ext_stream *stream, struct ext_frame *frame)
+static int raise_loss(struct ext_stream *stream, struct ext_frame *frame)
 {
 	PyObject *type = stream->state->frame_loss_error, *exception, *text;
 
@@ -53,7 +53,7 @@ int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame)
 	if (stream->on_loss == EXT_LOSS_IGNORE)
 		return 0;
 	if (stream->on_loss == EXT_LOSS_RAISE)
-		return raise(stream, frame);
+		return raise_loss(stream, frame);
 	stream->lost_unsaid += frame->entry.dropped;
 	if (stream->warned_ns && ext_now_ns() - stream->warned_ns < NS_PER_S)
 		return 0;
