@@ -67,6 +67,11 @@ int ndma_kernel_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, u
 	if (rc == -ETIMEDOUT)
 		return ndma_set_error(ETIMEDOUT, "somebody else's fence on the buffer did not end "
 						 "before the deadline; no transfer began");
+	if (rc == -EOPNOTSUPP)
+		return ndma_set_error(EOPNOTSUPP,
+				      "the loaded module ndma has no guard %u for this "
+				      "buffer, or no fences",
+				      guard);
 	if (rc)
 		return ndma_kernel_error(rc, "beginning a transfer");
 	*transfer = argument.transfer;

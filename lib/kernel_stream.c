@@ -48,6 +48,9 @@ static int set_up(const struct ndma_source *source, int fd, struct ndma_stream_s
 	case -EBUSY:
 		return ndma_set_error(EBUSY, "%s is in use: it has no stream left", source->name);
 	case -EOPNOTSUPP:
+		if (setup->guard)
+			return ndma_set_error(EOPNOTSUPP, "no guard on a stream of %s",
+					      source->name);
 		return ndma_set_error(EOPNOTSUPP,
 				      "%s cannot reach that much memory: ask for fewer or "
 				      "smaller frames than %u of %llu samples",
