@@ -26,6 +26,17 @@ static double value_of(const struct ndma_rational *rational)
 	return rational->den ? (double)rational->num / (double)rational->den : 0;
 }
 
+/* "1e+06 samples/s", "rate not known" */
+static const char *words_of_rate(const struct ndma_rational *rate)
+{
+	static char words[48];
+
+	if (!value_of(rate))
+		return "rate not known";
+	snprintf(words, sizeof(words), "%g samples/s", value_of(rate));
+	return words;
+}
+
 static int list_one(const char *name)
 {
 	struct ndma_source_info info;
@@ -40,8 +51,9 @@ static int list_one(const char *name)
 	if (rc)
 		printf("%-12s (%s)\n", name, ndma_error());
 	else
-		printf("%-12s %-16s %s%s%u channels, %g samples/s\n", name, info.driver,
-		       info.device, *info.device ? ", " : "", info.channels, value_of(&info.rate));
+		printf("%-12s %-16s %s%s%u channel%s, %s\n", name, info.driver, info.device,
+		       *info.device ? ", " : "", info.channels, info.channels == 1 ? "" : "s",
+		       words_of_rate(&info.rate));
 	ndma_source_close(source);
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -146,7 +158,7 @@ static int info(const struct ndma_source *source)
 	       ndma_source_is_simulated(source) ? " (simulated)" : "");
 	printf("device    %s\n", *info.device ? info.device : "none");
 	printf("backend   %s\n", ndma_source_backend(source));
-	printf("rate      %g samples/s a channel\n", value_of(&info.rate));
+	printf("rate      %s, of each channel\n", words_of_rate(&info.rate));
 	printf("frames    %u to %u, of at most %llu bytes\n", info.frames_min, info.frames_max,
 	       (unsigned long long)info.frame_bytes_max);
 	printf("samples   multiples of %u\n", info.samples_step ? info.samples_step : 1);
