@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""ndma-acquire on every backend: what it writes, and how it ends. Speaks TAP."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+COMPLETE, TROUBLE, LOSS = 0, 1, 2
+
+
+class Case:
+    """One run of ndma-acquire in a directory of its own."""
+
+    def __init__(self, backend, directory):
+        self.environment = dict(os.environ, NDMA_BACKEND=backend)
+        self.backend = backend
+        self.output = Path(directory) / "run.npy"
+
+    def start(self, *arguments, source="sim0"):
+        return subprocess.Popen(
+            ["ndma-acquire", source, "-o", str(self.output), *map(str, arguments)],
+            env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, *arguments, source="sim0"):
+        process = self.start(*arguments, source=source)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out + err
+
+    def recording(self):
+        sidecar = json.loads(self.output.with_suffix(".json").read_text())
+        return np.load(self.output, mmap_mode="r"), sidecar
+
+
+def counter_frames(first, count, samples, channels=2):
+    """What the counter pattern makes: channel c is c sixteenths of the range ahead."""
+    numbers = np.arange(first, first + count * samples).reshape(count, 1, samples)
+    return (numbers + 4096 * np.arange(channels).reshape(1, channels, 1)).astype("<i2")
+
+
+def a_whole_recording_is_what_was_made(case):
+    status, text = case.run("-n", 50, "-s", 200, "-c", 2, "--set", "pattern=counter",
+                            "--set", "paced=0", "--check")
+    assert status == COMPLETE, text
+    data, sidecar = case.recording()
+    assert data.shape == (50, 2, 200) and data.dtype == np.dtype("<i2")
+    assert (data == counter_frames(0, 50, 200)).all()
+    assert sidecar["frames"]["sequence"] == list(range(50))
+    assert sidecar["backend"] == case.backend and sidecar["simulated"] is True
+    assert sidecar["rate"] == 1e6 and sidecar["controls"]["pattern"] == "counter"
+    assert [channel["unit"] for channel in sidecar["channels"]] == ["V", "V"]
+    assert not any(sidecar["loss"].values())
+
+
+def interleaved_memory_makes_the_same_file(case):
+    status, text = case.run("-n", 20, "-s", 200, "-c", 2, "--order", "interleaved",
+                            "--set", "pattern=counter", "--set", "paced=0", "--check")
+    assert status == COMPLETE, text
+    data, _ = case.recording()
+    assert (data == counter_frames(0, 20, 200)).all()
+
+
+def iq_samples_have_an_axis_of_two(case):
+    status, text = case.run("-n", 4, "-s", 128, "--iq", "--set", "paced=0", "--check")
+    assert status == COMPLETE, text
+    data, sidecar = case.recording()
+    assert data.shape == (4, 8, 128, 2) and sidecar["axes"][-1] == "iq"
+
+
+def lost_frames_are_told_and_end_in_status_2(case):
+    status, text = case.run("-n", 40, "-s", 100, "-c", 1, "--set", "fault_drop=5",
+                            "--set", "paced=0", "--check")
+    assert status == LOSS, text
+    data, sidecar = case.recording()
+    frames = sidecar["frames"]
+    assert len(data) == 40
+    assert [n for n in range(50) if n % 5 != 4][:40] == frames["sequence"]
+    gaps = np.diff([-1, *frames["sequence"]]) - 1
+    assert frames["dropped"] == gaps.tolist()
+    assert sidecar["loss"]["dropped"] == sum(gaps) and f"{sum(gaps)} frames dropped" in text
+
+
+def short_frames_are_filled_up_with_zeros_and_told(case):
+    status, text = case.run("-n", 10, "-s", 100, "-c", 2, "--set", "fault_short=5",
+                            "--set", "paced=0", "--set", "pattern=square", "--check")
+    assert status == LOSS, text
+    data, sidecar = case.recording()
+    assert sidecar["frames"]["valid"] == [100, 100, 100, 100, 50] * 2
+    assert sidecar["loss"]["partial"] == 2
+    assert (data[4, :, 50:] == 0).all() and (data[4, :, :50] != 0).all()
+
+
+def the_disk_takes_frames_directly(case):
+    status, text = case.run("-n", 20, "-s", 4096, "-c", 2, "--direct", "--set", "pattern=counter",
+                            "--set", "paced=0")
+    if "Invalid argument" in text or "not supported" in text:
+        return "this guest has no O_DIRECT on its temporary files"
+    assert status == COMPLETE, text
+    data, _ = case.recording()
+    assert (data == counter_frames(0, 20, 4096)).all()
+    return None
+
+
+def an_interrupted_recording_is_whole_up_to_there(case):
+    process = case.start("-n", 1000000, "-s", 1000)
+    while not case.output.exists() or case.output.stat().st_size < 100000:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == LOSS, out + err
+    data, sidecar = case.recording()
+    assert len(data) == len(sidecar["frames"]["sequence"]) > 0
+    assert case.output.stat().st_size == 4096 + data.nbytes
+
+
+def what_cannot_be_is_refused_with_words_and_status_1(case):
+    for arguments, words in (
+            (("-n", 0, "-s", 10), "expected a number from 1"),
+            (("-n", 1), "how many samples"),
+            (("-n", 1, "-s", 10, "--set", "rate=9e12"), "nearest is 4000000000"),
+            (("-n", 1, "-s", 10, "--set", "pattern=triangle"), "expected one of sine"),
+            (("-n", 1, "-s", 10, "--set", "volume=1"), "has no control"),
+            (("-n", 1, "-s", 10, "--set", "amplitude=0.12345"), "nearest is 0.123"),
+            (("-n", 1, "-s", 10, "-t", "<d"), "does not make"),
+            (("-n", 1, "-s", 10, "-b", 1), "takes 2 to"),
+            (("-n", 1, "-s", 100, "--direct"), "multiple of 4096")):
+        status, text = case.run(*arguments)
+        assert status == TROUBLE and words in text, (arguments, status, text)
+    status, text = case.run("-n", 1, "-s", 1, source="sim99")
+    assert status == TROUBLE and "sim0" in text, text
+
+
+def a_card_that_stops_is_trouble_and_keeps_what_came(case):
+    status, text = case.run("-n", 100, "-s", 100, "--set", "fault_stall=7", "--set", "paced=0",
+                            "--timeout", "0.2")
+    assert status == TROUBLE and "0.200 s" in text, text
+    assert len(case.recording()[0]) == 7
+
+
+TESTS = (a_whole_recording_is_what_was_made, interleaved_memory_makes_the_same_file,
+         iq_samples_have_an_axis_of_two, lost_frames_are_told_and_end_in_status_2,
+         short_frames_are_filled_up_with_zeros_and_told, the_disk_takes_frames_directly,
+         an_interrupted_recording_is_whole_up_to_there,
+         what_cannot_be_is_refused_with_words_and_status_1,
+         a_card_that_stops_is_trouble_and_keeps_what_came)
+
+
+def attempt(test, backend):
+    """None, or why it was skipped; AssertionError where it failed."""
+    if backend == "kernel" and not Path("/sys/class/ndma/heap").exists():
+        return "module ndma is not loaded"
+    with tempfile.TemporaryDirectory() as directory:
+        return test(Case(backend, directory))
+
+
+def main():
+    plan = [(test, backend) for backend in ("kernel", "memfd") for test in TESTS]
+    failed = False
+    print(f"TAP version 13\n1..{len(plan)}")
+    for number, (test, backend) in enumerate(plan, 1):
+        name = f"{number} acquire.{backend}.{test.__name__}"
+        try:
+            skipped = attempt(test, backend)
+            print(f"ok {name}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
+        except Exception as error:
+            print(f"not ok {name}\n# {error!r}", flush=True)
+            failed = True
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
