@@ -31,6 +31,7 @@ struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 
 	INIT_LIST_HEAD(&buffer->leases);
 	mutex_init(&buffer->attach_lock);
 	init_rwsem(&buffer->lock);
+	init_waitqueue_head(&buffer->wait);
 	ndma_transfer_init(buffer);
 	return buffer;
 }
@@ -217,7 +218,7 @@ int ndma_buffer_info_ioctl(struct file *file, void *arg)
 	info->bytes = buffer->bytes;
 	info->capacity = buffer->capacity;
 	info->node = page_to_nid(ndma_memory_page(buffer->memory, buffer->offset >> PAGE_SHIFT));
-	info->touches = 0;
+	info->touches = atomic64_read(&buffer->touches);
 	down_read(&buffer->lock);
 	info->owner = buffer->transfer.active ? NDMA_OWNER_DEVICE : NDMA_OWNER_CPU;
 	info->direction = buffer->transfer.active ? buffer->transfer.direction : 0;

@@ -30,6 +30,7 @@ struct ndma_handle {
 /**
  * struct ndma_transfer - the time in which a device owns the buffer; buffer->lock
  * @active: it is in progress
+ * @starting: it is about to begin: memory is being taken from the CPU, and no id is out yet
  * @expired: its deadline has come; set by the timer while it is @active
  * @id: of this one or, while none is @active, of the last; never 0 then
  * @timed_out: id of the last one if its deadline ended it and nobody was told yet, else 0
@@ -43,6 +44,7 @@ struct ndma_handle {
  */
 struct ndma_transfer {
 	bool active;
+	bool starting;
 	bool expired;
 	u32 id;
 	u32 timed_out;
@@ -80,6 +82,10 @@ struct ndma_transfer {
  * @owner_died: in a transfer, and no lease was told yet
  * @transfers: begun so far
  * @aborted: of these, not ended by the owner
+ * @touched: of a stream with a guard: called in every fault, with @lock held for reading
+ * @touched_priv: for @touched
+ * @touches: CPU touches that a guard has met
+ * @wait: for the end of a transfer with a guard
  * @fence_context: of all fences of this buffer
  * @fence_seqno: of the last; dma_resv
  */
@@ -107,6 +113,10 @@ struct ndma_buffer {
 	bool owner_died;
 	u64 transfers;
 	u64 aborted;
+	bool (*touched)(void *priv, u64 offset);
+	void *touched_priv;
+	atomic64_t touches;
+	wait_queue_head_t wait;
 	u64 fence_context;
 	u64 fence_seqno;
 };
@@ -141,6 +151,18 @@ void ndma_buffer_sync_for_device(struct ndma_buffer *buffer);
 /* mapping.c */
 
 int ndma_mapping_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
+
+/* guard.c */
+
+/* Does a transfer keep mappings (@writable: that may be written) away from the buffer now? */
+bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable);
+/* A fault that ndma_guard_excludes(); without buffer->lock. */
+vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer);
+/*
+ * Takes a range away from every mapping; new faults are excluded already. -EBUSY: somebody has
+ * pinned pages of it. May sleep some milliseconds; without buffer->lock.
+ */
+int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes);
 
 /* layout.c, view.c, lease.c, holder.c, transfer.c: handlers of the heap's ioctls */
 

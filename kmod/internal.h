@@ -184,6 +184,31 @@ int ndma_buffer_view(struct dma_buf *parent, u64 offset, u64 bytes,
 		     const struct ndma_layout *layout, void (*release)(void *priv), void *priv,
 		     struct dma_buf **out);
 
+/**
+ * ndma_buffer_set_guard() - ask before every fault on a stream's backing buffer
+ * @dmabuf: the backing buffer, not mapped by anybody yet
+ * @touched: the CPU touches the byte @offset: true: the device owns it, the touch gets SIGBUS (count
+ *   it). Under mmap_lock and the buffer's lock: no other lock but spinlocks. NULL: all is the CPU's
+ * @priv: for @touched
+ *
+ * When it returns the former @touched does not run any more, and will not. May sleep.
+ */
+void ndma_buffer_set_guard(struct dma_buf *dmabuf, bool (*touched)(void *priv, u64 offset),
+			   void *priv);
+
+/**
+ * ndma_buffer_seize() - take a range of a stream's backing buffer away from every mapping
+ * @dmabuf: the backing buffer
+ * @offset: first byte
+ * @bytes: length; whole huge pages, as the memory is taken away folio by folio
+ *
+ * @touched has to answer true for the range before this is called. May sleep some milliseconds.
+ *
+ * Return: 0; -EBUSY: pages are pinned (io_uring, vmsplice, O_DIRECT in flight), and whoever pinned
+ * them can still touch them: not the device's yet.
+ */
+int ndma_buffer_seize(struct dma_buf *dmabuf, u64 offset, u64 bytes);
+
 /* The buffer behind a dma-buf, or NULL if it is not one of ours. */
 struct ndma_buffer *ndma_buffer_from_dmabuf(struct dma_buf *dmabuf);
 

@@ -26,14 +26,11 @@ static vm_fault_t ndma_mapping_fault_mixed(struct vm_fault *vmf, struct page *pa
 	return ret && ret != -EBUSY ? vmf_error(ret) : VM_FAULT_NOPAGE;
 }
 
-static vm_fault_t ndma_mapping_fault(struct vm_fault *vmf)
+/* buffer->lock is held: nobody takes the memory away before the page is mapped or its folio locked. */
+static vm_fault_t ndma_mapping_fault_open(struct vm_fault *vmf, struct ndma_buffer *buffer)
 {
-	struct ndma_buffer *buffer = vmf->vma->vm_private_data;
-	struct page *page;
+	struct page *page = ndma_memory_page(buffer->memory, vmf->pgoff);
 
-	if (vmf->pgoff >= buffer->memory->bytes >> PAGE_SHIFT)
-		return VM_FAULT_SIGBUS;
-	page = ndma_memory_page(buffer->memory, vmf->pgoff);
 	/* A PMD of counted pages in a VM_MIXEDMAP area corrupts the rss counters (7.2). */
 	if (vmf->vma->vm_flags & VM_MIXEDMAP)
 		return ndma_mapping_fault_mixed(vmf, page);
@@ -41,6 +38,26 @@ static vm_fault_t ndma_mapping_fault(struct vm_fault *vmf)
 	lock_page(page);
 	vmf->page = page;
 	return VM_FAULT_LOCKED;
+}
+
+static vm_fault_t ndma_mapping_fault(struct vm_fault *vmf)
+{
+	struct ndma_buffer *buffer = vmf->vma->vm_private_data;
+	vm_fault_t ret;
+
+	if (vmf->pgoff >= buffer->memory->bytes >> PAGE_SHIFT)
+		return VM_FAULT_SIGBUS;
+	down_read(&buffer->lock);
+	if (ndma_guard_excludes(buffer, vmf->vma->vm_flags & VM_MAYWRITE)) {
+		up_read(&buffer->lock);
+		return ndma_guard_fault(vmf, buffer);
+	}
+	if (buffer->touched && buffer->touched(buffer->touched_priv, (u64)vmf->pgoff << PAGE_SHIFT))
+		ret = VM_FAULT_SIGBUS;
+	else
+		ret = ndma_mapping_fault_open(vmf, buffer);
+	up_read(&buffer->lock);
+	return ret;
 }
 
 static const struct vm_operations_struct ndma_mapping_vm_ops = {
@@ -79,6 +96,18 @@ static int ndma_mapping_insert(const struct ndma_memory *memory, struct vm_area_
 	return ret;
 }
 
+/* Fills a VM_MIXEDMAP area, unless a guard wants to be asked about every page. */
+static int ndma_mapping_populate(struct ndma_buffer *buffer, struct vm_area_struct *vma)
+{
+	int ret = 0;
+
+	down_read(&buffer->lock);
+	if (!buffer->touched && !ndma_guard_excludes(buffer, vma->vm_flags & VM_MAYWRITE))
+		ret = ndma_mapping_insert(buffer->memory, vma);
+	up_read(&buffer->lock);
+	return ret;
+}
+
 int ndma_mapping_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	struct ndma_handle *handle = dmabuf->priv;
@@ -99,5 +128,5 @@ int ndma_mapping_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	if (ndma_mapping_is_huge(buffer->memory, vma))
 		return 0;
 	vm_flags_set(vma, VM_MIXEDMAP);
-	return ndma_mapping_insert(buffer->memory, vma);
+	return ndma_mapping_populate(buffer, vma);
 }

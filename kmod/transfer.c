@@ -20,7 +20,9 @@ static struct dma_buf *ndma_transfer_finish(struct ndma_buffer *buffer, int erro
 	struct ndma_transfer *transfer = &buffer->transfer;
 
 	ndma_buffer_sync_for_cpu(buffer);
-	transfer->active = false;
+	WRITE_ONCE(transfer->active, false);
+	if (transfer->guard != NDMA_GUARD_NONE)
+		wake_up_all(&buffer->wait);
 	if (error)
 		buffer->aborted++;
 	if (transfer->fence) {
@@ -102,35 +104,87 @@ static int ndma_transfer_admit(const struct ndma_buffer *buffer, u32 direction, 
 	return 0;
 }
 
-/* @fence is taken over on success; may be NULL. */
-static int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
-			       const struct ndma_transfer_begin *request, ktime_t deadline,
-			       struct dma_fence *fence, u32 *id)
+/* Makes the buffer the device's, if it may be. buffer->lock is held for writing. */
+static int ndma_transfer_claim(struct ndma_buffer *buffer,
+			       const struct ndma_transfer_begin *request)
 {
 	struct ndma_transfer *transfer = &buffer->transfer;
 	int ret;
 
-	down_write(&buffer->lock);
 	ret = ndma_transfer_admit(buffer, request->direction, request->guard);
 	if (ret)
-		goto out_unlock;
-	get_dma_buf(dmabuf);
-	transfer->active = true;
+		return ret;
 	transfer->expired = false;
+	transfer->direction = request->direction;
+	transfer->guard = request->guard;
+	transfer->starting = request->guard != NDMA_GUARD_NONE;
+	WRITE_ONCE(transfer->active, true);
+	return 0;
+}
+
+static void ndma_transfer_unclaim(struct ndma_buffer *buffer)
+{
+	down_write(&buffer->lock);
+	WRITE_ONCE(buffer->transfer.active, false);
+	WRITE_ONCE(buffer->transfer.starting, false);
+	up_write(&buffer->lock);
+	wake_up_all(&buffer->wait);
+}
+
+/* Claims the buffer and takes it away from every mapping. */
+static int ndma_transfer_seize(struct ndma_buffer *buffer,
+			       const struct ndma_transfer_begin *request)
+{
+	int ret;
+
+	down_write(&buffer->lock);
+	ret = ndma_transfer_claim(buffer, request);
+	up_write(&buffer->lock);
+	if (ret)
+		return ret;
+	ret = ndma_guard_seize(buffer, 0, buffer->capacity);
+	if (ret)
+		ndma_transfer_unclaim(buffer);
+	return ret;
+}
+
+/* From here on it has an id and a deadline. Takes @fence over; may be NULL. buffer->lock is held. */
+static u32 ndma_transfer_commit(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
+				ktime_t deadline, struct dma_fence *fence)
+{
+	struct ndma_transfer *transfer = &buffer->transfer;
+
+	get_dma_buf(dmabuf);
+	WRITE_ONCE(transfer->starting, false);
 	if (!++transfer->id)
 		transfer->id = 1;
 	transfer->timed_out = 0;
-	transfer->direction = request->direction;
-	transfer->guard = request->guard;
 	transfer->deadline = deadline;
 	transfer->dmabuf = dmabuf;
 	transfer->fence = fence;
 	buffer->transfers++;
-	*id = transfer->id;
 	ndma_buffer_sync_for_device(buffer);
 	hrtimer_start(&transfer->timer, deadline, HRTIMER_MODE_ABS);
-out_unlock:
+	return transfer->id;
+}
+
+/* With a guard the buffer is claimed already. @fence is taken over on success; may be NULL. */
+static int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
+			       const struct ndma_transfer_begin *request, ktime_t deadline,
+			       struct dma_fence *fence, u32 *id)
+{
+	bool guarded = request->guard != NDMA_GUARD_NONE;
+	int ret = 0;
+
+	down_write(&buffer->lock);
+	if (!guarded)
+		ret = ndma_transfer_claim(buffer, request);
+	if (!ret)
+		*id = ndma_transfer_commit(buffer, dmabuf, deadline, fence);
 	up_write(&buffer->lock);
+	/* Readers of a transfer to the device may go on. */
+	if (guarded)
+		wake_up_all(&buffer->wait);
 	return ret;
 }
 
@@ -178,8 +232,6 @@ static int ndma_transfer_begin_check(const struct ndma_transfer_begin *request)
 		return -EINVAL;
 	if (request->flags & NDMA_TRANSFER_FENCE && request->timeout_ns > NDMA_FENCE_MAX_NS)
 		return -EINVAL;
-	if (request->guard != NDMA_GUARD_NONE)
-		return -EOPNOTSUPP;
 	return 0;
 }
 
@@ -212,9 +264,18 @@ static int ndma_transfer_begin(struct ndma_buffer *buffer, struct dma_buf *dmabu
 	ret = ndma_transfer_await_fences(buffer, dmabuf->resv, request, deadline);
 	if (ret)
 		return ret;
+	if (request->guard != NDMA_GUARD_NONE) {
+		ret = ndma_transfer_seize(buffer, request);
+		if (ret)
+			return ret;
+	}
 	if (request->flags & NDMA_TRANSFER_FENCE)
-		return ndma_transfer_start_fenced(buffer, dmabuf, request, deadline, id);
-	return ndma_transfer_start(buffer, dmabuf, request, deadline, NULL, id);
+		ret = ndma_transfer_start_fenced(buffer, dmabuf, request, deadline, id);
+	else
+		ret = ndma_transfer_start(buffer, dmabuf, request, deadline, NULL, id);
+	if (ret && request->guard != NDMA_GUARD_NONE)
+		ndma_transfer_unclaim(buffer);
+	return ret;
 }
 
 int ndma_transfer_begin_ioctl(struct file *file, void *arg)
@@ -247,7 +308,7 @@ static int ndma_transfer_end(struct ndma_buffer *buffer, u32 id)
 	int ret = 0;
 
 	down_write(&buffer->lock);
-	if (transfer->active && transfer->id == id) {
+	if (transfer->active && !transfer->starting && transfer->id == id) {
 		hrtimer_cancel(&transfer->timer);
 		/* The timer may be late, and the deadline has passed all the same. */
 		if (transfer->expired || ktime_after(ktime_get(), transfer->deadline))

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guard: page tables that keep the CPU away from what a device owns.
+ *
+ * A fault looks at the owner under buffer->lock and takes the folio's lock before it lets go. To
+ * take memory away, the owner is changed first; whoever looked before holds a folio lock until the
+ * page is mapped; so when every folio was locked once, what can be mapped is, and a zap finds it.
+ */
+#include <linux/dma-buf.h>
+#include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+
+#include "buffer.h"
+
+/* How often and how long to look again for pages that somebody holds for a moment. */
+#define NDMA_SEIZE_TRIES 8
+#define NDMA_SEIZE_PAUSE_US 500
+
+/*
+ * A kernel-mode fault that sleeps holds its caller's locks, so that whoever begins transfers could
+ * stop others for as long as he likes.
+ */
+static unsigned int ndma_kernel_fault_ms = 1000;
+module_param_named(kernel_fault_ms, ndma_kernel_fault_ms, uint, 0644);
+MODULE_PARM_DESC(kernel_fault_ms,
+		 "longest wait of a system call that touches what a device owns, in ms; 0: EFAULT at once");
+
+bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable)
+{
+	const struct ndma_transfer *transfer = &buffer->transfer;
+
+	if (!READ_ONCE(transfer->active) || READ_ONCE(transfer->guard) == NDMA_GUARD_NONE)
+		return false;
+	/* While pages are taken away even readers would look like pins. */
+	if (READ_ONCE(transfer->starting))
+		return true;
+	return writable || READ_ONCE(transfer->direction) != NDMA_TO_DEVICE;
+}
+
+/* Sleeps until the CPU may touch the buffer again; the VMA is not to be used afterwards. */
+static vm_fault_t ndma_guard_wait(struct vm_fault *vmf, struct ndma_buffer *buffer)
+{
+	unsigned int limit_ms = READ_ONCE(ndma_kernel_fault_ms);
+	bool writable = vmf->vma->vm_flags & VM_MAYWRITE;
+	bool user = vmf->flags & FAULT_FLAG_USER;
+	bool interruptible = vmf->flags & FAULT_FLAG_INTERRUPTIBLE;
+	struct file *file;
+
+	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY))
+		return VM_FAULT_SIGBUS;
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+	if (!user && (!limit_ms || vmf->flags & FAULT_FLAG_TRIED))
+		return VM_FAULT_SIGBUS;
+
+	/* Keeps the buffer while the VMA can go away. */
+	file = get_file(vmf->vma->vm_file);
+	release_fault_lock(vmf);
+	if (!user)
+		wait_event_killable_timeout(buffer->wait, !ndma_guard_excludes(buffer, writable),
+					    msecs_to_jiffies(limit_ms));
+	else if (interruptible)
+		wait_event_interruptible(buffer->wait, !ndma_guard_excludes(buffer, writable));
+	else
+		wait_event_killable(buffer->wait, !ndma_guard_excludes(buffer, writable));
+	fput(file);
+	return VM_FAULT_RETRY;
+}
+
+vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer)
+{
+	const struct ndma_transfer *transfer = &buffer->transfer;
+	bool reader = !(vmf->vma->vm_flags & VM_MAYWRITE) &&
+		      READ_ONCE(transfer->direction) == NDMA_TO_DEVICE;
+
+	/* A reader only has to let the beginning pass. */
+	if (reader)
+		return ndma_guard_wait(vmf, buffer);
+	atomic64_inc(&buffer->touches);
+	if (READ_ONCE(transfer->guard) == NDMA_GUARD_SIGBUS)
+		return VM_FAULT_SIGBUS;
+	return ndma_guard_wait(vmf, buffer);
+}
+
+/* Calls @visit for the folio of each chunk in a range; stops where it answers true. */
+static bool ndma_guard_any_folio(const struct ndma_memory *memory, u64 offset, u64 bytes,
+				 bool (*visit)(struct folio *folio))
+{
+	pgoff_t at = offset >> PAGE_SHIFT, end = (offset + bytes) >> PAGE_SHIFT;
+
+	while (at < end) {
+		struct folio *folio = page_folio(ndma_memory_page(memory, at));
+
+		if (visit(folio))
+			return true;
+		at = folio->index + folio_nr_pages(folio);
+	}
+	return false;
+}
+
+static bool ndma_folio_flush(struct folio *folio)
+{
+	folio_lock(folio);
+	folio_unlock(folio);
+	return false;
+}
+
+/* Beside our own reference: a mapping that is left, or a pin (io_uring, vmsplice, O_DIRECT). */
+static bool ndma_folio_is_held(struct folio *folio)
+{
+	return folio_ref_count(folio) > 1;
+}
+
+int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes)
+{
+	struct address_space *mapping = buffer->dmabuf->file->f_mapping;
+	int try;
+
+	ndma_guard_any_folio(buffer->memory, offset, bytes, ndma_folio_flush);
+	for (try = 0; try < NDMA_SEIZE_TRIES; try++) {
+		if (try)
+			usleep_range(NDMA_SEIZE_PAUSE_US, 2 * NDMA_SEIZE_PAUSE_US);
+		/* Again each time: an mmap() may have inserted pages before it could be found. */
+		unmap_mapping_range(mapping, offset, bytes, 1);
+		if (!ndma_guard_any_folio(buffer->memory, offset, bytes, ndma_folio_is_held))
+			return 0;
+	}
+	return -EBUSY;
+}
+
+void ndma_buffer_set_guard(struct dma_buf *dmabuf, bool (*touched)(void *priv, u64 offset),
+			   void *priv)
+{
+	struct ndma_buffer *buffer = ndma_buffer_from_dmabuf(dmabuf);
+
+	down_write(&buffer->lock);
+	buffer->touched = touched;
+	buffer->touched_priv = priv;
+	up_write(&buffer->lock);
+}
+
+int ndma_buffer_seize(struct dma_buf *dmabuf, u64 offset, u64 bytes)
+{
+	struct ndma_buffer *buffer = ndma_buffer_from_dmabuf(dmabuf);
+
+	/* Faults that asked before the owner changed have a folio lock, or are over, from here on. */
+	down_write(&buffer->lock);
+	up_write(&buffer->lock);
+	return ndma_guard_seize(buffer, offset, bytes);
+}

@@ -1,0 +1,683 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guard: what the CPU meets when it touches what the device owns.
+ *
+ * A transfer to the device leaves reads through read-only handles open: that is how these tests
+ * look at memory that nobody may write.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include <linux/io_uring.h>
+
+#include "heap.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+#define LONG_NS (100 * SECOND_NS)
+
+FIXTURE(guard)
+{
+	int heap;
+	int fd;
+	size_t bytes;
+	volatile uint64_t *data;
+};
+
+FIXTURE_VARIANT(guard)
+{
+	uint32_t guard;
+	size_t bytes;
+	bool through_dma_buf;
+};
+
+FIXTURE_VARIANT_ADD(guard, block_huge)
+{
+	.guard = NDMA_GUARD_BLOCK,
+	.bytes = 4 * MIB,
+};
+
+FIXTURE_VARIANT_ADD(guard, block_pages)
+{
+	.guard = NDMA_GUARD_BLOCK,
+	.bytes = 128 * 1024,
+};
+
+FIXTURE_VARIANT_ADD(guard, block_dma_buf)
+{
+	.guard = NDMA_GUARD_BLOCK,
+	.bytes = 4 * MIB,
+	.through_dma_buf = true,
+};
+
+FIXTURE_VARIANT_ADD(guard, sigbus_huge)
+{
+	.guard = NDMA_GUARD_SIGBUS,
+	.bytes = 4 * MIB,
+};
+
+FIXTURE_VARIANT_ADD(guard, sigbus_pages)
+{
+	.guard = NDMA_GUARD_SIGBUS,
+	.bytes = 128 * 1024,
+};
+
+FIXTURE_SETUP(guard)
+{
+	self->bytes = variant->bytes;
+	self->heap = heap_open();
+	self->fd = heap_alloc(self->heap, self->bytes);
+	ASSERT_GE(self->fd, 0);
+	self->data = variant->through_dma_buf ?
+		     mmap(NULL, self->bytes, RW, MAP_SHARED, self->fd, 0) :
+		     buffer_map(self->heap, self->fd, self->bytes, RW);
+	ASSERT_NE(self->data, MAP_FAILED);
+	self->data[0] = 42;
+}
+
+FIXTURE_TEARDOWN(guard)
+{
+	munmap((void *)self->data, self->bytes);
+	close(self->fd);
+	close(self->heap);
+}
+
+#define BEGIN(direction) \
+	transfer_begin(self->heap, self->fd, direction, variant->guard, 0, LONG_NS)
+#define END(transfer) transfer_end(self->heap, self->fd, transfer)
+#define TOUCHES() buffer_info(self->heap, self->fd).touches
+#define SKIP_UNLESS(kind) \
+	do { \
+		if (variant->guard != (kind)) \
+			return; \
+	} while (0)
+
+/* Waits until the guard has met @count touches. */
+static bool await_touches(int heap, int fd, uint64_t count)
+{
+	uint64_t give_up = now_ns() + 20 * SECOND_NS;
+
+	while (buffer_info(heap, fd).touches < count && now_ns() < give_up)
+		usleep(1000);
+	return buffer_info(heap, fd).touches >= count;
+}
+
+static __thread sigjmp_buf fault_return;
+static __thread void *volatile fault_address;
+static __thread volatile int fault_code;
+
+static void on_sigbus(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	(void)context;
+	fault_address = info->si_addr;
+	fault_code = info->si_code;
+	siglongjmp(fault_return, 1);
+}
+
+static void catch_sigbus(void)
+{
+	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
+
+	sigaction(SIGBUS, &action, NULL);
+}
+
+/* Writes @value; false: SIGBUS came instead. */
+static bool try_write(volatile uint64_t *at, uint64_t value)
+{
+	if (sigsetjmp(fault_return, 1))
+		return false;
+	*at = value;
+	return true;
+}
+
+static bool try_read(const volatile uint64_t *at)
+{
+	if (sigsetjmp(fault_return, 1))
+		return false;
+	(void)*at;
+	return true;
+}
+
+/**
+ * struct toucher - a thread that touches memory
+ * @at: where it writes
+ * @value: what it writes
+ * @done: it has
+ */
+struct toucher {
+	pthread_t thread;
+	volatile uint64_t *at;
+	uint64_t value;
+	atomic_bool done;
+};
+
+static void *touch_once(void *argument)
+{
+	struct toucher *toucher = argument;
+
+	*toucher->at = toucher->value;
+	atomic_store(&toucher->done, true);
+	return NULL;
+}
+
+TEST_F(guard, a_write_sleeps_until_the_transfer_ends)
+{
+	struct toucher toucher = { .at = self->data, .value = 7 };
+	int64_t transfer = BEGIN(NDMA_FROM_DEVICE);
+
+	SKIP_UNLESS(NDMA_GUARD_BLOCK);
+	ASSERT_GT(transfer, 0);
+	ASSERT_EQ(pthread_create(&toucher.thread, NULL, touch_once, &toucher), 0);
+	ASSERT_TRUE(await_touches(self->heap, self->fd, 1));
+	EXPECT_FALSE(atomic_load(&toucher.done));
+	EXPECT_EQ(END(transfer), 0);
+	pthread_join(toucher.thread, NULL);
+	EXPECT_EQ(self->data[0], 7);
+	EXPECT_EQ(TOUCHES(), 1);
+}
+
+TEST_F(guard, a_touch_gets_sigbus_with_its_address)
+{
+	int64_t transfer = BEGIN(NDMA_FROM_DEVICE);
+	volatile uint64_t *at = self->data + self->bytes / 16 + 3;
+
+	SKIP_UNLESS(NDMA_GUARD_SIGBUS);
+	ASSERT_GT(transfer, 0);
+	catch_sigbus();
+	EXPECT_FALSE(try_write(at, 7));
+	EXPECT_EQ(fault_address, at);
+	EXPECT_EQ(fault_code, BUS_ADRERR);
+	EXPECT_FALSE(try_read(self->data + 1));
+	EXPECT_EQ(fault_address, self->data + 1);
+	EXPECT_EQ(TOUCHES(), 2);
+	EXPECT_EQ(END(transfer), 0);
+	EXPECT_TRUE(try_write(at, 7));
+	EXPECT_EQ(*at, 7);
+	EXPECT_EQ(TOUCHES(), 2);
+}
+
+TEST_F(guard, it_costs_no_more_faults_than_huge_pages)
+{
+	int64_t transfer;
+	long before;
+	size_t at;
+
+	if (variant->bytes < HUGE_BYTES || variant->through_dma_buf)
+		return;
+	transfer = BEGIN(NDMA_FROM_DEVICE);
+	ASSERT_GT(transfer, 0);
+	ASSERT_EQ(END(transfer), 0);
+	before = minor_faults();
+	for (at = 0; at < self->bytes / 8; at += 512)
+		self->data[at] = at;
+	EXPECT_LE(minor_faults() - before, 2);
+}
+
+TEST_F(guard, it_is_told_by_the_buffer)
+{
+	int64_t transfer = BEGIN(NDMA_BOTH);
+
+	EXPECT_EQ(buffer_info(self->heap, self->fd).guard, variant->guard);
+	EXPECT_EQ(END(transfer), 0);
+	EXPECT_EQ(buffer_info(self->heap, self->fd).guard, NDMA_GUARD_NONE);
+}
+
+TEST_F(guard, leases_do_not_refuse_it)
+{
+	int64_t lease = lease_acquire(self->heap, self->fd, NDMA_WRITE), transfer;
+
+	ASSERT_GT(lease, 0);
+	transfer = BEGIN(NDMA_FROM_DEVICE);
+	EXPECT_GT(transfer, 0);
+	EXPECT_EQ(lease_acquire(self->heap, self->fd, NDMA_READ), -EBUSY);
+	EXPECT_EQ(END(transfer), 0);
+}
+
+TEST_F(guard, a_transfer_to_the_device_leaves_reads_through_read_only_handles_open)
+{
+	int readonly = buffer_readonly(self->heap, self->fd);
+	const volatile uint64_t *seen = buffer_map(self->heap, readonly, self->bytes, PROT_READ);
+	const volatile uint64_t *other = mmap(NULL, self->bytes, PROT_READ, MAP_SHARED, readonly, 0);
+	int64_t transfer;
+
+	ASSERT_NE(seen, MAP_FAILED);
+	ASSERT_NE(other, MAP_FAILED);
+	EXPECT_EQ(seen[0], 42);
+	transfer = BEGIN(NDMA_TO_DEVICE);
+	ASSERT_GT(transfer, 0);
+	EXPECT_EQ(seen[0], 42);
+	EXPECT_EQ(other[0], 42);
+	EXPECT_EQ(TOUCHES(), 0);
+	EXPECT_EQ(END(transfer), 0);
+	munmap((void *)seen, self->bytes);
+	munmap((void *)other, self->bytes);
+	close(readonly);
+}
+
+static atomic_int signals_seen;
+
+static void on_user_signal(int number)
+{
+	(void)number;
+	atomic_fetch_add(&signals_seen, 1);
+}
+
+TEST_F(guard, signals_run_while_a_touch_sleeps)
+{
+	struct sigaction action = { .sa_handler = on_user_signal };
+	struct toucher toucher = { .at = self->data, .value = 7 };
+	int64_t transfer = BEGIN(NDMA_FROM_DEVICE);
+	uint64_t give_up = now_ns() + 20 * SECOND_NS;
+
+	SKIP_UNLESS(NDMA_GUARD_BLOCK);
+	sigaction(SIGUSR1, &action, NULL);
+	ASSERT_EQ(pthread_create(&toucher.thread, NULL, touch_once, &toucher), 0);
+	ASSERT_TRUE(await_touches(self->heap, self->fd, 1));
+	pthread_kill(toucher.thread, SIGUSR1);
+	while (!atomic_load(&signals_seen) && now_ns() < give_up)
+		usleep(1000);
+	EXPECT_EQ(atomic_load(&signals_seen), 1);
+	EXPECT_FALSE(atomic_load(&toucher.done));
+	EXPECT_EQ(END(transfer), 0);
+	pthread_join(toucher.thread, NULL);
+	EXPECT_EQ(self->data[0], 7);
+}
+
+TEST_F(guard, a_process_that_sleeps_in_a_touch_can_be_killed)
+{
+	int64_t transfer = BEGIN(NDMA_FROM_DEVICE);
+	struct peer peer;
+
+	SKIP_UNLESS(NDMA_GUARD_BLOCK);
+	if (!peer_fork(&peer)) {
+		self->data[0] = 7;
+		_exit(0);
+	}
+	ASSERT_TRUE(await_touches(self->heap, self->fd, 1));
+	kill(peer.pid, SIGKILL);
+	EXPECT_EQ(peer_join(&peer), 128 + SIGKILL);
+	EXPECT_EQ(END(transfer), 0);
+	EXPECT_EQ(self->data[0], 42);
+}
+
+TEST_F(guard, others_map_and_unmap_while_a_touch_sleeps)
+{
+	struct toucher toucher = { .at = self->data, .value = 7 };
+	int64_t transfer = BEGIN(NDMA_FROM_DEVICE);
+	void *other;
+
+	SKIP_UNLESS(NDMA_GUARD_BLOCK);
+	ASSERT_EQ(pthread_create(&toucher.thread, NULL, touch_once, &toucher), 0);
+	ASSERT_TRUE(await_touches(self->heap, self->fd, 1));
+	other = buffer_map(self->heap, self->fd, self->bytes, RW);
+	EXPECT_NE(other, MAP_FAILED);
+	EXPECT_EQ(munmap(other, self->bytes), 0);
+	EXPECT_FALSE(atomic_load(&toucher.done));
+	EXPECT_EQ(END(transfer), 0);
+	pthread_join(toucher.thread, NULL);
+}
+
+TEST_F(guard, a_deadline_wakes_who_sleeps)
+{
+	int64_t transfer = transfer_begin(self->heap, self->fd, NDMA_FROM_DEVICE, variant->guard, 0,
+					  SECOND_NS / 10);
+
+	SKIP_UNLESS(NDMA_GUARD_BLOCK);
+	ASSERT_GT(transfer, 0);
+	self->data[0] = 7;
+	EXPECT_EQ(END(transfer), -ETIMEDOUT);
+}
+
+TEST_F(guard, an_owner_who_dies_wakes_who_sleeps)
+{
+	struct toucher toucher = { .at = self->data, .value = 7 };
+
+	SKIP_UNLESS(NDMA_GUARD_BLOCK);
+	ASSERT_GT(BEGIN(NDMA_FROM_DEVICE), 0);
+	ASSERT_EQ(pthread_create(&toucher.thread, NULL, touch_once, &toucher), 0);
+	usleep(100000);
+	EXPECT_FALSE(atomic_load(&toucher.done));
+	close(self->heap);
+	pthread_join(toucher.thread, NULL);
+	EXPECT_EQ(self->data[0], 7);
+}
+
+TEST_F(guard, a_system_call_waits_once_and_not_for_ever)
+{
+	int64_t transfer = BEGIN(NDMA_FROM_DEVICE);
+	uint64_t start = now_ns();
+	int pipes[2];
+
+	ASSERT_GT(transfer, 0);
+	ASSERT_EQ(pipe(pipes), 0);
+	EXPECT_EQ(write(pipes[1], (void *)self->data, 8), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_LT(now_ns() - start, 10 * SECOND_NS);
+	if (variant->guard == NDMA_GUARD_BLOCK)
+		EXPECT_GE(now_ns() - start, SECOND_NS * 9 / 10);
+	EXPECT_EQ(END(transfer), 0);
+	EXPECT_EQ(write(pipes[1], (void *)self->data, 8), 8);
+	EXPECT_EQ(read(pipes[0], (void *)self->data, 8), 8);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+/**
+ * struct caller - a thread in a system call that touches memory
+ * @pipes: what it reads from, or writes to
+ * @ret: what the call returned
+ */
+struct caller {
+	pthread_t thread;
+	void *at;
+	int pipes[2];
+	pid_t pid;
+	char copy[8];
+	ssize_t ret;
+	atomic_bool done;
+};
+
+static void *call_write(void *argument)
+{
+	struct caller *caller = argument;
+
+	caller->ret = write(caller->pipes[1], caller->at, 8);
+	atomic_store(&caller->done, true);
+	return NULL;
+}
+
+static void *call_read(void *argument)
+{
+	struct caller *caller = argument;
+
+	caller->ret = read(caller->pipes[0], caller->at, 8);
+	atomic_store(&caller->done, true);
+	return NULL;
+}
+
+static void *call_process_vm_readv(void *argument)
+{
+	struct caller *caller = argument;
+	struct iovec local = { caller->copy, 8 }, remote = { caller->at, 8 };
+
+	caller->ret = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+	atomic_store(&caller->done, true);
+	return NULL;
+}
+
+TEST_F(guard, a_system_call_succeeds_when_the_transfer_ends_in_time)
+{
+	void *(*const calls[])(void *) = { call_write, call_read, call_process_vm_readv };
+	size_t i;
+
+	SKIP_UNLESS(NDMA_GUARD_BLOCK);
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		struct caller caller = { .at = (void *)self->data };
+		int64_t transfer;
+
+		ASSERT_EQ(pipe(caller.pipes), 0);
+		ASSERT_EQ(write(caller.pipes[1], "01234567", 8), 8);
+		transfer = BEGIN(NDMA_FROM_DEVICE);
+		ASSERT_GT(transfer, 0);
+		ASSERT_EQ(pthread_create(&caller.thread, NULL, calls[i], &caller), 0);
+		ASSERT_TRUE(await_touches(self->heap, self->fd, i + 1));
+		EXPECT_FALSE(atomic_load(&caller.done));
+		EXPECT_EQ(END(transfer), 0);
+		pthread_join(caller.thread, NULL);
+		EXPECT_EQ(caller.ret, 8);
+		close(caller.pipes[0]);
+		close(caller.pipes[1]);
+	}
+}
+
+/**
+ * struct looper - a thread that does something again and again
+ * @stop: no more
+ * @rounds: done so far
+ */
+struct looper {
+	pthread_t thread;
+	int heap;
+	int fd;
+	uint32_t guard;
+	size_t bytes;
+	volatile uint64_t *data;
+	atomic_bool stop;
+	atomic_long rounds;
+};
+
+static void *loop_transfers(void *argument)
+{
+	struct looper *looper = argument;
+
+	while (!atomic_load(&looper->stop)) {
+		int64_t transfer = transfer_begin(looper->heap, looper->fd, NDMA_FROM_DEVICE,
+						  looper->guard, 0, LONG_NS);
+
+		if (transfer > 0)
+			transfer_end(looper->heap, looper->fd, transfer);
+		atomic_fetch_add(&looper->rounds, 1);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(guard, one_who_begins_again_and_again_keeps_no_system_call_asleep, 60)
+{
+	struct looper looper = { .heap = self->heap, .fd = self->fd, .guard = variant->guard };
+	uint64_t give_up = now_ns() + 20 * SECOND_NS;
+	int pipes[2];
+
+	ASSERT_EQ(pipe(pipes), 0);
+	ASSERT_EQ(pthread_create(&looper.thread, NULL, loop_transfers, &looper), 0);
+	while (atomic_load(&looper.rounds) < 100 && now_ns() < give_up) {
+		uint64_t start = now_ns();
+
+		if (write(pipes[1], (void *)self->data, 8) < 0)
+			EXPECT_EQ(errno, EFAULT);
+		EXPECT_LT(now_ns() - start, 10 * SECOND_NS);
+	}
+	atomic_store(&looper.stop, true);
+	pthread_join(looper.thread, NULL);
+	EXPECT_GE(atomic_load(&looper.rounds), 100);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+static void *loop_writes(void *argument)
+{
+	struct looper *looper = argument;
+	uint64_t value = 1;
+	size_t at;
+
+	while (!atomic_load(&looper->stop)) {
+		for (at = 0; at < looper->bytes / 8; at += 512)
+			try_write(looper->data + at, value++);
+		atomic_fetch_add(&looper->rounds, 1);
+	}
+	return NULL;
+}
+
+/* Does @seen change while one looks? */
+static bool changes(const volatile uint64_t *seen, size_t bytes)
+{
+	uint64_t before[64];
+	size_t step = bytes / 8 / 64, i;
+	int look;
+
+	for (i = 0; i < 64; i++)
+		before[i] = seen[i * step];
+	for (look = 0; look < 8; look++) {
+		sched_yield();
+		for (i = 0; i < 64; i++) {
+			if (seen[i * step] != before[i])
+				return true;
+		}
+	}
+	return false;
+}
+
+/* In how many of @rounds transfers to the device the memory changed. */
+static int count_changes(struct looper *looper, const volatile uint64_t *seen, uint32_t guard,
+			 int rounds)
+{
+	int i, changed = 0;
+
+	for (i = 0; i < rounds; i++) {
+		int64_t transfer = transfer_begin(looper->heap, looper->fd, NDMA_TO_DEVICE, guard,
+						  0, LONG_NS);
+
+		if (transfer == -EBUSY)
+			continue;
+		if (transfer < 0)
+			return -1;
+		changed += changes(seen, looper->bytes);
+		if (transfer_end(looper->heap, looper->fd, transfer))
+			return -1;
+	}
+	return changed;
+}
+
+TEST_F_TIMEOUT(guard, a_racing_writer_changes_nothing, 120)
+{
+	struct looper looper = {
+		.heap = self->heap,
+		.fd = self->fd,
+		.bytes = self->bytes,
+		.data = self->data,
+	};
+	int readonly = buffer_readonly(self->heap, self->fd);
+	const volatile uint64_t *seen = buffer_map(self->heap, readonly, self->bytes, PROT_READ);
+
+	ASSERT_NE(seen, MAP_FAILED);
+	catch_sigbus();
+	ASSERT_EQ(pthread_create(&looper.thread, NULL, loop_writes, &looper), 0);
+	EXPECT_EQ(count_changes(&looper, seen, variant->guard, 1000), 0);
+	EXPECT_GT(TOUCHES(), 0);
+	/* The control: without a guard this very test sees changes. */
+	EXPECT_GT(count_changes(&looper, seen, NDMA_GUARD_NONE, 1000), 0);
+	atomic_store(&looper.stop, true);
+	pthread_join(looper.thread, NULL);
+	munmap((void *)seen, self->bytes);
+	close(readonly);
+}
+
+/* Moves, splits, protects, drops and forks a mapping of its own, and writes through it. */
+static void *loop_mappings(void *argument)
+{
+	struct looper *looper = argument;
+	size_t page = 4096;
+
+	while (!atomic_load(&looper->stop)) {
+		char *data = buffer_map(looper->heap, looper->fd, looper->bytes, RW);
+		pid_t child;
+
+		if (data == MAP_FAILED)
+			break;
+		try_write((void *)data, 1);
+		madvise(data, looper->bytes, MADV_DONTNEED);
+		try_write((void *)(data + page), 2);
+		mprotect(data + page, page, PROT_READ);
+		data = mremap(data, page, page, MREMAP_MAYMOVE | MREMAP_FIXED,
+			      data + 32 * MIB + page);
+		if (data == MAP_FAILED)
+			break;
+		try_write((void *)data, 3);
+		child = fork();
+		if (!child) {
+			catch_sigbus();
+			_exit(!try_write((void *)data, 4));
+		}
+		munmap(data, page);
+		munmap(data - 32 * MIB, looper->bytes - page);
+		waitpid(child, NULL, 0);
+		atomic_fetch_add(&looper->rounds, 1);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(guard, a_mapping_that_moves_splits_and_forks_changes_nothing, 120)
+{
+	struct looper looper = {
+		.heap = self->heap,
+		.fd = self->fd,
+		.bytes = self->bytes,
+		.data = self->data,
+	};
+	int readonly = buffer_readonly(self->heap, self->fd);
+	const volatile uint64_t *seen = buffer_map(self->heap, readonly, self->bytes, PROT_READ);
+	uint64_t give_up = now_ns() + 60 * SECOND_NS;
+
+	ASSERT_NE(seen, MAP_FAILED);
+	catch_sigbus();
+	ASSERT_EQ(pthread_create(&looper.thread, NULL, loop_mappings, &looper), 0);
+	while (atomic_load(&looper.rounds) < 20 && now_ns() < give_up)
+		ASSERT_EQ(count_changes(&looper, seen, variant->guard, 50), 0);
+	EXPECT_GE(atomic_load(&looper.rounds), 20);
+	atomic_store(&looper.stop, true);
+	pthread_join(looper.thread, NULL);
+	munmap((void *)seen, self->bytes);
+	close(readonly);
+}
+
+TEST_F(guard, pages_that_the_kernel_holds_refuse_it)
+{
+	struct iovec local = { (void *)self->data, 4096 };
+	char copy[4096];
+	int64_t transfer;
+	int pipes[2];
+
+	ASSERT_EQ(pipe(pipes), 0);
+	ASSERT_EQ(vmsplice(pipes[1], &local, 1, 0), 4096);
+	EXPECT_EQ(BEGIN(NDMA_FROM_DEVICE), -EBUSY);
+	EXPECT_EQ(buffer_info(self->heap, self->fd).owner, NDMA_OWNER_CPU);
+	EXPECT_EQ(buffer_info(self->heap, self->fd).transfers, 0);
+	self->data[0] = 43;
+	ASSERT_EQ(read(pipes[0], copy, 4096), 4096);
+	transfer = BEGIN(NDMA_FROM_DEVICE);
+	EXPECT_GT(transfer, 0);
+	EXPECT_EQ(END(transfer), 0);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+TEST_F(guard, a_buffer_registered_with_io_uring_refuses_it)
+{
+	struct iovec local = { (void *)self->data, self->bytes };
+	struct io_uring_params params = {};
+	int64_t transfer;
+	int ring;
+
+	ring = syscall(__NR_io_uring_setup, 1, &params);
+	if (ring < 0)
+		SKIP(return, "this guest has no io_uring");
+	if (syscall(__NR_io_uring_register, ring, IORING_REGISTER_BUFFERS, &local, 1)) {
+		/* Linux 6.1 registers nothing that is mapped from a file but shmem. */
+		EXPECT_EQ(errno, EOPNOTSUPP);
+		return;
+	}
+	EXPECT_EQ(BEGIN(NDMA_FROM_DEVICE), -EBUSY);
+	ASSERT_EQ(syscall(__NR_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0), 0);
+	close(ring);
+	transfer = BEGIN(NDMA_FROM_DEVICE);
+	EXPECT_GT(transfer, 0);
+	EXPECT_EQ(END(transfer), 0);
+}
+
+TEST_F(guard, it_goes_with_a_fence)
+{
+	int64_t transfer = transfer_begin(self->heap, self->fd, NDMA_FROM_DEVICE, variant->guard,
+					  NDMA_TRANSFER_FENCE, SECOND_NS);
+	struct dma_buf_sync start = { DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ };
+
+	ASSERT_GT(transfer, 0);
+	EXPECT_EQ(call(self->fd, DMA_BUF_IOCTL_SYNC, &start), 0);
+	EXPECT_EQ(END(transfer), -ETIMEDOUT);
+	EXPECT_EQ(self->data[0], 42);
+}
+
+TEST_HARNESS_MAIN
