@@ -33,6 +33,8 @@ static void *volatile fault_at;
 
 static void on_sigbus(int number, siginfo_t *info, void *context)
 {
+	(void)number;
+	(void)context;
 	fault_at = info->si_addr;
 	siglongjmp(after, info->si_code);
 }
@@ -162,7 +164,7 @@ static void *run_toucher(void *argument)
 	struct toucher *toucher = argument;
 
 	toucher->seen = *toucher->at;
-	toucher->through_ns = now_ns();
+	__atomic_store_n(&toucher->through_ns, now_ns(), __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -214,6 +216,7 @@ TEST_F(guard, of_kind_block_ends_with_the_deadline)
 
 static void ignore(int number)
 {
+	(void)number;
 }
 
 TEST_F(guard, of_kind_block_lets_signal_handlers_run)

@@ -96,12 +96,15 @@ static int hold_a_lease(const struct peer *peer, int fd)
 {
 	struct ndma_buffer *mine;
 	uint32_t lease;
+	int rc;
 
 	if (ndma_buffer_import(fd, NULL, &mine) || ndma_lease_acquire(mine, NDMA_READ, &lease))
 		return 1;
 	peer_tell(peer);
 	peer_await(peer);
-	return ndma_lease_release(mine, lease) == -ESTALE ? 2 : 0;
+	rc = ndma_lease_release(mine, lease);
+	ndma_buffer_close(mine);
+	return rc == -ESTALE ? 2 : 0;
 }
 
 TEST_F(buffer, a_lease_of_another_process_counts_until_that_process_dies)
