@@ -9,7 +9,6 @@ KDIR ?= /lib/modules/$(KERNEL)/build
 GUESTS ?= bookworm trixie sid
 SETTINGS ?= plain iommu swiotlb
 SECONDS ?= 3600
-V ?= 0
 
 host := build/host
 kbuild := $(CURDIR)/$(host)/kbuild
@@ -23,7 +22,7 @@ help:
 	@echo 'make check     style, checkpatch, sparse, cppcheck, no warning in any guest'
 	@echo 'make format    write the .c files as check wants them'
 	@echo 'make soak      faults by the hundred: kill, unplug, unload'
-	@echo 'make fuzz      feed the ioctls and rings for SECONDS=$(SECONDS)'
+	@echo 'make fuzz      feed the kernel programs for SECONDS=$(SECONDS)'
 	@echo
 	@echo 'make modules   kernel modules for KERNEL=$(KERNEL)'
 	@echo 'make programs  library, programs and Python package for this machine'
@@ -40,7 +39,14 @@ test: setup
 	@tests/vm/suite $(addprefix --guest=,$(GUESTS)) $(addprefix --setting=,$(SETTINGS)) $(TESTS)
 
 bench: setup
-	@tests/bench/report.py
+	@tests/bench/report.py $(addprefix --guest=,$(GUESTS))
+
+soak: setup
+	@tests/vm/soak
+
+fuzz: setup
+	@tests/vm/run --guest debug --root --out build/fuzz --timeout $$(($(SECONDS) + 600)) -- \
+		/usr/libexec/ndma/tests/root/fuzz --seconds $(SECONDS) --save /out/corpus
 
 check: setup
 	@tests/vm/setup tests/check-packages
