@@ -333,6 +333,20 @@ static PyMethodDef buffer_methods[] = {
 	{"copy", ext_buffer_copy, METH_NOARGS,
 	 "copy()\n--\n\nA new buffer of the same dtype, shape and contents, C-contiguous.\n\n"
 	 "Returns\n-------\nBuffer"},
+	{"set_layout", (PyCFunction)(void (*)(void))ext_buffer_set_layout,
+	 METH_VARARGS | METH_KEYWORDS,
+	 "set_layout(dtype, shape=None, strides=None, offset=0)\n--\n\n"
+	 "Say anew what is in the buffer's bytes, for everybody who has it.\n\n"
+	 "Parameters\n----------\n"
+	 "dtype : dtype\n"
+	 "shape : int or sequence of int, optional\n    By default as much as there is.\n"
+	 "strides : sequence of int, optional\n    C-contiguous by default; may be negative or 0.\n"
+	 "offset : int\n    Byte of the element with all indices 0.\n\n"
+	 "Raises\n------\n"
+	 "LockedError\n    Views are alive, here or elsewhere, or a transfer is in progress.\n"
+	 "ValueError\n    An element would lie outside the buffer.\n\n"
+	 "Examples\n--------\n"
+	 ">>> buf = ndma.zeros(16, \"u1\")\n>>> buf.set_layout(\"i2\", (2, 4))\n>>> buf.shape\n(2, 4)"},
 	{"resize", ext_buffer_resize, METH_O,
 	 "resize(shape)\n--\n\n"
 	 "Change the shape; what both have in common is kept, what is new is zero.\n\n"

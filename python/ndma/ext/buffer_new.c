@@ -91,9 +91,8 @@ PyObject *ext_buffer_zeros(PyObject *module, PyObject *args, PyObject *kwargs)
 	return empty(module, args, kwargs, "O|O$OOp:zeros");
 }
 
-/* A new buffer like `array`, and its contents. */
-static PyObject *copy_of(struct ext_state *state, PyArrayObject *array,
-			 const struct ndma_buffer_options *options)
+PyObject *ext_buffer_copy_of(struct ext_state *state, PyArrayObject *array,
+			     const struct ndma_buffer_options *options)
 {
 	PyObject *shape = PyObject_GetAttrString((PyObject *)array, "shape"), *buffer, *target;
 	struct ext_layout *layout;
@@ -134,7 +133,7 @@ PyObject *ext_buffer_from_array(PyObject *module, PyObject *args, PyObject *kwar
 	array = PyArray_FromAny(x, descr, 0, 0, NPY_ARRAY_FORCECAST, NULL);
 	if (!array)
 		return NULL;
-	buffer = copy_of(state, (PyArrayObject *)array, &options);
+	buffer = ext_buffer_copy_of(state, (PyArrayObject *)array, &options);
 	Py_DECREF(array);
 	return buffer;
 }
@@ -169,14 +168,11 @@ static int parse_strides(PyObject *object, struct ext_layout *layout)
 }
 
 /* As many elements as fit behind `offset`. */
-static PyObject *whole_shape(int fd, PyObject *dtype, Py_ssize_t offset)
+static PyObject *whole_shape(int64_t bytes, PyObject *dtype, Py_ssize_t offset)
 {
-	off_t bytes = lseek(fd, 0, SEEK_END);
 	PyArray_Descr *descr = NULL;
 	Py_ssize_t itemsize;
 
-	if (bytes < 0)
-		return PyErr_SetFromErrno(PyExc_OSError);
 	if (!PyArray_DescrConverter(dtype, &descr))
 		return NULL;
 	itemsize = PyDataType_ELSIZE(descr);
@@ -190,19 +186,19 @@ static PyObject *whole_shape(int fd, PyObject *dtype, Py_ssize_t offset)
 }
 
 /* What the caller says is in the buffer. */
-static struct ext_layout *describe(int fd, PyObject *dtype, PyObject *shape, PyObject *strides,
-				   Py_ssize_t offset)
+static struct ext_layout *describe(int64_t bytes, PyObject *dtype, PyObject *shape,
+				   PyObject *strides, Py_ssize_t offset)
 {
-	PyObject *bytes = dtype == Py_None ? PyUnicode_FromString("B") : Py_NewRef(dtype);
+	PyObject *element = dtype == Py_None ? PyUnicode_FromString("B") : Py_NewRef(dtype);
 	PyObject *extent = NULL;
 	struct ext_layout *layout = NULL;
 
-	if (bytes)
-		extent = shape == Py_None ? whole_shape(fd, bytes, offset) : Py_NewRef(shape);
+	if (element)
+		extent = shape == Py_None ? whole_shape(bytes, element, offset) : Py_NewRef(shape);
 	if (extent)
-		layout = ext_layout_from_arguments(extent, bytes);
+		layout = ext_layout_from_arguments(extent, element);
 	Py_XDECREF(extent);
-	Py_XDECREF(bytes);
+	Py_XDECREF(element);
 	if (!layout)
 		return NULL;
 	layout->offset = offset;
@@ -213,22 +209,36 @@ static struct ext_layout *describe(int fd, PyObject *dtype, PyObject *shape, PyO
 	return layout;
 }
 
-static PyObject *import_with(struct ext_state *state, int fd, struct ext_layout *layout)
+/* How many bytes there are behind `fd`: ndma's own buffers know, a dma-buf's size is its end. A
+ * buffer of ndma's own is left in *handle, otherwise NULL. */
+static int64_t find(struct ext_state *state, int fd, struct ndma_buffer **handle)
+{
+	int ret = ndma_buffer_import(fd, NULL, handle);
+	off_t end;
+
+	if (!ret)
+		return (int64_t)ndma_buffer_bytes(*handle);
+	*handle = NULL;
+	if (ret != -EINVAL) {
+		ext_error(state, EXT_BUFFER, ret);
+		return -1;
+	}
+	end = lseek(fd, 0, SEEK_END);
+	if (end < 0)
+		PyErr_SetFromErrno(PyExc_OSError);
+	return end;
+}
+
+static PyObject *import_described(struct ext_state *state, int fd, struct ext_layout *layout)
 {
 	struct ndma_buffer *handle;
 	struct ndma_layout stored;
-	PyObject *buffer;
 	int ret;
 
-	if (layout)
-		ext_layout_store(layout, &stored);
-	ret = ndma_buffer_import(fd, layout ? &stored : NULL, &handle);
-	if (ret < 0)
-		return ext_error(state, EXT_BUFFER, ret);
-	buffer = ext_buffer_wrap(state, handle, layout ? layout->descr : NULL);
-	if (buffer)
-		((struct ext_buffer *)buffer)->shared = true;
-	return buffer;
+	ext_layout_store(layout, &stored);
+	ret = ndma_buffer_import(fd, &stored, &handle);
+	return ret < 0 ? ext_error(state, EXT_BUFFER, ret) :
+			 ext_buffer_wrap(state, handle, layout->descr);
 }
 
 PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs)
@@ -236,8 +246,10 @@ PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs)
 	static char *names[] = {"fd", "dtype", "shape", "strides", "offset", NULL};
 	PyObject *object, *dtype = Py_None, *shape = Py_None, *strides = Py_None, *buffer;
 	struct ext_state *state = ext_state_of(module);
+	struct ndma_buffer *handle;
 	struct ext_layout *layout;
 	Py_ssize_t offset = 0;
+	int64_t bytes;
 	int fd;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOOn:from_fd", names, &object, &dtype,
@@ -246,19 +258,51 @@ PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs)
 	fd = PyObject_AsFileDescriptor(object);
 	if (fd < 0)
 		return NULL;
-	if (dtype == Py_None && shape == Py_None && strides == Py_None && !offset) {
-		buffer = import_with(state, fd, NULL);
-		/* A foreign dma-buf, whose contents only the caller can know: bytes then. */
-		if (buffer || !PyErr_ExceptionMatches(PyExc_ValueError))
-			return buffer;
-		PyErr_Clear();
+	bytes = find(state, fd, &handle);
+	if (bytes < 0)
+		return NULL;
+	if (handle && dtype == Py_None && shape == Py_None && strides == Py_None && !offset) {
+		buffer = ext_buffer_wrap(state, handle, NULL);
+	} else {
+		ndma_buffer_close(handle);
+		layout = describe(bytes, dtype, shape, strides, offset);
+		if (!layout)
+			return NULL;
+		buffer = import_described(state, fd, layout);
+		ext_layout_put(layout);
 	}
-	layout = describe(fd, dtype, shape, strides, offset);
+	if (buffer)
+		((struct ext_buffer *)buffer)->shared = true;
+	return buffer;
+}
+
+PyObject *ext_buffer_set_layout(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+	static char *names[] = {"dtype", "shape", "strides", "offset", NULL};
+	struct ext_buffer *buffer = (struct ext_buffer *)self;
+	PyObject *dtype, *shape = Py_None, *strides = Py_None;
+	struct ndma_layout stored;
+	struct ext_layout *layout;
+	Py_ssize_t offset = 0;
+	int ret;
+
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOn:set_layout", names, &dtype, &shape,
+					 &strides, &offset) ||
+	    ext_buffer_ready(buffer) || ext_buffer_check_views(buffer, "change the layout"))
+		return NULL;
+	layout = describe((int64_t)ndma_buffer_bytes(buffer->handle), dtype, shape, strides, offset);
 	if (!layout)
 		return NULL;
-	buffer = import_with(state, fd, layout);
-	ext_layout_put(layout);
-	return buffer;
+	ext_layout_store(layout, &stored);
+	ret = ndma_buffer_set_layout(buffer->handle, &stored);
+	if (ret < 0) {
+		ext_layout_put(layout);
+		return ext_error(buffer->state, EXT_BUFFER, ret);
+	}
+	ext_layout_put(buffer->layout);
+	buffer->layout = layout;
+	buffer->stored = stored;
+	Py_RETURN_NONE;
 }
 
 PyObject *ext_buffer_copy(PyObject *self, PyObject *unused)
@@ -269,7 +313,7 @@ PyObject *ext_buffer_copy(PyObject *self, PyObject *unused)
 
 	if (!array)
 		return NULL;
-	copy = copy_of(buffer->state, (PyArrayObject *)array, &options);
+	copy = ext_buffer_copy_of(buffer->state, (PyArrayObject *)array, &options);
 	Py_DECREF(array);
 	return copy;
 }

@@ -168,6 +168,20 @@ static PyObject *frame_copy(PyObject *self, PyObject *unused)
 	return copy;
 }
 
+/* Behind a short frame's samples lies the tail of another: nobody else gets to see that. */
+static PyObject *copy_to_buffer(PyObject *self)
+{
+	struct ndma_buffer_options options = NDMA_BUFFER_OPTIONS_INIT;
+	PyObject *array = frame_array(self, NULL, 0, NULL), *buffer;
+
+	if (!array)
+		return NULL;
+	buffer = ext_buffer_copy_of(((struct ext_frame *)self)->stream->state,
+				    (PyArrayObject *)array, &options);
+	Py_DECREF(array);
+	return buffer;
+}
+
 static PyObject *frame_to_buffer(PyObject *self, PyObject *unused)
 {
 	struct ext_frame *frame = (struct ext_frame *)self;
@@ -175,6 +189,10 @@ static PyObject *frame_to_buffer(PyObject *self, PyObject *unused)
 	struct ndma_buffer *buffer;
 	int fd, ret;
 
+	if (frame->entry.completion.flags & NDMA_FRAME_ERROR)
+		return refuse_error(frame);
+	if (frame->entry.completion.bytes_used != stream->frame_bytes)
+		return copy_to_buffer(self);
 	if (ext_stream_ready(stream))
 		return NULL;
 	fd = ndma_frame_export(stream->handle, &frame->entry);
@@ -266,10 +284,12 @@ static PyMethodDef frame_methods[] = {
 	 "TypeError\n    The stream has real samples.\n"
 	 "OSError\n    EIO: the frame has its error flag."},
 	{"to_buffer", frame_to_buffer, METH_NOARGS,
-	 "to_buffer()\n--\n\nThe frame as a read-only Buffer that can go to other processes.\n\n"
-	 "Nothing is copied: the device does not get the frame back before that Buffer, and\n"
-	 "whatever others made of its descriptor, is gone.\n\n"
-	 "Returns\n-------\nBuffer"},
+	 "to_buffer()\n--\n\nThe valid samples as a Buffer that can go to other processes.\n\n"
+	 "With the module nothing is copied: the Buffer is read-only, and the device does not get\n"
+	 "the frame back before it, and whatever others made of its descriptor, is gone. A short\n"
+	 "frame, and one of memfd's, is copied.\n\n"
+	 "Returns\n-------\nBuffer\n\n"
+	 "Raises\n------\nOSError\n    EIO: the frame has its error flag."},
 	{"__array__", (PyCFunction)(void (*)(void))frame_dunder_array,
 	 METH_VARARGS | METH_KEYWORDS,
 	 "__array__(dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked."},

@@ -209,6 +209,9 @@ PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle,
 			  PyArray_Descr *descr);
 PyObject *ext_buffer_create(struct ext_state *state, struct ext_layout *layout,
 			    const struct ndma_buffer_options *options);
+/* A new buffer like `array`, and its contents. */
+PyObject *ext_buffer_copy_of(struct ext_state *state, PyArrayObject *array,
+			     const struct ndma_buffer_options *options);
 /* source=, node= and contiguous= into options; -1 with an exception. */
 int ext_buffer_options(struct ext_state *state, PyObject *source, PyObject *node, int contiguous,
 		       struct ndma_buffer_options *options);
@@ -235,6 +238,7 @@ PyObject *ext_buffer_array(struct ext_buffer *buffer, uint32_t access);
 PyObject *ext_buffer_assign(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ext_buffer_fill(PyObject *self, PyObject *value);
 PyObject *ext_buffer_copy(PyObject *self, PyObject *unused);
+PyObject *ext_buffer_set_layout(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ext_buffer_revoke(PyObject *self, PyObject *unused);
 PyObject *ext_buffer_as_readonly(PyObject *self, PyObject *unused);
 PyObject *ext_buffer_getitem(PyObject *self, PyObject *key);

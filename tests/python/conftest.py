@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""One suite for every backend: kernel where its module is loaded, memfd elsewhere.
+
+NDMA_BACKEND=memfd|kernel chooses one.
+"""
+
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ndma
+
+MODULE = Path("/dev/ndma/heap")
+EDU = Path("/dev/ndma/edu0")
+BACKENDS = [os.environ["NDMA_BACKEND"]] if os.environ.get("NDMA_BACKEND") else \
+    ["kernel" if MODULE.exists() else "memfd"]
+
+
+def pytest_collection_modifyitems(config, items):
+    """What needs a card is not collected where there is none."""
+    if EDU.exists():
+        return
+    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("guest")])
+    items[:] = [item for item in items if not item.get_closest_marker("guest")]
+
+
+@pytest.fixture(autouse=True, params=BACKENDS)
+def backend(request, monkeypatch):
+    monkeypatch.setenv("NDMA_BACKEND", request.param)
+    return request.param
+
+
+@pytest.fixture
+def source():
+    with ndma.open("sim0") as source:
+        yield source
+
+
+@pytest.fixture
+def fast(source):
+    """As fast as the consumer."""
+    source.paced = False
+    return source
+
+
+def ready(stream, count):
+    """Wait until so many frames have been made."""
+    import time
+    deadline = time.monotonic() + 30
+    while stream.stats.produced < count:
+        assert time.monotonic() < deadline, stream.stats
+        time.sleep(0.001)
+
+
+def run_python(code, *, status=0, timeout=120, **environment):
+    """A program in a process of its own; its output."""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], timeout=timeout,
+                          capture_output=True, text=True, env={**os.environ, **environment})
+    assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def open_descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture
+def no_leaks():
+    """Descriptors and mappings are as before."""
+    def mappings():
+        return Path("/proc/self/maps").read_text().count("ndma")
+
+    gc.collect()
+    before = open_descriptors(), mappings()
+    yield
+    gc.collect()
+    assert (open_descriptors(), mappings()) == before
+
+
+@pytest.fixture(autouse=True)
+def numpy_namespace(doctest_namespace):
+    doctest_namespace["ndma"] = ndma
+    doctest_namespace["np"] = np

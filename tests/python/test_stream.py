@@ -1,0 +1,459 @@
+# SPDX-License-Identifier: MIT
+"""Streams: frames in order, none lost in silence, no wait without an end."""
+
+import errno
+import gc
+import itertools
+import queue
+import select
+import selectors
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import ndma
+
+from conftest import ready, run_python
+
+
+def test_frames_come_in_order(fast):
+    fast.pattern = "counter"
+    with fast.stream(512, channels=1, count=100) as stream:
+        expected = None
+        for number, frame in enumerate(stream):
+            assert frame.sequence == number and frame.dropped == 0
+            x = frame.array()[0].astype("i8")
+            assert (np.diff(x) % 65536 == 1).all()
+            assert expected is None or x[0] == expected
+            expected = (x[-1] + 1 - 32768) % 65536 - 32768 if x[-1] == 32767 else x[-1] + 1
+    assert number == 99
+
+
+def test_a_stream_says_what_it_is(source):
+    stream = source.stream(1000, 8, "latest", on_loss="ignore", timeout=2.5, channels=2)
+    assert (stream.samples, stream.frames, stream.policy, stream.on_loss) == (1000, 8, "latest",
+                                                                             "ignore")
+    assert stream.shape == (2, 1000) and stream.dtype == np.dtype("i2")
+    assert stream.timeout == 2.5 and stream.rate == source.rate
+    assert stream.name == "sim0" and stream.simulated
+    assert len(stream.channels) == 2 and stream.channels[0] == source.channels[0]
+    assert "8 frames of (2, 1000) int16" in repr(stream)
+    assert stream.fileno() >= 0
+    stream.timeout = None
+    assert stream.timeout is None
+    with pytest.raises(ValueError):
+        stream.timeout = -1
+
+
+@pytest.mark.parametrize("arguments, error", [
+    ({"samples": 0}, ValueError), ({"samples": -1}, ValueError), ({"samples": "x"}, TypeError),
+    ({"samples": 2**62}, ValueError), ({"frames": 0}, ValueError), ({"frames": 1}, ValueError),
+    ({"frames": 2}, ValueError), ({"frames": 2**31}, ValueError), ({"frames": 2**64}, ValueError),
+    ({"frames": 3.5}, TypeError), ({"policy": "keep"}, ValueError), ({"policy": 1}, TypeError),
+    ({"on_loss": "cry"}, ValueError), ({"count": 0}, ValueError), ({"count": -1}, ValueError),
+    ({"count": 1.5}, TypeError), ({"timeout": -1}, ValueError), ({"timeout": "1"}, TypeError),
+    ({"dtype": "f8"}, ValueError), ({"dtype": "O"}, ValueError), ({"channels": 99}, ValueError),
+    ({"order": "other"}, ValueError), ({"guard": "block"}, ValueError), ({"nonsense": 1}, TypeError),
+    ({"guard": "wall"}, ValueError), ({"iq": True, "dtype": "f4"}, ValueError),
+])
+def test_a_stream_that_cannot_be_is_refused(source, arguments, error, no_leaks):
+    with pytest.raises(error):
+        source.stream(**{"samples": 100, **arguments})
+
+
+def test_too_few_frames_says_why(source):
+    with pytest.raises(ValueError, match="3 or more"):
+        source.stream(100, frames=2)
+
+
+def test_a_stream_starts_when_it_is_entered_or_asked(fast):
+    stream = fast.stream(64, count=3)
+    assert stream.stats.produced == 0
+    assert next(stream).sequence == 0
+    stream.close()
+    with fast.stream(64, count=3) as stream:
+        ready(stream, 3)
+
+
+def test_count_ends_the_iteration(fast):
+    with fast.stream(64, count=7) as stream:
+        assert [frame.sequence for frame in stream] == list(range(7))
+        assert list(stream) == []
+
+
+def test_a_stream_can_be_started_again(fast):
+    with fast.stream(64, count=3) as stream:
+        assert [frame.sequence for frame in stream] == [0, 1, 2]
+        stream.start(2)
+        assert [frame.sequence for frame in stream] == [3, 4]
+        stream.start(count=1)
+        assert [frame.sequence for frame in stream] == [5]
+        with pytest.raises(ValueError):
+            stream.start(0)
+
+
+def test_stop_ends_iteration_after_the_ready_frames(fast):
+    with fast.stream(64, frames=8, on_loss="ignore") as stream:
+        ready(stream, 8)
+        stream.stop()
+        assert [frame.sequence for frame in stream] == list(range(8))
+        stream.stop()
+
+
+def test_stop_before_the_first_frame_gives_none(fast):
+    stream = fast.stream(64)
+    stream.stop()
+    assert list(stream) == []
+
+
+def test_stop_from_another_thread_wakes_the_waiter(source):
+    source.fault_stall = 2
+    with source.stream(64) as stream:
+        threading.Timer(0.05, stream.stop).start()
+        before = time.monotonic()
+        assert [frame.sequence for frame in stream] == [0, 1]
+        assert time.monotonic() - before < 5
+
+
+def test_close_from_another_thread_wakes_the_waiter(source):
+    source.fault_stall = 2
+    stream = source.stream(64)
+    threading.Timer(0.05, stream.close).start()
+    assert [frame.sequence for frame in stream] == [0, 1]
+    assert stream.closed
+
+
+def test_a_timeout_leaves_the_iterator_usable(source):
+    source.rate = 1000
+    with source.stream(100, timeout=0.001) as stream:
+        with pytest.raises(TimeoutError, match="sim0"):
+            next(stream)
+        stream.timeout = 10
+        assert next(stream).sequence == 0
+        stream.timeout = 0
+        with pytest.raises(TimeoutError):
+            next(stream)
+        stream.timeout = None
+        assert next(stream).sequence == 1
+
+
+def test_a_closed_stream_says_so(source, no_leaks):
+    stream = source.stream(64, count=3)
+    frame = next(stream)
+    stream.close()
+    stream.close()
+    assert stream.closed and "closed" in repr(stream)
+    for use in (lambda: next(stream), lambda: stream.start(), lambda: stream.stop(),
+                lambda: stream.fileno(), lambda: stream.__enter__(), lambda: stream.latest(),
+                lambda: frame.to_buffer()):
+        with pytest.raises(ValueError, match="closed"):
+            use()
+    assert stream.stats.produced >= 1
+    assert frame.array().shape[1] == 64
+
+
+def test_a_second_thread_in_next_is_refused(source):
+    source.fault_stall = 1
+    with source.stream(64) as stream:
+        next(stream)
+        entered = threading.Event()
+
+        def wait():
+            entered.set()
+            assert list(stream) == []
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        entered.wait()
+        deadline = time.monotonic() + 10
+        while True:
+            stream.timeout = 0
+            try:
+                next(stream)
+            except RuntimeError as error:
+                assert "one at a time" in str(error)
+                break
+            except TimeoutError:
+                assert time.monotonic() < deadline
+        stream.stop()
+        thread.join()
+
+
+def test_frames_can_be_released_from_any_thread(fast):
+    todo = queue.SimpleQueue()
+
+    def drop():
+        while todo.get() is not None:
+            pass
+
+    threads = [threading.Thread(target=drop) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    with fast.stream(64, frames=32, count=2000) as stream:
+        got = 0
+        while got < 2000:
+            try:
+                todo.put(next(stream).array())
+                got += 1
+            except ndma.FramesHeldError:
+                time.sleep(0.001)
+        for thread in threads:
+            todo.put(None)
+        for thread in threads:
+            thread.join()
+        assert stream.held == []
+        assert stream.stats.bad_releases == 0 and stream.stats.dropped == 0
+
+
+def test_holding_every_frame_is_an_error_at_once(fast):
+    with fast.stream(64, frames=5, on_loss="ignore") as stream:
+        kept = [next(stream) for _ in range(5)]
+        before = time.monotonic()
+        with pytest.raises(ndma.FramesHeldError) as caught:
+            next(stream)
+        assert time.monotonic() - before < 5
+        text = str(caught.value)
+        assert "all 5 frames" in text and "0, 1, 2, 3, 4" in text and "copy()" in text
+        assert isinstance(caught.value, BufferError)
+        assert stream.stats.starved >= 1
+        assert stream.held == [0, 1, 2, 3, 4]
+        del kept[2]
+        assert next(stream).sequence >= 5
+
+
+def test_list_of_a_stream_without_end_is_an_error(fast):
+    with fast.stream(64, frames=4, on_loss="ignore") as stream:
+        with pytest.raises(ndma.FramesHeldError):
+            list(stream)
+
+
+def test_frames_that_only_garbage_holds_come_back(fast):
+    class Node:
+        pass
+
+    gc.disable()
+    try:
+        with fast.stream(64, frames=4, count=40, on_loss="ignore") as stream:
+            for frame in stream:
+                node = Node()
+                node.self, node.frame = node, frame
+    finally:
+        gc.enable()
+
+
+def test_usual_loops_hold_few_frames(fast):
+    with fast.stream(64, frames=3, count=100) as stream:
+        for frame in stream:
+            assert len(stream.held) == 1
+        del frame
+    with fast.stream(64, frames=3, count=100) as stream:
+        for a, b in itertools.pairwise(stream):
+            assert len(stream.held) == 2
+        del a, b
+    with fast.stream(64, frames=4, count=100) as stream:
+        for a, b in zip(stream, stream):
+            assert len(stream.held) <= 3
+        del a, b
+    with fast.stream(64, frames=3, count=20) as stream:
+        assert sum(1 for _ in map(lambda frame: frame.array().sum(), stream)) == 20
+
+
+def test_latest_gives_the_newest(fast):
+    with fast.stream(64, frames=8, on_loss="ignore") as stream:
+        ready(stream, 8)
+        frame = stream.latest()
+        assert frame.sequence >= 7
+        assert len(stream.held) == 1
+    with fast.stream(64, count=2) as stream:
+        stream.latest()
+        list(stream)
+        with pytest.raises(EOFError):
+            stream.latest()
+
+
+def test_policy_latest_reuses_the_oldest_ready_frame(source):
+    with source.stream(64, frames=4, policy="latest", on_loss="ignore", count=200) as stream:
+        first = next(stream)
+        kept = first.array().copy()
+        ready(stream, 200)
+        assert (first.array() == kept).all()
+        rest = [frame.sequence for frame in stream]
+        assert rest[-1] == 199
+        assert stream.stats.stolen > 0
+
+
+def test_policy_drop_loses_the_newest(source):
+    with source.stream(64, frames=4, on_loss="ignore", count=200) as stream:
+        ready(stream, 200)
+        assert [frame.sequence for frame in stream] == [0, 1, 2, 3]
+        assert stream.stats.dropped == 196
+
+
+def test_every_frame_is_accounted_for(fast):
+    fast.fault_drop = 7
+    with fast.stream(64, frames=4, count=1000, on_loss="ignore") as stream:
+        got = lost = 0
+        for frame in stream:
+            got += 1
+            lost += frame.dropped
+        last = frame.sequence
+        assert got + lost == last + 1
+        assert got + stream.stats.dropped == 1000
+
+
+def test_a_source_that_vanishes_is_never_the_end(fast):
+    fast.fault_vanish = 5
+    with fast.stream(64) as stream:
+        frames = []
+        with pytest.raises(ndma.SourceGone) as caught:
+            for frame in stream:
+                frames.append(frame.copy())
+        assert len(frames) == 5
+        assert caught.value.errno == errno.ENODEV
+        assert isinstance(caught.value, OSError)
+        with pytest.raises(ndma.SourceGone):
+            next(stream)
+        assert frame.array().shape[1] == 64
+        with pytest.raises(OSError):
+            stream.start()
+
+
+def test_fileno_polls_readable_when_a_frame_is_ready(source):
+    source.rate = 10_000
+    with source.stream(100, count=2) as stream, selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        assert selector.select(10)
+        assert next(stream).sequence == 0
+        poll = select.poll()
+        poll.register(stream, select.POLLIN)
+        assert poll.poll(10_000)
+        assert next(stream).sequence == 1
+
+
+def test_ctrl_c_ends_a_wait(source):
+    source.fault_stall = 1
+    with source.stream(64, frames=4) as stream:
+        next(stream)
+        main = threading.main_thread().ident
+        threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
+        before = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            next(stream)
+        assert time.monotonic() - before < 5
+        assert stream.held == []
+
+
+def test_a_signal_handler_runs_while_another_thread_gets_the_signal(source):
+    source.fault_stall = 1
+    with source.stream(64, timeout=5) as stream:
+        next(stream)
+        seen = threading.Event()
+        before = signal.signal(signal.SIGUSR1, lambda *_: (seen.set(), stream.stop()))
+        try:
+            other = threading.Thread(target=lambda: time.sleep(0.05) or
+                                     signal.pthread_kill(threading.get_ident(), signal.SIGUSR1))
+            other.start()
+            assert list(stream) == []
+            assert seen.is_set()
+            other.join()
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+
+
+def test_other_threads_run_while_one_waits(source):
+    source.fault_stall = 1
+    with source.stream(64) as stream:
+        next(stream)
+        counted = []
+        thread = threading.Thread(target=lambda: [counted.append(i) for i in range(10_000)] and
+                                  stream.stop())
+        thread.start()
+        assert list(stream) == []
+        thread.join()
+        assert len(counted) == 10_000
+
+
+def test_two_streams_are_independent(source):
+    source.paced = False
+    with source.stream(64, count=10) as a, source.stream(128, count=10) as b:
+        for x, y in zip(a, b):
+            assert x.sequence == y.sequence and x.valid * 2 == y.valid
+
+
+def test_settings_are_those_of_the_start(source):
+    source.rate = 50_000
+    with source.stream(64, count=1) as stream:
+        source.rate = 60_000
+        next(stream)
+        assert stream.rate == 50_000
+
+
+def test_a_stream_does_not_travel(source):
+    import pickle
+    stream = source.stream(64)
+    with pytest.raises(TypeError, match="name"):
+        pickle.dumps(stream)
+
+
+def test_leaving_by_an_exception_closes(fast, no_leaks):
+    with pytest.raises(KeyError):
+        with fast.stream(64) as stream:
+            for frame in stream:
+                raise KeyError
+    assert stream.closed
+    del frame, stream
+
+
+def test_a_guarded_stream_ends_who_touches_a_frame_of_the_device():
+    run_python("""
+        import ndma, numpy as np, ctypes
+        source = ndma.open("sim0")
+        source.paced = False
+        stream = source.stream(1 << 20, frames=3, channels=1, guard="sigbus", count=6)
+        address = None
+        with stream:
+            frame = next(stream)
+            address = frame.array().ctypes.data
+            assert frame.array().any()
+            del frame
+            for frame in stream:
+                frame.array().sum()
+            ctypes.string_at(address, 16)
+    """, status=-7)
+
+
+def test_statistics_are_named(fast):
+    with fast.stream(64, count=3) as stream:
+        list(stream)
+        stats = stream.stats
+        assert (stats.produced, stats.completed, stats.dropped) == (3, 3, 0)
+        assert isinstance(stats, ndma.StreamStats)
+        assert stats.errors == 0 and "produced=3" in repr(stats)
+
+
+def test_100_000_frames_with_views_kept_at_random(fast):
+    import random
+    random.seed(7)
+    resident = []
+    kept = []
+    frames = 100_000 if ndma.backend() == "memfd" else 5_000
+    with fast.stream(16, frames=32, channels=1, count=frames, on_loss="ignore") as stream:
+        for number, frame in enumerate(stream):
+            a = frame.array()
+            dice = random.random()
+            if dice < 0.2:
+                kept.append(a[:, random.randrange(8):])
+            elif dice < 0.3:
+                kept.append(memoryview(frame)[:1])
+            while len(kept) > 20 or (kept and dice > 0.9):
+                kept.pop(random.randrange(len(kept)))
+            if number % (frames // 20) == frames // 20 - 1:
+                resident.append(int(open("/proc/self/statm").read().split()[1]))
+        kept.clear()
+        del a, frame
+        assert stream.held == []
+        assert stream.stats.bad_releases == 0
+    assert resident[-1] - resident[4 if len(resident) > 4 else 0] < 300, resident

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: MIT
+"""Transfers: the time in which the device owns a buffer."""
+
+import errno
+import gc
+import signal
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+import ndma
+
+
+@pytest.fixture
+def buf():
+    return ndma.array([1, 2, 3, 4], "i4")
+
+
+def test_a_transfer_locks_from_enter_to_exit(buf):
+    transfer = buf.transfer("from_device", timeout=5)
+    assert not transfer.active and not buf.locked
+    with transfer as inside:
+        assert inside is transfer and transfer.active and buf.locked
+        assert transfer.buffer is buf
+        assert (transfer.direction, transfer.guard, transfer.timeout) == ("from_device",
+                                                                          "exclusive", 5.0)
+        assert "in progress" in repr(transfer)
+        assert "locked" in repr(buf)
+    assert not transfer.active and not buf.locked
+    assert buf.array().tolist() == [1, 2, 3, 4]
+
+
+def test_begin_and_end_by_hand(buf):
+    transfer = buf.transfer("both")
+    with pytest.raises(ValueError):
+        transfer.end()
+    transfer.begin()
+    with pytest.raises(ndma.LockedError):
+        transfer.begin()
+    transfer.end()
+    with pytest.raises(ValueError):
+        transfer.end()
+    transfer.begin()
+    transfer.end()
+
+
+@pytest.mark.parametrize("arguments, error", [
+    (("sideways",), ValueError), ((1,), TypeError), (("both", -1), ValueError),
+    (("both", 0), ValueError), (("both", None), ValueError), (("both", float("nan")), ValueError),
+    (("both", "soon"), TypeError), (("both", 1, "maybe"), ValueError), (("both", 1, 0), TypeError),
+    ((), TypeError), (("both", float("inf")), ValueError),
+])
+def test_bad_arguments_are_refused(buf, arguments, error):
+    with pytest.raises(error):
+        buf.transfer(*arguments)
+    assert not buf.locked
+
+
+def test_a_deadline_of_a_year_is_refused(buf):
+    with pytest.raises(ValueError):
+        buf.transfer("both", timeout=365 * 86400).begin()
+    assert not buf.locked
+
+
+def test_transfers_do_not_nest(buf):
+    with buf.transfer("from_device"):
+        with pytest.raises(ndma.LockedError):
+            buf.transfer("to_device").begin()
+        assert buf.locked
+
+
+def test_an_exception_ends_the_transfer_and_goes_on(buf):
+    with pytest.raises(KeyError):
+        with buf.transfer("from_device"):
+            raise KeyError("stop")
+    assert not buf.locked
+    buf[0] = 5
+
+
+def test_the_deadline_ends_it_and_end_says_so(buf):
+    with pytest.raises(TimeoutError):
+        with buf.transfer("from_device", timeout=0.05):
+            while buf.locked:
+                time.sleep(0.005)
+            assert buf.array() is not None
+    assert buf.aborted == 1
+    with buf.transfer("from_device"):
+        pass
+
+
+def test_an_exception_is_not_hidden_by_a_deadline(buf):
+    with pytest.raises(KeyError):
+        with buf.transfer("from_device", timeout=0.02):
+            time.sleep(0.1)
+            raise KeyError("the news")
+
+
+def test_a_read_only_handle_does_not_transfer(buf):
+    with pytest.raises(OSError) as caught:
+        buf.as_readonly().transfer("from_device").begin()
+    assert caught.value.errno in (errno.EPERM, errno.EACCES)
+
+
+def test_a_lease_of_another_handle_counts(buf):
+    other = ndma.from_fd(buf.fileno())
+    view = other.array()
+    with pytest.raises(ndma.LockedError):
+        buf.transfer("from_device").begin()
+    del view
+    with buf.transfer("from_device"):
+        with pytest.raises(ndma.LockedError):
+            other.array()
+        assert other.locked
+
+
+def test_a_forgotten_transfer_ends_with_a_warning(buf):
+    transfer = buf.transfer("from_device", timeout=60)
+    transfer.begin()
+    with pytest.warns(ResourceWarning, match="transfer"):
+        del transfer
+        gc.collect()
+    assert not buf.locked
+    buf.array()
+
+
+def test_leaving_the_buffer_in_a_transfer_frees_it_afterwards(no_leaks):
+    buf = ndma.empty(4)
+    with buf:
+        transfer = buf.transfer("from_device")
+        transfer.begin()
+    assert buf.closed
+    transfer.end()
+
+
+# Where the backend has no way to block, block= is refused and said so: there is nothing to test.
+
+def blocks(buf):
+    try:
+        with buf.transfer("from_device", guard="block"):
+            return True
+    except OSError as error:
+        assert error.errno == errno.EOPNOTSUPP
+        return False
+
+
+@pytest.fixture
+def blocking():
+    buf = ndma.empty(1 << 16, "i4")
+    buf.fill(7)
+    if not blocks(buf):
+        pytest.skip("this guest has no userfaultfd")
+    return buf
+
+
+def test_a_blocking_transfer_begins_under_live_views(blocking):
+    a = blocking.array()
+    with blocking.transfer("from_device", guard="block", timeout=1) as transfer:
+        assert transfer.guard == "block"
+    assert a[0] == 7
+
+
+@pytest.mark.parametrize("use", [
+    lambda buf: buf.array(), np.asarray, memoryview, lambda buf: buf[0],
+    lambda buf: buf.fill(3),
+])
+def test_a_new_view_waits_for_a_blocking_transfer_with_the_gil_free(blocking, use):
+    transfer = blocking.transfer("from_device", guard="block", timeout=10)
+    begun = threading.Event()
+    turns = []
+
+    def device():
+        transfer.begin()
+        begun.set()
+        for i in range(20):
+            turns.append(i)
+            time.sleep(0.005)
+        transfer.end()
+
+    thread = threading.Thread(target=device)
+    thread.start()
+    begun.wait()
+    use(blocking)
+    assert len(turns) == 20, "the view came before the end, or the GIL was held"
+    thread.join()
+
+
+def test_a_live_view_does_not_let_a_new_one_in_early(blocking):
+    kept = blocking.array()
+    transfer = blocking.transfer("from_device", guard="block", timeout=10)
+    begun = threading.Event()
+
+    def device():
+        transfer.begin()
+        begun.set()
+        time.sleep(0.1)
+        transfer.end()
+
+    thread = threading.Thread(target=device)
+    thread.start()
+    begun.wait()
+    blocking.array()
+    assert not transfer.active
+    thread.join()
+    assert kept[0] == 7
+
+
+def test_who_began_a_blocking_transfer_is_refused_instead_of_waiting_for_himself(blocking):
+    with blocking.transfer("from_device", guard="block", timeout=10):
+        before = time.monotonic()
+        with pytest.raises(ndma.LockedError):
+            blocking.array()
+        assert time.monotonic() - before < 5
+
+
+def test_ctrl_c_interrupts_the_wait_for_a_view(blocking):
+    transfer = blocking.transfer("from_device", guard="block", timeout=30)
+    begun = threading.Event()
+    main = threading.main_thread().ident
+
+    def device():
+        transfer.begin()
+        begun.set()
+        time.sleep(0.05)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    thread = threading.Thread(target=device)
+    thread.start()
+    begun.wait()
+    with pytest.raises(KeyboardInterrupt):
+        blocking.array()
+    thread.join()
+    transfer.end()
+    assert blocking.leases() == []
+
+
+def test_a_touch_of_an_older_array_sleeps_until_the_deadline(blocking):
+    a = blocking.array()
+    before = time.monotonic()
+    with pytest.raises(TimeoutError):
+        with blocking.transfer("from_device", guard="block", timeout=0.3):
+            assert a[100] == 7
+            assert time.monotonic() - before >= 0.25
+    assert blocking.touches >= 1
+
+
+def test_an_unguarded_transfer_is_not_waited_for(buf):
+    done = threading.Event()
+    transfer = buf.transfer("from_device", timeout=10)
+    transfer.begin()
+
+    def look():
+        with pytest.raises(ndma.LockedError):
+            buf.array()
+        done.set()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    assert done.wait(5)
+    thread.join()
+    transfer.end()
+
+
+def test_nothing_is_warned_about_in_ordinary_use(buf):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with buf.transfer("from_device"):
+            pass
+        buf.close()
