@@ -176,6 +176,8 @@ int ndma_memfd_file_reopen(int fd, int flags);
 uint64_t ndma_memfd_page_up(uint64_t bytes);
 /* CLOCK_MONOTONIC. */
 uint64_t ndma_memfd_now_ns(void);
+/* 0, or words: this backend does not choose the node of memory. */
+int ndma_memfd_node_check(int node);
 
 /* memfd_header.c: the page behind the data */
 

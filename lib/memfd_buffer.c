@@ -33,15 +33,7 @@ static int check_options(const struct ndma_buffer_options *options)
 		return ndma_set_error(EOPNOTSUPP,
 				      "memfd cannot promise physically contiguous memory: "
 				      "that needs module ndma (sudo modprobe ndma)");
-	if (options->node != NDMA_NODE_ANY && !access("/sys/devices/system/node/node1", F_OK))
-		return ndma_set_error(EOPNOTSUPP,
-				      "memfd does not choose a NUMA node: expected "
-				      "NDMA_NODE_ANY, got %d",
-				      options->node);
-	if (options->node != NDMA_NODE_ANY && options->node)
-		return ndma_set_error(EINVAL, "NUMA node %d: this machine has node 0",
-				      options->node);
-	return 0;
+	return ndma_memfd_node_check(options->node);
 }
 
 /* A new memfd with @layout in its header. */

@@ -34,6 +34,19 @@ uint64_t ndma_memfd_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+int ndma_memfd_node_check(int node)
+{
+	if (node == NDMA_NODE_ANY)
+		return 0;
+	if (node || !access("/sys/devices/system/node/node1", F_OK))
+		return ndma_set_error(
+			EOPNOTSUPP,
+			"NUMA node %d: memfd does not choose one, use NDMA_NODE_ANY or "
+			"load module ndma",
+			node);
+	return 0;
+}
+
 /* MemAvailable of /proc/meminfo, or no limit where that cannot be read. */
 static uint64_t available_bytes(void)
 {

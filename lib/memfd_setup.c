@@ -25,7 +25,7 @@ static int check_frames(const struct ndma_stream_setup *setup)
 				      "guard %u on a stream: expected NDMA_GUARD_NONE or "
 				      "_SIGBUS",
 				      setup->guard);
-	return 0;
+	return ndma_memfd_node_check(setup->node);
 }
 
 static int check(const struct ndma_stream_setup *setup)

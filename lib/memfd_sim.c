@@ -8,6 +8,8 @@
 
 /* Frames without samples that are made before anybody else gets the lock. */
 #define BURST 64
+/* A card that waits longer than this for the processor has run out of memory of its own. */
+#define FIFO_NS 500000000ULL
 /* Samples of each channel that are written before the thread looks whether it is to stop. */
 #define PIECE 16384u
 
@@ -69,6 +71,20 @@ static bool is_timed(const struct memfd_stream *stream)
 	return stream->settings.paced && stream->settings.trigger != NDMA_SIM_TRIGGER_SOFTWARE;
 }
 
+/* When the last sample of the planned frame is there; 0: at once. */
+static uint64_t due(const struct memfd_stream *stream, const struct run *run)
+{
+	const struct ndma_sim_settings *settings = &stream->settings;
+	uint32_t late_ns = run->frame.late_ns;
+
+	if (is_timed(stream))
+		return time_of(stream, run, run->frame.first + settings->samples) + late_ns;
+	if (settings->paced) /* from the press on */
+		return ndma_memfd_now_ns() + ndma_sim_time_ns(settings, settings->samples) +
+		       late_ns;
+	return late_ns ? run->now_ns + late_ns : 0;
+}
+
 static void plan(struct memfd_stream *stream, struct run *run)
 {
 	struct ndma_sim_frame *frame = &run->frame;
@@ -76,10 +92,7 @@ static void plan(struct memfd_stream *stream, struct run *run)
 	switch (ndma_sim_next(&stream->settings, &stream->sim, frame)) {
 	case NDMA_SIM_FRAME:
 		run->planned = true;
-		if (is_timed(stream))
-			run->due_ns = time_of(stream, run, stream->sim.position) + frame->late_ns;
-		else
-			run->due_ns = frame->late_ns ? run->now_ns + frame->late_ns : 0;
+		run->due_ns = due(stream, run);
 		break;
 	case NDMA_SIM_SEARCHING:
 		if (is_timed(stream))
@@ -158,7 +171,7 @@ static void step(struct memfd_stream *stream, struct run *run)
 			return;
 		}
 	}
-	if (run->frame.lost) {
+	if (run->frame.lost || (is_timed(stream) && run->now_ns > run->due_ns + FIFO_NS)) {
 		ndma_memfd_ring_lose(stream);
 		run->planned = false;
 		return;
@@ -166,7 +179,7 @@ static void step(struct memfd_stream *stream, struct run *run)
 	index = ndma_memfd_ring_next(stream);
 	if (index >= 0) {
 		make(stream, run, (uint32_t)index);
-	} else if (is_timed(stream)) {
+	} else if (stream->settings.paced) {
 		ndma_memfd_ring_lose(stream);
 		run->planned = false;
 		ndma_memfd_wait_wake(stream);

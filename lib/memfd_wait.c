@@ -55,7 +55,7 @@ static int look(struct memfd_stream *stream, struct ndma_stream_wait *wait)
 		return 0;
 	/* Ready and held frames are all there are: no other can come. */
 	if (!stream->counts[MEMFD_FRAME_FREE] && !stream->counts[MEMFD_FRAME_DEVICE])
-		return -EBUSY;
+		return wait->ready ? 0 : -EBUSY;
 	if (!wait->timeout_ns) {
 		ndma_memfd_wait_arm(stream, 1);
 		return -EAGAIN;

@@ -329,8 +329,9 @@ static inline void ndma_sim__faults(const struct ndma_sim_settings *settings,
  * @frame: the plan
  *
  * Each planned frame is completed or lost, exactly once. When @settings->paced it is due when
- * its last sample is: ndma_sim_time_ns(first + the frame's samples), then @late_ns; its time
- * stamp is that of @first where %NDMA_FRAME_TIME_START is set, else the time of completion.
+ * its last sample is, ndma_sim_time_ns(first + the frame's samples), or as long after the press
+ * of the button as its samples take; and then @late_ns. Its time stamp is that of @first where
+ * %NDMA_FRAME_TIME_START is set, else the time of completion.
  */
 static inline enum ndma_sim_step ndma_sim_next(const struct ndma_sim_settings *settings,
 					       struct ndma_sim_state *state,

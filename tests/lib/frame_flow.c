@@ -218,7 +218,7 @@ TEST_F(frame, may_be_released_by_another_thread_than_took_it)
 		while (!ndma_ring_take(ring, &frame)) {
 			rc = ndma_stream_wait(self->stream, 1, 10 * SECOND_NS);
 			/* The other thread has all of them for the moment. */
-			ASSERT_TRUE(rc > 0 || rc == -EBUSY) TH_LOG("%s", ndma_error());
+			ASSERT_TRUE(rc > 0 || rc == -EBUSY);
 		}
 		ASSERT_EQ(i, frame.completion.sequence);
 		ASSERT_TRUE(is_counted(self->stream, &frame));
@@ -288,6 +288,9 @@ TEST_F(frame, that_was_given_back_is_sigbus_under_a_guard)
 
 	self->options.frames = 2;
 	self->options.guard = NDMA_GUARD_SIGBUS;
+	if (ndma_stream_create(self->source, &self->options, &self->stream) == -EOPNOTSUPP)
+		SKIP(return, "this kernel's streams have no guard");
+	ndma_stream_free(self->stream);
 	OPEN_STREAM(&self->options, UNPACED);
 	EXPECT_EQ(0, ndma_stream_setup(self->stream)->frame_stride % (2 << 20));
 	EXPECT_TRUE(is_sigbus(ndma_ring_open(self->stream)->data));
@@ -297,6 +300,9 @@ TEST_F(frame, that_was_given_back_is_sigbus_under_a_guard)
 	EXPECT_TRUE(is_counted(self->stream, &frames[1]));
 	ASSERT_DONE(ndma_stream_release(self->stream, &frames[0]));
 	ASSERT_DONE(ndma_stream_kick(self->stream));
+	/* The device gets it when a worker has taken it away from here. */
+	for (i = 0; i < 10000 && !is_sigbus(frames[0].data); i++)
+		sched_yield();
 	EXPECT_TRUE(is_sigbus(frames[0].data));
 	EXPECT_FALSE(is_sigbus(frames[1].data));
 	ASSERT_DONE(ndma_stream_release(self->stream, &frames[1]));
