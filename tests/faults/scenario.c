@@ -132,16 +132,27 @@ static int revoke_a_lease(struct scene *scene)
 	return revoke.count == 1 ? 0 : -EPROTO;
 }
 
-static int transfer_unguarded(struct scene *scene)
+static int transfer(struct scene *scene, uint32_t direction, uint32_t guard)
 {
 	void *address;
 
 	TRY(scene_map_buffer(scene, PROT_READ | PROT_WRITE, &address));
 	memset(address, 1, 4096);
-	TRY(scene_begin(scene, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0));
+	TRY(scene_begin(scene, direction, guard, 0));
 	TRY(scene_end(scene));
 	memset(address, 2, scene->capacity);
 	return 0;
+}
+
+static int transfer_unguarded(struct scene *scene)
+{
+	return transfer(scene, NDMA_FROM_DEVICE, NDMA_GUARD_NONE);
+}
+
+static int transfer_guarded(struct scene *scene)
+{
+	TRY(transfer(scene, NDMA_TO_DEVICE, NDMA_GUARD_BLOCK));
+	return transfer(scene, NDMA_BOTH, NDMA_GUARD_SIGBUS);
 }
 
 static int transfer_fenced(struct scene *scene)
@@ -369,6 +380,7 @@ const struct scenario scenarios[] = {
 	{ NEEDS_HEAP, 0, "taking and releasing leases", with_buffer, lease_and_release },
 	{ NEEDS_HEAP, 0, "revoking a lease", with_buffer, revoke_a_lease },
 	{ NEEDS_HEAP, 0, "an unguarded transfer", with_large_buffer, transfer_unguarded },
+	{ NEEDS_HEAP, 0, "guarded transfers", with_large_buffer, transfer_guarded },
 	{ NEEDS_HEAP, 0, "a transfer with a fence", with_buffer, transfer_fenced },
 	{ NEEDS_HEAP, 0, "mapping and touching a small buffer", with_buffer, map_and_touch },
 	{ NEEDS_HEAP, 0, "mapping and touching a large buffer", with_large_buffer, map_and_touch },
