@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""asyncio: frames are taken when they are ready, and no cancelled wait loses one."""
+
+import asyncio
+import sys
+import time
+
+import pytest
+
+import ndma
+
+from conftest import ready, run_python
+
+
+def test_async_for(fast):
+    async def run():
+        with fast.stream(64, count=200) as stream:
+            return [frame.sequence async for frame in stream]
+
+    assert asyncio.run(run()) == list(range(200))
+
+
+def test_read_gives_so_many_frames(fast):
+    async def run():
+        with fast.stream(64, frames=16, count=20) as stream:
+            first = await stream.read(8)
+            assert [frame.sequence for frame in first] == list(range(8))
+            del first
+            assert [frame.sequence for frame in await stream.read(10)] == list(range(8, 18))
+            assert [frame.sequence for frame in await stream.read(10)] == [18, 19]
+            assert await stream.read(10) == []
+            for bad in 0, -1, 17:
+                with pytest.raises(ValueError):
+                    await stream.read(bad)
+
+    asyncio.run(run())
+
+
+def test_cancelling_a_read_loses_no_frame(source):
+    source.rate = 20_000
+
+    async def run():
+        with source.stream(100, frames=16, count=30, on_loss="raise") as stream:
+            got = []
+            while len(got) < 30:
+                try:
+                    frames = await asyncio.wait_for(stream.read(8), 0.017)
+                except TimeoutError:
+                    frame = await anext(stream, None)
+                    frames = [frame] if frame else []
+                got += [frame.sequence for frame in frames]
+                del frames
+            return got
+
+    assert asyncio.run(run()) == list(range(30))
+
+
+def test_cancelling_a_wait_loses_no_frame(source):
+    source.rate = 20_000
+
+    async def run():
+        with source.stream(100, frames=16, count=20, on_loss="raise") as stream:
+            got = []
+            while len(got) < 20:
+                task = asyncio.ensure_future(anext(stream))
+                done, _ = await asyncio.wait([task], timeout=0.002)
+                if not done:
+                    task.cancel()
+                try:
+                    frame = await task
+                except asyncio.CancelledError:
+                    continue
+                got.append(frame.sequence)
+                del frame
+                task = None
+            return got
+
+    assert asyncio.run(run()) == list(range(20))
+
+
+def test_an_always_ready_stream_lets_others_run(fast):
+    async def run():
+        turns = 0
+
+        async def other():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.ensure_future(other())
+        with fast.stream(16, frames=200, channels=1, count=1000) as stream:
+            ready(stream, 200)
+            async for frame in stream:
+                pass
+        task.cancel()
+        return turns
+
+    assert asyncio.run(run()) >= 1000 // 64
+
+
+def test_a_second_waiter_is_refused(source):
+    source.fault_stall = 1
+
+    async def run():
+        with source.stream(64) as stream:
+            await anext(stream)
+            first = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.01)
+            with pytest.raises(RuntimeError, match="one at a time"):
+                await anext(stream)
+            with pytest.raises(RuntimeError, match="one at a time"):
+                await stream.read(1)
+            with pytest.raises(RuntimeError, match="one at a time"):
+                next(stream)
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            stream.timeout = 0.01
+            with pytest.raises(TimeoutError):
+                await anext(stream)
+
+    asyncio.run(run())
+
+
+def test_stop_and_close_wake_the_waiter(source):
+    source.fault_stall = 1
+
+    async def run(end):
+        with source.stream(64) as stream:
+            await anext(stream)
+            asyncio.get_running_loop().call_later(0.02, getattr(stream, end))
+            return [frame async for frame in stream]
+
+    assert asyncio.run(run("stop")) == []
+    with pytest.raises(ValueError, match="closed"):
+        asyncio.run(run("close"))
+
+
+def test_a_timeout_leaves_the_stream_usable(source):
+    source.rate = 1000
+
+    async def run():
+        with source.stream(100, timeout=0.005) as stream:
+            before = time.monotonic()
+            with pytest.raises(TimeoutError):
+                await anext(stream)
+            assert time.monotonic() - before < 5
+            stream.timeout = 10
+            assert (await anext(stream)).sequence == 0
+
+    asyncio.run(run())
+
+
+def test_a_vanished_source_is_source_gone(fast):
+    fast.fault_vanish = 3
+
+    async def run():
+        count = 0
+        with fast.stream(64) as stream:
+            with pytest.raises(ndma.SourceGone):
+                async for frame in stream:
+                    count += 1
+        return count
+
+    assert asyncio.run(run()) == 3
+
+
+def test_holding_every_frame_is_an_error(fast):
+    async def run():
+        with fast.stream(64, frames=4, on_loss="ignore") as stream:
+            kept = [await anext(stream) for _ in range(4)]
+            with pytest.raises(ndma.FramesHeldError):
+                await anext(stream)
+            assert len(kept) == 4
+
+    asyncio.run(run())
+
+
+def test_loss_is_told_as_in_a_plain_loop(fast):
+    fast.fault_drop = 2
+
+    async def run():
+        with fast.stream(64, count=20, on_loss="raise") as stream:
+            with pytest.raises(ndma.FrameLossError) as caught:
+                async for frame in stream:
+                    pass
+            assert caught.value.frame.dropped
+
+    asyncio.run(run())
+
+
+def test_the_loop_is_left_clean(fast, no_leaks):
+    async def run():
+        with fast.stream(64, count=5) as stream:
+            async for frame in stream:
+                pass
+
+    asyncio.run(run())
+
+
+def test_asyncio_is_imported_on_first_use_alone():
+    run_python("""
+        import sys, numpy
+        before = set(sys.modules)
+        import ndma
+        new = set(sys.modules) - before
+        assert not any(name.split(".")[0] in ("asyncio", "multiprocessing") for name in new), new
+    """)
+    assert "asyncio" in sys.modules

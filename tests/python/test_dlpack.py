@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""DLPack, both generations."""
+
+import numpy as np
+import pytest
+
+import ndma
+
+NEW = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
+
+
+@pytest.fixture
+def buf():
+    return ndma.array(np.arange(12, dtype="f4").reshape(3, 4))
+
+
+def test_a_consumer_of_either_generation_shares_the_memory(buf):
+    x = np.from_dlpack(buf)
+    assert x.shape == (3, 4) and x.dtype == np.dtype("f4")
+    buf[1, 1] = 50
+    assert x[1, 1] == 50
+    assert len(buf.leases()) == 1
+    del x
+    assert buf.leases() == []
+
+
+def test_the_device_is_the_cpu(buf, source):
+    assert buf.__dlpack_device__() == (1, 0)
+    with source.stream(64, count=1) as stream:
+        assert next(stream).__dlpack_device__() == (1, 0)
+
+
+def name(capsule):
+    return repr(capsule).split('"')[1]
+
+
+def test_the_generation_is_what_the_consumer_knows(buf):
+    assert name(buf.__dlpack__()) == "dltensor"
+    assert name(buf.__dlpack__(max_version=None)) == "dltensor"
+    assert name(buf.__dlpack__(max_version=(0, 8))) == "dltensor"
+    assert name(buf.__dlpack__(max_version=(1, 0))) == "dltensor_versioned"
+    assert name(buf.__dlpack__(max_version=(2, 5))) == "dltensor_versioned"
+    assert buf.leases() == []
+
+
+def test_a_capsule_that_nobody_takes_gives_its_lease_back(buf):
+    for version in None, (1, 0):
+        capsule = buf.__dlpack__(max_version=version)
+        assert len(buf.leases()) == 1
+        del capsule
+        assert buf.leases() == []
+
+
+def test_read_only_memory_needs_a_consumer_that_knows_of_it(buf):
+    ro = buf.as_readonly()
+    with pytest.raises(BufferError):
+        ro.__dlpack__()
+    capsule = ro.__dlpack__(max_version=(1, 0))
+    assert name(capsule) == "dltensor_versioned"
+    if NEW:
+        x = np.from_dlpack(ro)
+        assert not x.flags.writeable
+
+
+def test_a_frame_is_read_only(source):
+    with source.stream(64, channels=1, count=1) as stream:
+        frame = next(stream)
+        with pytest.raises(BufferError):
+            frame.__dlpack__()
+        assert name(frame.__dlpack__(max_version=(1, 0))) == "dltensor_versioned"
+        if NEW:
+            x = np.from_dlpack(frame)
+            assert not x.flags.writeable and (x == frame.array()).all()
+            del frame
+            assert stream.held == [0]
+            del x
+            assert stream.held == []
+
+
+def test_a_copy_is_the_consumers_own(buf):
+    for version in None, (1, 0):
+        capsule = buf.as_readonly().__dlpack__(copy=True, max_version=version)
+        assert buf.leases() == []
+        assert name(capsule).startswith("dltensor")
+    if NEW:
+        x = np.from_dlpack(buf, copy=True)
+        x[0, 0] = 77
+        assert buf[0, 0] == 0
+        assert np.from_dlpack(buf, copy=False, device="cpu").shape == (3, 4)
+
+
+def test_strides_are_in_elements_and_may_be_negative():
+    buf = ndma.empty(256, "u1")
+    buf.set_layout("i2", (3, 4), (-8, 2), 16)
+    buf.array()[:] = np.arange(12).reshape(3, 4)
+    assert np.from_dlpack(buf).tolist() == np.arange(12).reshape(3, 4).tolist()
+
+
+@pytest.mark.parametrize("dtype", [">f4", "g", "G", "S4", "U2", "V8", [("a", "i4")]])
+def test_what_dlpack_does_not_know_is_refused(dtype):
+    buf = ndma.empty(3, dtype)
+    with pytest.raises(BufferError):
+        buf.__dlpack__()
+    assert buf.leases() == []
+
+
+def test_strides_between_elements_are_refused():
+    buf = ndma.empty(64, "u1")
+    buf.set_layout("i4", (3,), (6,))
+    with pytest.raises(BufferError):
+        buf.__dlpack__()
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4",
+                                   "f8", "c8", "c16"])
+def test_numbers_arrive(dtype):
+    buf = ndma.array([1, 0, 1], dtype)
+    assert (np.from_dlpack(buf) == buf.array()).all()
+    assert np.from_dlpack(buf).dtype == np.dtype(dtype)
+
+
+@pytest.mark.parametrize("arguments, error", [
+    ({"stream": 1}, BufferError), ({"dl_device": (2, 0)}, BufferError),
+    ({"dl_device": 3}, TypeError), ({"max_version": "1"}, TypeError), ({"nonsense": 1}, TypeError),
+    ({"max_version": (1,)}, TypeError),
+])
+def test_requests_that_make_no_sense_are_refused(buf, arguments, error):
+    with pytest.raises(error):
+        buf.__dlpack__(**arguments)
+    assert buf.leases() == []
