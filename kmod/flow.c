@@ -51,15 +51,14 @@ static struct ndma_frame *ndma_flow_find(struct ndma_stream *stream)
 	}
 }
 
-/*
- * No frame is free and the device has none: it idles until user space kicks.
- *
- * Full barrier between need_wakeup and the second look at the tail: pairs with the one between
- * tail and need_wakeup in ndma_ring_release(). One of the two sees the other's store.
- */
+/* No frame is free and the device has none: it idles until user space kicks. Look again after this. */
 static void ndma_flow_call_for_wakeup(struct ndma_stream *stream)
 {
 	WRITE_ONCE(stream->ring->completions->need_wakeup, 1);
+	/*
+	 * Full barrier between need_wakeup and the second look at the tail. Pairs with the one
+	 * between tail and need_wakeup in ndma_ring_release(): one of the two sees the other's store.
+	 */
 	smp_mb();
 }
 
