@@ -27,7 +27,7 @@
 static unsigned int ndma_kernel_fault_ms = 1000;
 module_param_named(kernel_fault_ms, ndma_kernel_fault_ms, uint, 0644);
 MODULE_PARM_DESC(kernel_fault_ms,
-		 "longest wait of a system call that touches what a device owns, in ms; 0: EFAULT at once");
+		 "longest wait of a system call on what a device owns, in ms; 0: EFAULT at once");
 
 bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable)
 {
@@ -147,7 +147,7 @@ int ndma_buffer_seize(struct dma_buf *dmabuf, u64 offset, u64 bytes)
 {
 	struct ndma_buffer *buffer = ndma_buffer_from_dmabuf(dmabuf);
 
-	/* Faults that asked before the owner changed have a folio lock, or are over, from here on. */
+	/* From here on, faults that asked before the owner changed are over or have a folio lock. */
 	down_write(&buffer->lock);
 	up_write(&buffer->lock);
 	return ndma_guard_seize(buffer, offset, bytes);

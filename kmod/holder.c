@@ -86,7 +86,7 @@ static void ndma_holder_collect(struct ndma_buffer *buffer, struct ndma_holder_l
 int ndma_holder_ioctl(struct file *file, void *arg)
 {
 	struct ndma_buffer_holders *request = arg;
-	struct ndma_holder_list list = { .room = min(request->count, (u32)NDMA_HOLDERS_MAX) };
+	struct ndma_holder_list list = { .room = min_t(u32, request->count, NDMA_HOLDERS_MAX) };
 	struct ndma_handle *handle;
 	struct dma_buf *dmabuf;
 	u32 known;

@@ -3,7 +3,8 @@
  * Between the files of ndma.ko. One noun, one file; this header says what each offers the others.
  *
  * Lock order, outermost first:
- *   source->lock (rwsem) > stream->mutex > mmap_lock > dma_resv > buffer->lock > i_mmap_rwsem > page tables
+ *   source->lock (rwsem) > stream->mutex > mmap_lock > dma_resv > buffer->lock > i_mmap_rwsem
+ *   > page tables
  *   stream->queue_lock > a driver's own locks > stream->ring_lock (spinlocks, irqsave) are innermost
  *   and nest in all of them.
  * Under dma_resv or buffer->lock: no copy_*_user, no get_user_pages, no allocation that may fault.
@@ -27,7 +28,7 @@
 
 #define NDMA_HUGE_BYTES		PMD_SIZE
 
-/* ---------------------------------------------------------------- ioctl.c: arguments, size first */
+/* ---------------------------------------------------------------- ioctl.c: size-first arguments */
 
 /**
  * struct ndma_ioctl - one row of a file's dispatch table
@@ -75,7 +76,7 @@ long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size
  */
 int ndma_ioctl_stage_fd(void *arg, struct file *file, u32 fd_flags);
 
-/* ---------------------------------------------------------------- memory.c: pages, quota, reach */
+/* ------------------------------------------------- memory.c, extent.c: pages, quota, reach */
 
 /**
  * struct ndma_memory_spec - what memory is wanted
@@ -124,7 +125,7 @@ void ndma_memory_put(struct ndma_memory *memory);
 struct page *ndma_memory_page(const struct ndma_memory *memory, pgoff_t pgoff);
 /* Whether @dev can do DMA to all of it; a device that cannot must not map it (a splat). */
 bool ndma_memory_reachable(const struct ndma_memory *memory, struct device *dev);
-/* Scatter list of [@offset, @offset + @bytes), not mapped for any device; sg_free_table() ends it. */
+/* Scatter list of [@offset, @offset + @bytes), not mapped for any device; ends by sg_free_table(). */
 int ndma_memory_sg(const struct ndma_memory *memory, u64 offset, u64 bytes, struct device *dev,
 		   struct sg_table *table);
 /* One mapping for everybody, counted. */
@@ -187,8 +188,8 @@ int ndma_buffer_view(struct dma_buf *parent, u64 offset, u64 bytes,
 /**
  * ndma_buffer_set_guard() - ask before every fault on a stream's backing buffer
  * @dmabuf: the backing buffer, not mapped by anybody yet
- * @touched: the CPU touches the byte @offset: true: the device owns it, the touch gets SIGBUS (count
- *   it). Under mmap_lock and the buffer's lock: no other lock but spinlocks. NULL: all is the CPU's
+ * @touched: the CPU touches the byte @offset: true: the device owns it, the touch gets SIGBUS
+ *   (count it). Under mmap_lock and the buffer's lock: no other lock but spinlocks. NULL: all is the CPU's
  * @priv: for @touched
  *
  * When it returns the former @touched does not run any more, and will not. May sleep.
@@ -227,7 +228,7 @@ int ndma_source_device(struct file *file, struct device **dev);
 struct device *ndma_node_create(const char *name, const struct file_operations *fops, void *priv,
 				const struct attribute_group **groups, struct device *parent,
 				unsigned int *minor);
-/* No open() of this node runs when it returns, and none will. Not under a lock that open() takes. */
+/* When it returns no open() of this node runs, or will. Not under a lock that open() takes. */
 void ndma_node_destroy(unsigned int minor);
 /* From open() alone: @priv of the node; ndma_node_destroy() waits until open() has returned. */
 void *ndma_node_priv(struct inode *inode);

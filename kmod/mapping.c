@@ -26,7 +26,7 @@ static vm_fault_t ndma_mapping_fault_mixed(struct vm_fault *vmf, struct page *pa
 	return ret && ret != -EBUSY ? vmf_error(ret) : VM_FAULT_NOPAGE;
 }
 
-/* buffer->lock is held: nobody takes the memory away before the page is mapped or its folio locked. */
+/* buffer->lock is held: until the page is mapped or its folio locked nobody takes it away. */
 static vm_fault_t ndma_mapping_fault_open(struct vm_fault *vmf, struct ndma_buffer *buffer)
 {
 	struct page *page = ndma_memory_page(buffer->memory, vmf->pgoff);
@@ -78,12 +78,12 @@ static int ndma_mapping_insert(const struct ndma_memory *memory, struct vm_area_
 	struct page **pages;
 	int ret = 0;
 
-	pages = kmalloc_array(min(left, (unsigned long)NDMA_INSERT_BATCH), sizeof(*pages),
+	pages = kmalloc_array(min_t(unsigned long, left, NDMA_INSERT_BATCH), sizeof(*pages),
 			      GFP_KERNEL);
 	if (!pages)
 		return -ENOMEM;
 	while (left && !ret) {
-		unsigned long nr = min(left, (unsigned long)NDMA_INSERT_BATCH);
+		unsigned long nr = min_t(unsigned long, left, NDMA_INSERT_BATCH);
 		unsigned long rest = nr, i;
 
 		for (i = 0; i < nr; i++)

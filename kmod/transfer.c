@@ -148,7 +148,7 @@ static int ndma_transfer_seize(struct ndma_buffer *buffer,
 	return ret;
 }
 
-/* From here on it has an id and a deadline. Takes @fence over; may be NULL. buffer->lock is held. */
+/* From here on it has an id and a deadline. Takes @fence over, if any. buffer->lock is held. */
 static u32 ndma_transfer_commit(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
 				ktime_t deadline, struct dma_fence *fence)
 {

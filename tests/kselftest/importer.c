@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Other drivers, as root: vgem imports buffers and attaches fences; theirs are not ours.
+ */
+#include <stdio.h>
+
+#include <drm.h>
+#include <drm_mode.h>
+#include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
+
+#include "heap.h"
+
+/* vgem's own calls; Debian 12 has no header for them. */
+struct vgem_fence_attach {
+	__u32 handle;
+	__u32 flags;
+	__u32 out_fence;
+	__u32 pad;
+};
+
+struct vgem_fence_signal {
+	__u32 fence;
+	__u32 flags;
+};
+
+#define VGEM_FENCE_ATTACH DRM_IOWR(DRM_COMMAND_BASE + 1, struct vgem_fence_attach)
+#define VGEM_FENCE_SIGNAL DRM_IOW(DRM_COMMAND_BASE + 2, struct vgem_fence_signal)
+#define VGEM_WRITE 1
+
+FIXTURE(importer)
+{
+	int heap;
+	int fd;
+	int vgem;
+};
+
+/* A DRM node of vgem's, or -1. */
+static int vgem_open(void)
+{
+	char path[32], name[16];
+	int i, fd;
+
+	if (system("modprobe vgem"))
+		return -1;
+	for (i = 0; i < 16; i++) {
+		struct drm_version version = { .name = name, .name_len = sizeof(name) - 1 };
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		memset(name, 0, sizeof(name));
+		if (!ioctl(fd, DRM_IOCTL_VERSION, &version) && !strcmp(name, "vgem"))
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+FIXTURE_SETUP(importer)
+{
+	self->heap = heap_open();
+	self->fd = heap_alloc(self->heap, HUGE_BYTES);
+	ASSERT_GE(self->fd, 0);
+	self->vgem = vgem_open();
+	if (self->vgem < 0)
+		SKIP(return, "this guest has no vgem");
+}
+
+FIXTURE_TEARDOWN(importer)
+{
+	close(self->vgem);
+	close(self->fd);
+	close(self->heap);
+}
+
+/* A handle of vgem's for the dma-buf, or a negative errno. */
+static int64_t vgem_import(int vgem, int fd)
+{
+	struct drm_prime_handle prime = { .fd = fd };
+	int ret = call(vgem, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime);
+
+	return ret ? ret : (int64_t)prime.handle;
+}
+
+static int vgem_release(int vgem, uint32_t handle)
+{
+	struct drm_gem_close request = { .handle = handle };
+
+	return call(vgem, DRM_IOCTL_GEM_CLOSE, &request);
+}
+
+/* A fence in flight on @handle, or a negative errno. */
+static int64_t vgem_fence(int vgem, uint32_t handle, uint32_t flags)
+{
+	struct vgem_fence_attach request = { .handle = handle, .flags = flags };
+	int ret = call(vgem, VGEM_FENCE_ATTACH, &request);
+
+	return ret ? ret : (int64_t)request.out_fence;
+}
+
+static int vgem_signal(int vgem, uint32_t fence)
+{
+	struct vgem_fence_signal request = { .fence = fence };
+
+	return call(vgem, VGEM_FENCE_SIGNAL, &request);
+}
+
+static int64_t begin(int heap, int fd, uint32_t direction, uint64_t timeout_ns)
+{
+	return transfer_begin(heap, fd, direction, NDMA_GUARD_NONE, 0, timeout_ns);
+}
+
+static uint32_t count_importers(int heap, int fd)
+{
+	struct ndma_holder entry = {};
+	struct ndma_buffer_holders request = {
+		.size = sizeof(request),
+		.fd = fd,
+		.count = 1,
+		.holders = (uintptr_t)&entry,
+	};
+
+	if (call(heap, NDMA_BUFFER_HOLDERS, &request) || request.count > 1)
+		return UINT32_MAX;
+	return entry.kind == NDMA_HOLDER_IMPORTER ? entry.count : 0;
+}
+
+TEST_F(importer, it_maps_a_buffer_and_is_told_as_a_holder)
+{
+	int64_t handle = vgem_import(self->vgem, self->fd);
+
+	ASSERT_GT(handle, 0);
+	EXPECT_EQ(count_importers(self->heap, self->fd), 1);
+	EXPECT_EQ(vgem_release(self->vgem, handle), 0);
+	EXPECT_EQ(count_importers(self->heap, self->fd), 0);
+}
+
+TEST_F(importer, it_keeps_the_memory)
+{
+	uint64_t used = heap_info(self->heap).used_bytes;
+	int64_t handle = vgem_import(self->vgem, self->fd);
+
+	ASSERT_GT(handle, 0);
+	close(self->fd);
+	EXPECT_EQ(heap_info(self->heap).used_bytes, used);
+	EXPECT_EQ(vgem_release(self->vgem, handle), 0);
+	EXPECT_EQ(heap_info(self->heap).used_bytes, used - HUGE_BYTES);
+}
+
+TEST_F(importer, it_cannot_write_through_a_read_only_handle)
+{
+	int readonly = buffer_readonly(self->heap, self->fd);
+
+	EXPECT_EQ(vgem_import(self->vgem, readonly), -EPERM);
+	EXPECT_EQ(count_importers(self->heap, self->fd), 0);
+	close(readonly);
+}
+
+TEST_F(importer, a_cpu_access_is_bracketed_while_it_has_the_buffer)
+{
+	struct dma_buf_sync start = { DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW };
+	struct dma_buf_sync end = { DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW };
+	int64_t handle = vgem_import(self->vgem, self->fd), transfer;
+
+	ASSERT_GT(handle, 0);
+	EXPECT_EQ(call(self->fd, DMA_BUF_IOCTL_SYNC, &start), 0);
+	EXPECT_EQ(call(self->fd, DMA_BUF_IOCTL_SYNC, &end), 0);
+	transfer = begin(self->heap, self->fd, NDMA_BOTH, SECOND_NS);
+	EXPECT_GT(transfer, 0);
+	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
+	EXPECT_EQ(vgem_release(self->vgem, handle), 0);
+}
+
+TEST_F(importer, its_write_is_waited_for_before_a_transfer)
+{
+	int64_t handle = vgem_import(self->vgem, self->fd);
+	int64_t fence = vgem_fence(self->vgem, handle, VGEM_WRITE), transfer;
+
+	ASSERT_GT(fence, 0);
+	EXPECT_EQ(begin(self->heap, self->fd, NDMA_TO_DEVICE, SECOND_NS / 10), -ETIMEDOUT);
+	EXPECT_EQ(begin(self->heap, self->fd, NDMA_FROM_DEVICE, SECOND_NS / 10), -ETIMEDOUT);
+	EXPECT_EQ(vgem_signal(self->vgem, fence), 0);
+	transfer = begin(self->heap, self->fd, NDMA_FROM_DEVICE, SECOND_NS);
+	EXPECT_GT(transfer, 0);
+	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
+	EXPECT_EQ(vgem_release(self->vgem, handle), 0);
+}
+
+TEST_F(importer, its_read_is_waited_for_before_a_transfer_that_writes)
+{
+	int64_t handle = vgem_import(self->vgem, self->fd);
+	int64_t fence = vgem_fence(self->vgem, handle, 0), transfer;
+
+	ASSERT_GT(fence, 0);
+	EXPECT_EQ(begin(self->heap, self->fd, NDMA_FROM_DEVICE, SECOND_NS / 10), -ETIMEDOUT);
+	transfer = begin(self->heap, self->fd, NDMA_TO_DEVICE, SECOND_NS);
+	EXPECT_GT(transfer, 0);
+	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
+	EXPECT_EQ(vgem_signal(self->vgem, fence), 0);
+	EXPECT_EQ(vgem_release(self->vgem, handle), 0);
+}
+
+TEST_F(importer, it_sees_the_fence_of_a_transfer)
+{
+	int64_t handle = vgem_import(self->vgem, self->fd), fence, transfer;
+
+	transfer = transfer_begin(self->heap, self->fd, NDMA_FROM_DEVICE, NDMA_GUARD_NONE,
+				  NDMA_TRANSFER_FENCE, 10 * SECOND_NS);
+	ASSERT_GT(transfer, 0);
+	EXPECT_EQ(vgem_fence(self->vgem, handle, 0), -EBUSY);
+	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
+	fence = vgem_fence(self->vgem, handle, 0);
+	EXPECT_GT(fence, 0);
+	EXPECT_EQ(vgem_signal(self->vgem, fence), 0);
+	EXPECT_EQ(vgem_release(self->vgem, handle), 0);
+}
+
+static void expect_foreign(struct __test_metadata *_metadata, int heap, int fd)
+{
+	struct ndma_layout layout = layout_bytes(16);
+
+	EXPECT_EQ(lease_acquire(heap, fd, NDMA_READ), -EBADF);
+	EXPECT_EQ(lease_revoke(heap, fd), -EBADF);
+	EXPECT_EQ(layout_set(heap, fd, &layout), -EBADF);
+	EXPECT_EQ(layout_get(heap, fd, &layout), -EBADF);
+	EXPECT_EQ(buffer_readonly(heap, fd), -EBADF);
+	EXPECT_EQ(begin(heap, fd, NDMA_FROM_DEVICE, SECOND_NS), -EBADF);
+	EXPECT_EQ(transfer_end(heap, fd, 1), -EBADF);
+	EXPECT_EQ(buffer_map(heap, fd, 4096, PROT_READ), MAP_FAILED);
+	EXPECT_EQ(errno, EBADF);
+}
+
+TEST_F(importer, its_own_buffers_are_not_ours)
+{
+	struct drm_mode_create_dumb dumb = { .width = 64, .height = 16, .bpp = 32 };
+	struct drm_prime_handle prime = { .flags = DRM_CLOEXEC | DRM_RDWR };
+
+	ASSERT_EQ(call(self->vgem, DRM_IOCTL_MODE_CREATE_DUMB, &dumb), 0);
+	prime.handle = dumb.handle;
+	ASSERT_EQ(call(self->vgem, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
+	expect_foreign(_metadata, self->heap, prime.fd);
+	close(prime.fd);
+}
+
+TEST_F(importer, buffers_of_dma_heap_and_udmabuf_are_not_ours)
+{
+	struct dma_heap_allocation_data alloc = { .len = 4096, .fd_flags = O_RDWR | O_CLOEXEC };
+	struct udmabuf_create create = { .size = 4096 };
+	int heap = open("/dev/dma_heap/system", O_RDWR), udmabuf = open("/dev/udmabuf", O_RDWR);
+	int fd;
+
+	if (heap < 0)
+		SKIP(return, "this guest has no /dev/dma_heap/system");
+	if (udmabuf < 0)
+		SKIP(return, "this guest has no /dev/udmabuf");
+	ASSERT_EQ(call(heap, DMA_HEAP_IOCTL_ALLOC, &alloc), 0);
+	expect_foreign(_metadata, self->heap, alloc.fd);
+	close(alloc.fd);
+	create.memfd = memfd_create("udmabuf", MFD_ALLOW_SEALING);
+	ASSERT_EQ(ftruncate(create.memfd, 4096), 0);
+	ASSERT_EQ(fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	fd = call(udmabuf, UDMABUF_CREATE, &create);
+	ASSERT_GE(fd, 0);
+	expect_foreign(_metadata, self->heap, fd);
+	close(fd);
+	close(create.memfd);
+	close(udmabuf);
+	close(heap);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Module parameters, as root: each user's quota of memory, and how long a system call may sleep.
+ */
+#include <stdio.h>
+
+#include "heap.h"
+
+#define QUOTA "quota_bytes"
+#define KERNEL_FAULT "kernel_fault_ms"
+#define SOMEBODY 12345
+#define SOMEBODY_ELSE 12346
+
+static bool parameter_write(const char *name, const char *value)
+{
+	char path[128];
+	FILE *file;
+	bool fine;
+
+	snprintf(path, sizeof(path), "/sys/module/ndma/parameters/%s", name);
+	file = fopen(path, "w");
+	if (!file)
+		return false;
+	fine = fputs(value, file) >= 0;
+	return fclose(file) == 0 && fine;
+}
+
+static void parameter_read(const char *name, char *value, size_t room)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/module/ndma/parameters/%s", name);
+	file = fopen(path, "r");
+	if (!file || !fgets(value, room, file))
+		value[0] = 0;
+	if (file)
+		fclose(file);
+}
+
+FIXTURE(parameter)
+{
+	int heap;
+	char quota[32];
+	char kernel_fault[32];
+};
+
+FIXTURE_SETUP(parameter)
+{
+	self->heap = heap_open();
+	ASSERT_GE(self->heap, 0);
+	parameter_read(QUOTA, self->quota, sizeof(self->quota));
+	parameter_read(KERNEL_FAULT, self->kernel_fault, sizeof(self->kernel_fault));
+	ASSERT_TRUE(parameter_write(QUOTA, "8388608"));
+}
+
+FIXTURE_TEARDOWN(parameter)
+{
+	EXPECT_TRUE(parameter_write(QUOTA, self->quota));
+	EXPECT_TRUE(parameter_write(KERNEL_FAULT, self->kernel_fault));
+	close(self->heap);
+}
+
+/* In a child that is @user: 0, or the line that is not as it should be. */
+static int as_user(uid_t user, int (*check)(int heap), int heap)
+{
+	struct peer peer;
+
+	if (!peer_fork(&peer))
+		_exit(setuid(user) ? __LINE__ % 250 : check(heap));
+	return peer_join(&peer);
+}
+
+#define CHECK(condition) \
+	do { \
+		if (!(condition)) \
+			return __LINE__ % 250; \
+	} while (0)
+
+static int check_limit(int heap)
+{
+	int first, second;
+
+	CHECK(heap_info(heap).quota_bytes == 8 * MIB);
+	CHECK(heap_info(heap).used_bytes == 0);
+	CHECK(heap_alloc(heap, 8 * MIB + 1) == -EDQUOT);
+	first = heap_alloc(heap, 6 * MIB);
+	CHECK(first >= 0);
+	CHECK(heap_alloc(heap, 2 * MIB + 1) == -EDQUOT);
+	second = heap_alloc(heap, 2 * MIB);
+	CHECK(second >= 0);
+	CHECK(heap_alloc(heap, 1) == -EDQUOT);
+	CHECK(heap_info(heap).used_bytes == 8 * MIB);
+	close(first);
+	CHECK(heap_alloc(heap, 1) >= 0);
+	return 0;
+}
+
+static int check_rest(int heap)
+{
+	CHECK(heap_info(heap).used_bytes == 0);
+	CHECK(heap_alloc(heap, 8 * MIB) >= 0);
+	return 0;
+}
+
+TEST_F(parameter, a_user_has_no_more_than_the_quota)
+{
+	EXPECT_EQ(as_user(SOMEBODY, check_limit, self->heap), 0);
+}
+
+TEST_F(parameter, what_one_user_holds_is_not_anothers)
+{
+	struct peer peer;
+
+	if (!peer_fork(&peer)) {
+		if (!setuid(SOMEBODY) && heap_alloc(self->heap, 8 * MIB) >= 0 && peer_tell(&peer))
+			peer_await(&peer);
+		_exit(0);
+	}
+	ASSERT_TRUE(peer_await(&peer));
+	EXPECT_EQ(as_user(SOMEBODY_ELSE, check_rest, self->heap), 0);
+	EXPECT_NE(as_user(SOMEBODY, check_rest, self->heap), 0);
+	peer_tell(&peer);
+	EXPECT_EQ(peer_join(&peer), 0);
+	EXPECT_EQ(as_user(SOMEBODY, check_rest, self->heap), 0);
+}
+
+TEST_F(parameter, a_quota_of_nothing_is_no_limit)
+{
+	int fd;
+
+	ASSERT_TRUE(parameter_write(QUOTA, "0"));
+	EXPECT_EQ(heap_info(self->heap).quota_bytes, 0);
+	fd = heap_alloc(self->heap, 16 * MIB);
+	EXPECT_GE(fd, 0);
+	close(fd);
+}
+
+TEST_F(parameter, holders_are_hidden_from_other_users)
+{
+	int fd = heap_alloc(self->heap, 1);
+	struct ndma_holder entry = {};
+	struct ndma_buffer_holders request = {
+		.size = sizeof(request),
+		.fd = fd,
+		.count = 1,
+		.holders = (uintptr_t)&entry,
+	};
+	struct peer peer;
+
+	ASSERT_GT(lease_acquire(self->heap, fd, NDMA_READ), 0);
+	if (!peer_fork(&peer)) {
+		_exit(setuid(SOMEBODY) || call(self->heap, NDMA_BUFFER_HOLDERS, &request) ||
+		      request.count != 1 || entry.pid);
+	}
+	EXPECT_EQ(peer_join(&peer), 0);
+	EXPECT_EQ(call(self->heap, NDMA_BUFFER_HOLDERS, &request), 0);
+	EXPECT_EQ(entry.pid, getpid());
+	close(fd);
+}
+
+TEST_F(parameter, a_system_call_does_not_sleep_at_all_if_told_so)
+{
+	int fd = heap_alloc(self->heap, 4096);
+	char *data = buffer_map(self->heap, fd, 4096, PROT_READ | PROT_WRITE);
+	int64_t transfer;
+	int pipes[2];
+
+	ASSERT_NE(data, MAP_FAILED);
+	ASSERT_EQ(pipe(pipes), 0);
+	ASSERT_TRUE(parameter_write(KERNEL_FAULT, "0"));
+	transfer = transfer_begin(self->heap, fd, NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, 0,
+				  100 * SECOND_NS);
+	ASSERT_GT(transfer, 0);
+	EXPECT_EQ(write(pipes[1], data, 1), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(transfer_end(self->heap, fd, transfer), 0);
+	EXPECT_EQ(write(pipes[1], data, 1), 1);
+	munmap(data, 4096);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
