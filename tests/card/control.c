@@ -138,6 +138,7 @@ static const char help[] =
 	"trigger [EDGES]                    edges at the external trigger input\n"
 	"stats                              counts, as key=value\n"
 	"check                              what the driver did wrong: kind, count, first\n"
+	"attachment                         how QEMU reaches the card: ivshmem or vfio-user, socket\n"
 	"flush                              write the log out\n"
 	"quit                               end the card's process in order\n";
 
@@ -164,6 +165,8 @@ void control_line(struct control *control, char *line, FILE *answer, uint64_t no
 		do_stats(card, answer);
 	} else if (!strcmp(words[0], "check")) {
 		do_check(card, answer);
+	} else if (!strcmp(words[0], "attachment")) {
+		fprintf(answer, "%s %s\n", control->attachment, control->socket);
 	} else if (!strcmp(words[0], "flush")) {
 		card_log_flush(&card->log);
 	} else if (!strcmp(words[0], "quit")) {

@@ -23,9 +23,14 @@ struct control_client {
 	char line[256];
 };
 
-/** struct control - @quit: a client asked the card to end */
+/**
+ * struct control - the control socket
+ * @attachment: @socket: what QEMU is given to plug the card in again
+ * @quit: a client asked the card to end
+ */
 struct control {
 	struct card *card;
+	const char *attachment, *socket;
 	int listener;
 	bool quit;
 	struct control_client clients[CONTROL_CLIENTS];

@@ -228,7 +228,8 @@ static void commands_are_refused(void)
 		"fault drop 1x", "fault drop at=",     "fault drop 99999999999999999999",
 		"trigger x",     "trigger 4294967296", "frobnicate",
 	};
-	static const char *const good[] = { "help", "faults", "stats", "check", "flush", "trigger" };
+	static const char *const good[] = { "help",       "faults", "stats",  "check",
+					    "attachment", "flush",  "trigger" };
 	struct host h;
 	size_t i;
 	int ok = 1;

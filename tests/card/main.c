@@ -172,6 +172,8 @@ int main(int argc, char **argv)
 			  : vfio_open(&card, o.vfio, &front);
 	if (error)
 		return fail(o.ivshmem ? o.ivshmem : o.vfio, error);
+	control.attachment = o.ivshmem ? "ivshmem" : "vfio-user";
+	control.socket = o.ivshmem ? o.ivshmem : o.vfio;
 	error = control_open(&control, &card, o.control);
 	if (error)
 		return fail(o.control, error);

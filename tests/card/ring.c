@@ -25,7 +25,7 @@ int card_ring_open(struct card *card)
 void card_ring_close(struct card *card)
 {
 	free(card->ring.shadow);
-	card->ring.shadow = NULL;
+	memset(&card->ring, 0, sizeof(card->ring));
 }
 
 static uint64_t descriptor_address(const struct card *card, uint32_t number)

@@ -187,7 +187,11 @@ bool host_frame_right(struct host *host, uint64_t address, const struct vdig_com
 
 bool host_command(struct host *host, const char *line)
 {
-	struct control control = { .card = &host->card };
+	struct control control = {
+		.card = &host->card,
+		.attachment = "in-process",
+		.socket = "none",
+	};
 	char *text = NULL, copy[128];
 	size_t bytes = 0;
 	FILE *answer = open_memstream(&text, &bytes);

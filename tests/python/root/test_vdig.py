@@ -1,0 +1,429 @@
+# SPDX-License-Identifier: MIT
+"""The virtual digitizer, its faults, and its own log of what it sent.
+
+Every fault is seen by the Python package and by the C program as what it is, and what arrived is
+compared with the card's log, frame by frame.
+"""
+import contextlib
+import importlib.machinery
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import threading
+import time
+
+import ndma
+import numpy as np
+import pytest
+
+CARDS = os.environ.get("NDMA_CARD", "")
+pytestmark = pytest.mark.skipif("vdig" not in CARDS, reason="this guest has no digitizer")
+
+CHECKOUT = pathlib.Path(__file__).parents[3]
+LOG = pathlib.Path(os.environ.get("NDMA_OUT", ".")) / "vdig.log"
+MONITOR = pathlib.Path("/dev/virtio-ports/monitor")
+SAMPLES, CHANNELS, COUNT = 2048, 2, 12
+
+PARTIAL, ERROR, OVERFLOW, TIME_START = 1, 2, 4, 16
+
+
+def load_ctl():
+    loader = importlib.machinery.SourceFileLoader("ctl", str(CHECKOUT / "tests/card/ctl"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("ctl", loader))
+    loader.exec_module(module)
+    return module
+
+
+def until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.02)
+
+
+def node():
+    """The digitizer's node, or None."""
+    return next(pathlib.Path("/dev/ndma").glob("vdig*"), None)
+
+
+class Card:
+    """The card's control socket, and its log."""
+
+    def __init__(self):
+        self.ctl = load_ctl()
+
+    def __call__(self, line):
+        return self.ctl.command(self.ctl.GUEST_PORT, line)
+
+    def disarm(self):
+        for line in self("faults"):
+            if "(armed" in line:
+                self(f"fault {line.split()[0]} 0")
+        self("fault stall 0")
+        self("fault irq-storm 0")
+
+    def run(self):
+        """The last run in the log: the line of its start, its frames, its other lines."""
+        self("flush")
+        lines = LOG.read_text().splitlines()
+        start = max(i for i, line in enumerate(lines) if line.startswith("start "))
+        frames = [dict(pair.split("=") for pair in line.split()[1:])
+                  for line in lines[start:] if line.startswith("frame ")]
+        return lines[start], [{k: int(v) for k, v in frame.items()} for frame in frames]
+
+
+@pytest.fixture
+def card():
+    card = Card()
+    if "gone=1" in card("stats")[0]:
+        card("fault back")
+    bound()
+    yield card
+    card.disarm()
+    assert card("check") == [], "the driver did what the data sheet forbids"
+
+
+def address():
+    """The digitizer's PCI function, or None."""
+    for device in pathlib.Path("/sys/bus/pci/devices").iterdir():
+        ids = (device / "vendor").read_text().strip(), (device / "device").read_text().strip()
+        if ids in (("0x1234", "0xd161"), ("0x1af4", "0x1110")):
+            return device
+    return None
+
+
+def bound():
+    """See to it that the driver has the card: after a test that made it vanish, bind it again."""
+    if node():
+        return
+    device, driver = address(), pathlib.Path("/sys/bus/pci/drivers/ndma_vdig")
+    if (device / "driver").exists():
+        (driver / "unbind").write_text(device.name)
+    (driver / "bind").write_text(device.name)
+    until(node)
+
+
+def expected(first, channel, samples):
+    """The counter pattern as int16."""
+    numbers = np.uint64(first) + np.arange(samples, dtype="u8") + np.uint64(channel << 12)
+    return numbers.astype("<u2").view("<i2")
+
+
+def wrong_samples(data, first):
+    return sum(int((row != expected(first, c, len(row))).sum()) for c, row in enumerate(data))
+
+
+@contextlib.contextmanager
+def streaming(count=None, rate=1e6, paced=True, timeout=20, samples=SAMPLES, **more):
+    with ndma.open(node().name) as source:
+        source.rate, source.pattern, source.paced = rate, "counter", paced
+        for name, value in more.items():
+            setattr(source, name, value)
+        with source.stream(samples, channels=CHANNELS, count=count, timeout=timeout,
+                           on_loss="ignore") as stream:
+            yield stream
+
+
+def describe(frame):
+    data = frame.array(on_error="keep")
+    return {"sequence": frame.sequence, "hw_sequence": frame.hw_sequence,
+            "first": frame.hw_timestamp, "dropped": frame.dropped, "flags": frame.flags,
+            "valid": frame.valid, "time": frame.timestamp_ns,
+            "wrong": wrong_samples(data, frame.hw_timestamp)}
+
+
+def by_python(count, tmp_path):
+    with streaming() as stream:
+        return [describe(frame) for frame, _ in zip(stream, range(count))]
+
+
+def by_c(count, tmp_path):
+    done = subprocess.run(
+        ["ndma-acquire", node().name, "-n", str(count), "-s", str(SAMPLES), "-c", str(CHANNELS),
+         "--set", "rate=1e6", "--set", "pattern=counter", "-o", tmp_path / "run.npy"],
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode in (0, 2), done.stderr
+    note = json.loads((tmp_path / "run.json").read_text())
+    columns, data = note["frames"], np.load(tmp_path / "run.npy")
+    frames = []
+    for i, samples in enumerate(data):
+        frame = {name: column[i] for name, column in columns.items()}
+        valid = frame["valid"]
+        frames.append({
+            "sequence": frame["sequence"], "hw_sequence": frame["hw_sequence"],
+            "first": frame["hw_timestamp"], "dropped": frame["dropped"],
+            "flags": frame["flags"], "valid": valid, "time": frame["timestamp_ns"],
+            "wrong": wrong_samples(samples[:, :valid], frame["hw_timestamp"])})
+    lost = note["loss"]["dropped"]
+    assert done.returncode == (2 if any(note["loss"].values()) else 0)
+    assert lost == sum(frame["dropped"] for frame in frames)
+    return frames
+
+
+@pytest.fixture(params=[by_python, by_c])
+def capture(request, tmp_path):
+    return lambda count: request.param(count, tmp_path)
+
+
+def same_as_log(frames, log):
+    """What arrived is what the card sent, in that order, from its first frame on."""
+    assert len(log) >= len(frames)
+    for frame, sent in zip(frames, log):
+        if frame["flags"] & ERROR:
+            continue
+        assert (frame["hw_sequence"], frame["first"], frame["valid"], frame["dropped"]) == (
+            sent["sequence"], sent["sample"], sent["samples"], sent["lost"])
+
+
+def test_everything_arrives_as_the_log_says(card, capture):
+    frames = capture(COUNT)
+    start, log = card.run()
+    assert f"channels={CHANNELS} samples={SAMPLES}" in start and "rate=1000000" in start
+    same_as_log(frames, log)
+    assert [frame["sequence"] for frame in frames] == list(range(COUNT))
+    assert not any(frame["wrong"] or frame["dropped"] for frame in frames)
+    assert all(frame["flags"] & TIME_START for frame in frames)
+    times = np.diff([frame["time"] for frame in frames])
+    assert np.all(times == SAMPLES * 1000), times
+
+
+# fault: what frame 4 (or the one in its place) is; keys as in describe()
+FAULTS = {
+    "drop 2": {"dropped": 2, "hw_sequence": 6, "clear": ERROR | OVERFLOW},
+    "overrun 2": {"dropped": 2, "hw_sequence": 6, "set": OVERFLOW, "clear": ERROR},
+    "error 1": {"set": ERROR, "wrong": 0},
+    "short 1": {"set": PARTIAL, "clear": ERROR, "valid": SAMPLES // 2, "wrong": 0},
+    "duplicate 1": {"next": {"set": ERROR, "hw_sequence": 4}},
+    "dma-fault 1": {"set": ERROR},
+    "timestamp 1": {"clear": ERROR | TIME_START, "wrong": 0},
+    "corrupt 1": {"clear": ERROR, "wrong": 1},
+    "lie-samples 1": {"set": ERROR, "valid": SAMPLES},
+    "lie-sequence 1": {"set": ERROR},
+    "lie-slot 1": {"set": ERROR},
+    "lie-flags 1": {"set": ERROR},
+}
+
+
+def as_it_should(frame, want):
+    assert frame["flags"] & want.get("set", 0) == want.get("set", 0)
+    assert not frame["flags"] & want.get("clear", 0)
+    for key in want.keys() - {"set", "clear", "next"}:
+        assert frame[key] == want[key], key
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_seen_as_what_it_is_and_costs_nothing_else(card, capture, fault):
+    want = FAULTS[fault]
+    card(f"fault {fault} at=4")
+    frames = capture(COUNT)
+    _, log = card.run()
+    odd = 5 if "next" in want else 4
+    as_it_should(frames[odd], want.get("next", want))
+    same_as_log(frames, log)
+    for i, frame in enumerate(frames):
+        if i != odd:
+            assert not frame["wrong"] and not frame["dropped"]
+            assert not frame["flags"] & (ERROR | OVERFLOW | PARTIAL)
+            assert frame["flags"] & TIME_START
+    total = frames[-1]["sequence"] + 1 - len(frames)
+    assert total == sum(frame["dropped"] for frame in frames)
+
+
+@pytest.mark.parametrize("fault", ["irq-lost 1000000", "irq-storm 1000", "stall 300"])
+def test_interrupts_and_stalls_cost_time_and_no_frame(card, capture, fault):
+    card(f"fault {fault}")
+    frames = capture(COUNT)
+    _, log = card.run()
+    same_as_log(frames, log)
+    assert not any(frame["wrong"] or frame["dropped"] for frame in frames)
+
+
+def test_interrupts_without_cause_are_harmless(card, capture):
+    stop = threading.Event()
+
+    def interrupt():
+        while not stop.is_set():
+            card("fault irq-spurious 100")
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        frames = capture(COUNT)
+    finally:
+        stop.set()
+        thread.join()
+    assert not any(frame["wrong"] or frame["dropped"] for frame in frames)
+
+
+def test_a_stalled_card_is_a_timeout_and_goes_on(card):
+    with streaming(timeout=1) as stream:
+        next(stream)
+        card("fault stall 3600000")
+        with pytest.raises(TimeoutError):
+            for _ in stream:
+                pass
+        card("fault stall 0")
+        stream.timeout = 20
+        frame = next(stream)
+        assert wrong_samples(frame.array(), frame.hw_timestamp) == 0
+
+
+def test_a_consumer_that_sleeps_loses_what_the_card_lost_and_no_more(card):
+    with streaming(rate=20e6, samples=65536) as stream:
+        held = [next(stream) for _ in range(stream.frames)]
+        until(lambda: " lost=0 " not in card("stats")[0])
+        del held
+        # First comes what the on-board memory kept, then the loss.
+        frames = [describe(next(stream))]
+        while not frames[-1]["dropped"]:
+            frames.append(describe(next(stream)))
+    _, log = card.run()
+    assert frames[-1]["flags"] & OVERFLOW and not any(frame["wrong"] for frame in frames)
+    by_sequence = {sent["sequence"]: sent for sent in log}
+    for frame in frames:
+        sent = by_sequence[frame["hw_sequence"]]
+        assert (frame["first"], frame["dropped"]) == (sent["sample"], sent["lost"])
+
+
+def test_a_card_whose_status_is_garbage_ends_the_stream(card):
+    with streaming() as stream:
+        next(stream)
+        card("fault lie-status")
+        count = sum(1 for _ in stream)
+    assert count < 1_000_000
+    assert len(by_python(3, None)) == 3
+
+
+@pytest.mark.parametrize("trigger", ["level", "external"])
+def test_a_trigger_starts_frames(card, trigger):
+    with ndma.open(node().name) as source:
+        source.rate, source.pattern, source.trigger = 1e6, "sine", trigger
+        source.frequency, source.trigger_level = 100, 1000
+        with source.stream(512, channels=1, timeout=20) as stream:
+            if trigger == "external":
+                card("trigger 3")
+            frames = [next(stream) for _ in range(3)]
+            for frame in frames:
+                assert frame.trigger == 0
+                # The sine rises by 21 a sample there.
+                if trigger == "level":
+                    assert 1000 <= frame.array()[0, 0] < 1040
+    _, log = card.run()
+    assert [sent["sequence"] for sent in log][:3] == [0, 1, 2]
+
+
+def test_a_card_that_was_pulled_out_is_gone_and_can_come_back(card):
+    with streaming() as stream:
+        kept = next(stream)
+        card("fault gone")
+        with pytest.raises(ndma.SourceGone):
+            for _ in stream:
+                pass
+        assert wrong_samples(kept.array(), kept.hw_timestamp) == 0
+    until(lambda: not node())
+    card("fault back")
+    bound()
+    assert len(by_python(3, None)) == 3
+
+
+class Monitor:
+    """QEMU's monitor, in QMP."""
+
+    def __init__(self):
+        self.port = open(MONITOR, "r+b", buffering=0)
+        self.rest = b""
+        # Refused where an earlier program has done it.
+        self.send("qmp_capabilities")
+        self.read()
+
+    def send(self, command, **arguments):
+        message = {"execute": command, "arguments": arguments}
+        self.port.write(json.dumps(message).encode() + b"\n")
+
+    def __call__(self, command, **arguments):
+        self.send(command, **arguments)
+        while True:
+            answer = self.read()
+            if "return" in answer:
+                return answer["return"]
+            assert "error" not in answer, answer
+
+    def read(self):
+        while b"\n" not in self.rest:
+            self.rest += self.port.read(4096)
+        line, self.rest = self.rest.split(b"\n", 1)
+        return json.loads(line)
+
+    def await_event(self, name, **data):
+        while True:
+            event = self.read()
+            if event.get("event") == name and data.items() <= event["data"].items():
+                return
+
+
+@pytest.fixture(scope="module")
+def monitor():
+    if not MONITOR.exists():
+        pytest.skip(f"this guest has no {MONITOR}")
+    monitor = Monitor()
+    yield monitor
+    monitor.port.close()
+
+
+def replug(card, monitor):
+    attachment, path = card("attachment")[0].split()
+    if attachment == "vfio-user":
+        monitor("device_add", driver="vfio-user-pci", id="vdig", bus="vdig-bay",
+                socket={"type": "unix", "path": path})
+        return
+    monitor("chardev-remove", id="vdig-bus")
+    address = {"type": "unix", "data": {"path": path}}
+    monitor("chardev-add", id="vdig-bus",
+            backend={"type": "socket", "data": {"addr": address, "server": False}})
+    monitor("device_add", driver="ivshmem-doorbell", id="vdig", bus="vdig-bay",
+            chardev="vdig-bus", vectors=1)
+
+
+def test_a_card_can_be_unplugged_and_plugged_while_it_streams(card, monitor):
+    with streaming() as stream:
+        kept = next(stream)
+        monitor("device_del", id="vdig")
+        with pytest.raises(ndma.SourceGone):
+            for _ in stream:
+                pass
+        assert wrong_samples(kept.array(), kept.hw_timestamp) == 0
+    monitor.await_event("DEVICE_DELETED", device="vdig")
+    assert not node()
+    replug(card, monitor)
+    until(node, 60)
+    assert len(by_python(3, None)) == 3
+
+
+def goes_on_after(stream, accident):
+    """The stream gives frames, the accident happens, loss is told, and right frames follow."""
+    assert next(stream).dropped == 0
+    thread = threading.Thread(target=accident)
+    thread.start()
+    frames = (describe(frame) for frame in stream)
+    frame = next(frame for frame in frames if frame["dropped"])
+    thread.join()
+    assert frame["flags"] & OVERFLOW and not frame["flags"] & ERROR
+    for _ in range(20):
+        assert next(frames)["wrong"] == 0
+
+
+def test_a_reset_while_it_streams_is_a_loss_and_no_end(card):
+    reset = address() / "reset"
+    if not reset.exists():
+        pytest.skip(f"this guest has no {reset}")
+    with streaming() as stream:
+        goes_on_after(stream, lambda: reset.write_text("1"))
+
+
+@pytest.mark.skipif("vdig-vfio" not in CARDS, reason="this guest has no digitizer on PCI Express")
+def test_a_bus_error_while_it_streams_is_a_loss_and_no_end(card, monitor):
+    with streaming() as stream:
+        goes_on_after(stream, lambda: monitor(
+            "human-monitor-command", **{"command-line": "pcie_aer_inject_error vdig-bay 0x40000"}))
