@@ -38,7 +38,8 @@ def resample(values: NDArray[Any], columns: int) -> NDArray[Any]:
     """As many values as there are columns; of several in one column the largest."""
     edges = np.linspace(0, len(values), columns + 1).astype(int)
     starts = np.minimum(edges[:-1], len(values) - 1)
-    return np.maximum.reduceat(values, starts)
+    largest: NDArray[Any] = np.maximum.reduceat(values, starts)
+    return largest
 
 
 class Spectrum:
@@ -61,7 +62,8 @@ class Spectrum:
         if self.power is None:
             return np.full(len(self.window), FLOOR_DB)
         top = self.power.max() or 1.0
-        return np.maximum(10 * np.log10(self.power / top + 1e-30), FLOOR_DB)
+        decibels: NDArray[Any] = 10 * np.log10(self.power / top + 1e-30)
+        return decibels.clip(FLOOR_DB)
 
     def peak(self) -> int:
         return 0 if self.power is None else int(self.power.argmax())
@@ -171,4 +173,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (OSError, ValueError) as error:
+        sys.exit(f"spectrum.py: {error}")

@@ -36,6 +36,15 @@ def backend(request, monkeypatch):
     return request.param
 
 
+@pytest.fixture(autouse=True, scope="session")
+def small_collections():
+    """Every refusal collects first: not the thousands of objects that pytest itself has."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
 def source():
     with ndma.open("sim0") as source:

@@ -21,7 +21,7 @@ struct piece {
 struct heap {
 	PyDataMem_Handler handler;
 	struct ndma_buffer_options options;
-	PyObject *source;
+	struct ext_source *source;	/* pinned, or NULL */
 };
 
 struct ext_allocator {
@@ -131,11 +131,14 @@ static void heap_destroy(PyObject *capsule)
 {
 	struct heap *heap = PyCapsule_GetPointer(capsule, "mem_handler");
 
-	Py_XDECREF(heap->source);
+	if (heap->source) {
+		ext_source_unpin(heap->source);
+		Py_DECREF(heap->source);
+	}
 	PyMem_Free(heap);
 }
 
-static PyObject *make_capsule(const struct ndma_buffer_options *options, PyObject *source)
+static PyObject *make_capsule(const struct ext_buffer_request *request)
 {
 	struct heap *heap = PyMem_Calloc(1, sizeof(*heap));
 	PyObject *capsule;
@@ -151,13 +154,20 @@ static PyObject *make_capsule(const struct ndma_buffer_options *options, PyObjec
 		.realloc = heap_realloc,
 		.free = heap_free,
 	};
-	heap->options = *options;
+	heap->options = request->options;
 	capsule = PyCapsule_New(heap, "mem_handler", heap_destroy);
 	if (!capsule) {
 		PyMem_Free(heap);
 		return NULL;
 	}
-	heap->source = options->source ? Py_NewRef(source) : NULL;
+	if (!request->source)
+		return capsule;
+	if (ext_source_pin(request->source)) {
+		Py_DECREF(capsule);
+		return NULL;
+	}
+	heap->source = (struct ext_source *)Py_NewRef(request->source);
+	heap->options.source = heap->source->handle;
 	return capsule;
 }
 
@@ -166,20 +176,20 @@ PyObject *ext_allocator_new(PyObject *module, PyObject *args, PyObject *kwargs)
 	static char *names[] = {"source", "node", "contiguous", NULL};
 	struct ext_state *state = ext_state_of(module);
 	PyObject *source = NULL, *node = NULL;
-	struct ndma_buffer_options options;
+	struct ext_buffer_request request;
 	struct ext_allocator *allocator;
 	int contiguous = 0;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOp:allocator", names, &source, &node,
 					 &contiguous) ||
-	    ext_buffer_options(state, source, node, contiguous, &options) || ext_warn_memfd(state))
+	    ext_buffer_options(state, source, node, contiguous, &request) || ext_warn_memfd(state))
 		return NULL;
 	allocator = (struct ext_allocator *)state->allocator_type->tp_alloc(
 		state->allocator_type, 0);
 	if (!allocator)
 		return NULL;
 	allocator->state = state;
-	allocator->capsule = make_capsule(&options, source);
+	allocator->capsule = make_capsule(&request);
 	if (!allocator->capsule)
 		Py_CLEAR(allocator);
 	return (PyObject *)allocator;
@@ -290,16 +300,16 @@ static int allocator_traverse(PyObject *self, visitproc visit, void *arg)
 
 static PyMethodDef allocator_methods[] = {
 	{"buffer", allocator_buffer, METH_O,
-	 "buffer(array)\n--\n\n"
+	 "buffer($self, array, /)\n--\n\n"
 	 "The memory of an array that was made inside, as a Buffer of its shape.\n\n"
 	 "Its descriptor can go to drivers and other processes, which see plain bytes. The array\n"
 	 "holds a lease to write, so a transfer waits for its end.\n\n"
 	 "Parameters\n----------\narray : numpy.ndarray\n    Or a view of one.\n\n"
 	 "Returns\n-------\nBuffer\n\n"
 	 "Raises\n------\nValueError\n    The memory is from elsewhere."},
-	{"__enter__", allocator_enter, METH_NOARGS, "__enter__()\n--\n\nNumPy allocates here."},
+	{"__enter__", allocator_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nNumPy allocates here."},
 	{"__exit__", allocator_exit, METH_VARARGS,
-	 "__exit__(*exception)\n--\n\nNumPy allocates as before."},
+	 "__exit__($self, /, *exception)\n--\n\nNumPy allocates as before."},
 	{NULL},
 };
 

@@ -71,8 +71,8 @@ int ext_choice(const char *argument, PyObject *object, const char *const *choice
 	for (int i = 0; choices[i]; i++)
 		if (!PyUnicode_CompareWithASCIIString(object, choices[i]))
 			return i;
-	list = PyList_New(0);
 	comma = PyUnicode_FromString(", ");
+	list = comma ? PyList_New(0) : NULL;
 	for (int i = 0; list && choices[i]; i++) {
 		PyObject *item = PyUnicode_FromFormat("\"%s\"", choices[i]);
 
@@ -80,7 +80,7 @@ int ext_choice(const char *argument, PyObject *object, const char *const *choice
 			Py_CLEAR(list);
 		Py_XDECREF(item);
 	}
-	joined = list && comma ? PyUnicode_Join(comma, list) : NULL;
+	joined = list ? PyUnicode_Join(comma, list) : NULL;
 	if (joined)
 		PyErr_Format(PyExc_ValueError, "%s must be one of %U, not %R", argument, joined,
 			     object);

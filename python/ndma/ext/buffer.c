@@ -7,13 +7,21 @@
 
 #define BUFFER ((struct ext_buffer *)self)
 
-void ext_buffer_dispose(struct ext_buffer *buffer)
+void ext_buffer_settle(struct ext_buffer *buffer)
 {
 	struct ndma_buffer *handle = buffer->handle;
 
+	if (!buffer->closed || buffer->busy || buffer->transfer || ext_buffer_views(buffer))
+		return;
 	buffer->handle = NULL;
 	memset(buffer->address, 0, sizeof(buffer->address));
 	ndma_buffer_close(handle);
+}
+
+void ext_buffer_unpin(struct ext_buffer *buffer)
+{
+	buffer->busy--;
+	ext_buffer_settle(buffer);
 }
 
 /* A forked child's own handle on the memory whose fd it inherited; the parent's leases are not
@@ -35,6 +43,7 @@ static int adopt(struct ext_buffer *buffer)
 	buffer->process = ext_process();
 	buffer->leases = NULL;
 	buffer->transfer = 0;
+	buffer->busy = 0;
 	buffer->shared = true;
 	memset(buffer->address, 0, sizeof(buffer->address));
 	memset(buffer->views, 0, sizeof(buffer->views));
@@ -210,13 +219,13 @@ static PyObject *buffer_close(PyObject *self, PyObject *unused)
 		Py_RETURN_NONE;
 	if (!ext_process_is(BUFFER->process) && ext_buffer_ready(BUFFER))
 		return NULL;
-	if (BUFFER->transfer)
-		return ext_error_os(BUFFER->state->locked_error, EBUSY, PyUnicode_FromString(
-			"cannot close the buffer: its transfer is in progress; end it first"));
 	if (ext_buffer_check_views(BUFFER, "close the buffer"))
 		return NULL;
+	if (BUFFER->transfer || BUFFER->busy)
+		return ext_error_os(BUFFER->state->locked_error, EBUSY, PyUnicode_FromString(
+			"cannot close the buffer: a transfer of it is in progress; end it first"));
 	BUFFER->closed = true;
-	ext_buffer_dispose(BUFFER);
+	ext_buffer_settle(BUFFER);
 	Py_RETURN_NONE;
 }
 
@@ -229,8 +238,7 @@ static PyObject *buffer_enter(PyObject *self, PyObject *unused)
 static PyObject *buffer_exit(PyObject *self, PyObject *args)
 {
 	BUFFER->closed = true;
-	if (BUFFER->handle && !ext_buffer_views(BUFFER) && !BUFFER->transfer)
-		ext_buffer_dispose(BUFFER);
+	ext_buffer_settle(BUFFER);
 	Py_RETURN_NONE;
 }
 
@@ -304,7 +312,7 @@ static PyObject *buffer_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
 
 static PyMethodDef buffer_methods[] = {
 	{"array", (PyCFunction)(void (*)(void))buffer_array, METH_FASTCALL | METH_KEYWORDS,
-	 "array(writable=None)\n--\n\n"
+	 "array($self, /, writable=None)\n--\n\n"
 	 "An array over the buffer's own memory, and a lease on it while it lives.\n\n"
 	 "Parameters\n----------\n"
 	 "writable : bool, optional\n"
@@ -319,7 +327,7 @@ static PyMethodDef buffer_methods[] = {
 	 "Examples\n--------\n"
 	 ">>> buf = ndma.zeros(3)\n>>> buf.array()[1] = 7\n>>> buf[1]\nnp.float64(7.0)"},
 	{"assign", (PyCFunction)(void (*)(void))ext_buffer_assign, METH_VARARGS | METH_KEYWORDS,
-	 "assign(x, casting=\"same_kind\")\n--\n\n"
+	 "assign($self, /, x, casting=\"same_kind\")\n--\n\n"
 	 "Copy an array into the buffer's own memory.\n\n"
 	 "Parameters\n----------\n"
 	 "x : array_like\n    Of the buffer's shape.\n"
@@ -329,13 +337,13 @@ static PyMethodDef buffer_methods[] = {
 	 "Examples\n--------\n"
 	 ">>> buf = ndma.empty(3, \"f4\")\n>>> buf.assign([1, 2, 3], casting=\"unsafe\")"},
 	{"fill", ext_buffer_fill, METH_O,
-	 "fill(value)\n--\n\nSet every element, as `numpy.ndarray.fill`."},
+	 "fill($self, value, /)\n--\n\nSet every element, as `numpy.ndarray.fill`."},
 	{"copy", ext_buffer_copy, METH_NOARGS,
-	 "copy()\n--\n\nA new buffer of the same dtype, shape and contents, C-contiguous.\n\n"
+	 "copy($self, /)\n--\n\nA new buffer of the same dtype, shape and contents, C-contiguous.\n\n"
 	 "Returns\n-------\nBuffer"},
 	{"set_layout", (PyCFunction)(void (*)(void))ext_buffer_set_layout,
 	 METH_VARARGS | METH_KEYWORDS,
-	 "set_layout(dtype, shape=None, strides=None, offset=0)\n--\n\n"
+	 "set_layout($self, /, dtype, shape=None, strides=None, offset=0)\n--\n\n"
 	 "Say anew what is in the buffer's bytes, for everybody who has it.\n\n"
 	 "Parameters\n----------\n"
 	 "dtype : dtype\n"
@@ -348,7 +356,7 @@ static PyMethodDef buffer_methods[] = {
 	 "Examples\n--------\n"
 	 ">>> buf = ndma.zeros(16, \"u1\")\n>>> buf.set_layout(\"i2\", (2, 4))\n>>> buf.shape\n(2, 4)"},
 	{"resize", ext_buffer_resize, METH_O,
-	 "resize(shape)\n--\n\n"
+	 "resize($self, shape, /)\n--\n\n"
 	 "Change the shape; what both have in common is kept, what is new is zero.\n\n"
 	 "The memory is new, C-contiguous, and so is its descriptor: others that have the old one\n"
 	 "keep the old memory. With as many dimensions as before elements keep their indices,\n"
@@ -361,7 +369,7 @@ static PyMethodDef buffer_methods[] = {
 	 "Examples\n--------\n"
 	 ">>> buf = ndma.array([1, 2, 3])\n>>> buf.resize(5)\n>>> buf[:].tolist()\n[1, 2, 3, 0, 0]"},
 	{"transfer", (PyCFunction)(void (*)(void))ext_transfer_new, METH_VARARGS | METH_KEYWORDS,
-	 "transfer(direction, timeout=1.0, guard=\"exclusive\", *, fence=False)\n--\n\n"
+	 "transfer($self, /, direction, timeout=1.0, guard=\"exclusive\", *, fence=False)\n--\n\n"
 	 "The time in which a device owns the buffer, as a context manager.\n\n"
 	 "Parameters\n----------\n"
 	 "direction : {\"from_device\", \"to_device\", \"both\"}\n"
@@ -382,41 +390,41 @@ static PyMethodDef buffer_methods[] = {
 	 "...     buf.locked\n"
 	 "True"},
 	{"sync", ext_sync_new, METH_O,
-	 "sync(access)\n--\n\n"
+	 "sync($self, access, /)\n--\n\n"
 	 "Bracket for CPU access to a foreign dma-buf, as a context manager.\n\n"
 	 "Parameters\n----------\naccess : {\"read\", \"write\"}\n\n"
 	 "Examples\n--------\n"
 	 ">>> with ndma.zeros(4).sync(\"read\") as buf:\n...     buf[0]\nnp.float64(0.0)"},
 	{"holders", ext_buffer_holders, METH_NOARGS,
-	 "holders()\n--\n\nWho keeps the buffer from a transfer, in all processes.\n\n"
+	 "holders($self, /)\n--\n\nWho keeps the buffer from a transfer, in all processes.\n\n"
 	 "Returns\n-------\nlist of Holder\n    pid is 0 where it may not be known."},
 	{"leases", ext_buffer_leases, METH_NOARGS,
-	 "leases()\n--\n\nThe views that are alive in this process, newest first.\n\n"
+	 "leases($self, /)\n--\n\nThe views that are alive in this process, newest first.\n\n"
 	 "Returns\n-------\nlist of View\n    `made` is set where `trace_leases` was on."},
 	{"revoke", ext_buffer_revoke, METH_NOARGS,
-	 "revoke()\n--\n\nTake back the leases of other processes on a buffer that this one made.\n\n"
+	 "revoke($self, /)\n--\n\nTake back the leases of other processes on a buffer that this one made.\n\n"
 	 "Returns\n-------\nint\n    How many."},
 	{"as_readonly", ext_buffer_as_readonly, METH_NOARGS,
-	 "as_readonly()\n--\n\nA second handle on the same memory that can never be written through,\n"
+	 "as_readonly($self, /)\n--\n\nA second handle on the same memory that can never be written through,\n"
 	 "by whoever it is sent to.\n\nReturns\n-------\nBuffer"},
 	{"close", buffer_close, METH_NOARGS,
-	 "close()\n--\n\nGive the memory back.\n\n"
+	 "close($self, /)\n--\n\nGive the memory back.\n\n"
 	 "Raises\n------\nLockedError\n    Views are alive, or a transfer is in progress."},
 	{"fileno", buffer_fileno, METH_NOARGS,
-	 "fileno()\n--\n\nThe dma-buf (or memfd), for drivers and other processes; do not close it."},
+	 "fileno($self, /)\n--\n\nThe dma-buf (or memfd), for drivers and other processes; do not close it."},
 	{"__array__", (PyCFunction)(void (*)(void))buffer_dunder_array,
 	 METH_VARARGS | METH_KEYWORDS,
-	 "__array__(dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked."},
+	 "__array__($self, /, dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked."},
 	{"__dlpack__", (PyCFunction)(void (*)(void))buffer_dlpack, METH_VARARGS | METH_KEYWORDS,
-	 "__dlpack__(*, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
+	 "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
 	 "For ``numpy.from_dlpack`` and ``torch.from_dlpack``; the tensor is a lease."},
 	{"__dlpack_device__", ext_dlpack_device, METH_NOARGS,
-	 "__dlpack_device__()\n--\n\n``(1, 0)``: memory of the CPU."},
-	{"__enter__", buffer_enter, METH_NOARGS, "__enter__()\n--\n\nThe buffer itself."},
+	 "__dlpack_device__($self, /)\n--\n\n``(1, 0)``: memory of the CPU."},
+	{"__enter__", buffer_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nThe buffer itself."},
 	{"__exit__", buffer_exit, METH_VARARGS,
-	 "__exit__(*exception)\n--\n\nRefuses new views; the last one frees the memory."},
+	 "__exit__($self, /, *exception)\n--\n\nRefuses new views; the last one frees the memory."},
 	{"__reduce__", buffer_reduce, METH_NOARGS,
-	 "__reduce__()\n--\n\nAlways TypeError; multiprocessing has its own way."},
+	 "__reduce__($self, /)\n--\n\nAlways TypeError; multiprocessing has its own way."},
 	{NULL},
 };
 

@@ -7,75 +7,60 @@
 
 #define BUFFER ((struct ext_buffer *)self)
 
-/* The layout, as it is now. */
-static const struct ext_layout *layout_of(PyObject *self)
+/* The layout as it is now, to be put: another thread may resize the buffer at any allocation. */
+static struct ext_layout *layout_of(PyObject *self)
 {
 	if (ext_buffer_ready(BUFFER) || (BUFFER->shared && ext_buffer_refresh(BUFFER)))
 		return NULL;
-	return BUFFER->layout;
+	return ext_layout_get(BUFFER->layout);
 }
 
-static PyObject *get_dtype(PyObject *self, void *unused)
-{
-	const struct ext_layout *layout = layout_of(self);
 
-	return layout ? Py_NewRef(layout->descr) : NULL;
+static PyObject *make_dtype(const struct ext_layout *layout)
+{
+	return Py_NewRef(layout->descr);
 }
 
-static PyObject *get_shape(PyObject *self, void *unused)
+static PyObject *make_offset(const struct ext_layout *layout)
 {
-	const struct ext_layout *layout = layout_of(self);
-
-	return layout ? ext_layout_shape(layout) : NULL;
+	return PyLong_FromSsize_t(layout->offset);
 }
 
-static PyObject *get_strides(PyObject *self, void *unused)
+static PyObject *make_nbytes(const struct ext_layout *layout)
 {
-	const struct ext_layout *layout = layout_of(self);
-
-	return layout ? ext_layout_strides(layout) : NULL;
+	return PyLong_FromSsize_t(layout->bytes);
 }
 
-static PyObject *get_offset(PyObject *self, void *unused)
+static PyObject *make_size(const struct ext_layout *layout)
 {
-	const struct ext_layout *layout = layout_of(self);
-
-	return layout ? PyLong_FromSsize_t(layout->offset) : NULL;
+	return PyLong_FromSsize_t(ext_layout_size(layout));
 }
 
-static PyObject *get_nbytes(PyObject *self, void *unused)
+static PyObject *make_ndim(const struct ext_layout *layout)
 {
-	const struct ext_layout *layout = layout_of(self);
-
-	return layout ? PyLong_FromSsize_t(layout->bytes) : NULL;
+	return PyLong_FromLong(layout->ndim);
 }
 
-static PyObject *get_size(PyObject *self, void *unused)
+static PyObject *make_itemsize(const struct ext_layout *layout)
 {
-	const struct ext_layout *layout = layout_of(self);
-
-	return layout ? PyLong_FromSsize_t(ext_layout_size(layout)) : NULL;
+	return PyLong_FromSsize_t(layout->itemsize);
 }
 
-static PyObject *get_ndim(PyObject *self, void *unused)
+static PyObject *make_format(const struct ext_layout *layout)
 {
-	const struct ext_layout *layout = layout_of(self);
-
-	return layout ? PyLong_FromLong(layout->ndim) : NULL;
+	return PyUnicode_FromString(layout->format);
 }
 
-static PyObject *get_itemsize(PyObject *self, void *unused)
+/* What `make` makes of the layout. */
+static PyObject *get_property(PyObject *self, void *make)
 {
-	const struct ext_layout *layout = layout_of(self);
+	struct ext_layout *layout = layout_of(self);
+	PyObject *result = NULL;
 
-	return layout ? PyLong_FromSsize_t(layout->itemsize) : NULL;
-}
-
-static PyObject *get_format(PyObject *self, void *unused)
-{
-	const struct ext_layout *layout = layout_of(self);
-
-	return layout ? PyUnicode_FromString(layout->format) : NULL;
+	if (layout)
+		result = ((PyObject *(*)(const struct ext_layout *))make)(layout);
+	ext_layout_put(layout);
+	return result;
 }
 
 static PyObject *get_readonly(PyObject *self, void *unused)
@@ -129,15 +114,16 @@ static PyObject *get_aborted(PyObject *self, void *unused)
 }
 
 PyGetSetDef ext_buffer_getset[] = {
-	{"dtype", get_dtype, NULL, "numpy.dtype: of one element."},
-	{"shape", get_shape, NULL, "tuple of int."},
-	{"strides", get_strides, NULL, "tuple of int: bytes from one element to the next."},
-	{"offset", get_offset, NULL, "int: byte of the element with all indices 0."},
-	{"ndim", get_ndim, NULL, "int: dimensions."},
-	{"size", get_size, NULL, "int: elements."},
-	{"itemsize", get_itemsize, NULL, "int: bytes of one element."},
-	{"nbytes", get_nbytes, NULL, "int: bytes of all elements."},
-	{"format", get_format, NULL, "str: PEP 3118 format of one element."},
+	{"dtype", get_property, NULL, "numpy.dtype: of one element.", make_dtype},
+	{"shape", get_property, NULL, "tuple of int.", ext_layout_shape},
+	{"strides", get_property, NULL, "tuple of int: bytes from one element to the next.",
+	 ext_layout_strides},
+	{"offset", get_property, NULL, "int: byte of the element with all indices 0.", make_offset},
+	{"ndim", get_property, NULL, "int: dimensions.", make_ndim},
+	{"size", get_property, NULL, "int: elements.", make_size},
+	{"itemsize", get_property, NULL, "int: bytes of one element.", make_itemsize},
+	{"nbytes", get_property, NULL, "int: bytes of all elements.", make_nbytes},
+	{"format", get_property, NULL, "str: PEP 3118 format of one element.", make_format},
 	{"readonly", get_readonly, NULL, "bool: this handle cannot write."},
 	{"locked", get_locked, NULL, "bool: a transfer is in progress, begun by whomever."},
 	{"touches", get_touches, NULL, "int: touches of the memory that a guard has met."},
@@ -149,25 +135,29 @@ PyGetSetDef ext_buffer_getset[] = {
 
 PyObject *ext_buffer_repr(PyObject *self)
 {
+	PyObject *shape, *repr = NULL;
 	struct ndma_buffer_info info;
-	const struct ext_layout *layout;
-	PyObject *shape, *repr;
+	struct ext_layout *layout;
+	const char *backend;
 
 	if (BUFFER->closed)
 		return PyUnicode_FromFormat("<ndma.Buffer, closed, %zd views alive>",
 					    ext_buffer_views(BUFFER));
+	if (load_info(self, &info))
+		return NULL;
+	backend = ndma_buffer_backend(BUFFER->handle);
 	layout = layout_of(self);
-	if (!layout || load_info(self, &info))
+	if (!layout)
 		return NULL;
 	shape = ext_layout_shape(layout);
-	if (!shape)
-		return NULL;
-	repr = PyUnicode_FromFormat("<ndma.Buffer %S %S, %s%s%s, %zd views>", shape, layout->descr,
-				    ndma_buffer_backend(BUFFER->handle),
-				    BUFFER->readonly ? ", read-only" : "",
-				    info.owner == NDMA_OWNER_DEVICE ? ", locked" : "",
-				    ext_buffer_views(BUFFER));
-	Py_DECREF(shape);
+	if (shape)
+		repr = PyUnicode_FromFormat("<ndma.Buffer %S %S, %s%s%s, %zd views>", shape,
+					    layout->descr, backend,
+					    BUFFER->readonly ? ", read-only" : "",
+					    info.owner == NDMA_OWNER_DEVICE ? ", locked" : "",
+					    ext_buffer_views(BUFFER));
+	Py_XDECREF(shape);
+	ext_layout_put(layout);
 	return repr;
 }
 
@@ -318,7 +308,7 @@ static PyStructSequence_Field holder_fields[] = {
 	{"kind", "\"lease\", \"transfer\", \"importer\" or \"frame\""},
 	{"access", "\"read\" or \"write\", or a transfer's direction"},
 	{"pid", "of the process, 0 where it may not be known"},
-	{"count", "how many of these"},
+	{"number", "how many of these"},
 	{NULL},
 };
 

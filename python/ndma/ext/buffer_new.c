@@ -25,9 +25,9 @@ int ext_node(PyObject *object, int *node)
 }
 
 int ext_buffer_options(struct ext_state *state, PyObject *source, PyObject *node, int contiguous,
-		       struct ndma_buffer_options *options)
+		       struct ext_buffer_request *request)
 {
-	memset(options, 0, sizeof(*options));
+	memset(request, 0, sizeof(*request));
 	if (source && source != Py_None) {
 		if (!Py_IS_TYPE(source, state->source_type)) {
 			PyErr_Format(PyExc_TypeError, "source must be a Source (ndma.open), not %s",
@@ -36,25 +36,30 @@ int ext_buffer_options(struct ext_state *state, PyObject *source, PyObject *node
 		}
 		if (ext_source_ready((struct ext_source *)source))
 			return -1;
-		options->source = ((struct ext_source *)source)->handle;
+		request->source = (struct ext_source *)source;
 	}
-	options->flags = contiguous ? NDMA_BUFFER_CONTIGUOUS : 0;
-	return ext_node(node, &options->node);
+	request->options.flags = contiguous ? NDMA_BUFFER_CONTIGUOUS : 0;
+	return ext_node(node, &request->options.node);
 }
 
 PyObject *ext_buffer_create(struct ext_state *state, struct ext_layout *layout,
-			    const struct ndma_buffer_options *options)
+			    const struct ext_buffer_request *request)
 {
+	struct ndma_buffer_options options = request->options;
 	struct ndma_buffer *handle;
 	struct ndma_layout stored;
 	int ret;
 
-	if (ext_warn_memfd(state))
+	if (ext_warn_memfd(state) || (request->source && ext_source_pin(request->source)))
 		return NULL;
+	if (request->source)
+		options.source = request->source->handle;
 	ext_layout_store(layout, &stored);
 	Py_BEGIN_ALLOW_THREADS
-	ret = ndma_buffer_create(&stored, options, &handle);
+	ret = ndma_buffer_create(&stored, &options, &handle);
 	Py_END_ALLOW_THREADS
+	if (request->source)
+		ext_source_unpin(request->source);
 	if (ret < 0)
 		return ext_error(state, EXT_BUFFER, ret);
 	return ext_buffer_wrap(state, handle, layout->descr);
@@ -65,18 +70,18 @@ static PyObject *empty(PyObject *module, PyObject *args, PyObject *kwargs, const
 	static char *names[] = {"shape", "dtype", "source", "node", "contiguous", NULL};
 	PyObject *shape, *dtype = (PyObject *)&PyFloat_Type, *source = NULL, *node = NULL, *buffer;
 	struct ext_state *state = ext_state_of(module);
-	struct ndma_buffer_options options;
+	struct ext_buffer_request request;
 	struct ext_layout *layout;
 	int contiguous = 0;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &shape, &dtype, &source,
 					 &node, &contiguous) ||
-	    ext_buffer_options(state, source, node, contiguous, &options))
+	    ext_buffer_options(state, source, node, contiguous, &request))
 		return NULL;
 	layout = ext_layout_from_arguments(shape, dtype);
 	if (!layout)
 		return NULL;
-	buffer = ext_buffer_create(state, layout, &options);
+	buffer = ext_buffer_create(state, layout, &request);
 	ext_layout_put(layout);
 	return buffer;
 }
@@ -92,7 +97,7 @@ PyObject *ext_buffer_zeros(PyObject *module, PyObject *args, PyObject *kwargs)
 }
 
 PyObject *ext_buffer_copy_of(struct ext_state *state, PyArrayObject *array,
-			     const struct ndma_buffer_options *options)
+			     const struct ext_buffer_request *request)
 {
 	PyObject *shape = PyObject_GetAttrString((PyObject *)array, "shape"), *buffer, *target;
 	struct ext_layout *layout;
@@ -104,7 +109,7 @@ PyObject *ext_buffer_copy_of(struct ext_state *state, PyArrayObject *array,
 	Py_DECREF(shape);
 	if (!layout)
 		return NULL;
-	buffer = ext_buffer_create(state, layout, options);
+	buffer = ext_buffer_create(state, layout, request);
 	ext_layout_put(layout);
 	if (!buffer)
 		return NULL;
@@ -121,19 +126,19 @@ PyObject *ext_buffer_from_array(PyObject *module, PyObject *args, PyObject *kwar
 	static char *names[] = {"x", "dtype", "source", "node", "contiguous", NULL};
 	PyObject *x, *dtype = Py_None, *source = NULL, *node = NULL, *array, *buffer;
 	struct ext_state *state = ext_state_of(module);
-	struct ndma_buffer_options options;
+	struct ext_buffer_request request;
 	PyArray_Descr *descr = NULL;
 	int contiguous = 0;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$OOp:array", names, &x, &dtype, &source,
 					 &node, &contiguous) ||
-	    ext_buffer_options(state, source, node, contiguous, &options) ||
+	    ext_buffer_options(state, source, node, contiguous, &request) ||
 	    !PyArray_DescrConverter2(dtype, &descr))
 		return NULL;
 	array = PyArray_FromAny(x, descr, 0, 0, NPY_ARRAY_FORCECAST, NULL);
 	if (!array)
 		return NULL;
-	buffer = ext_buffer_copy_of(state, (PyArrayObject *)array, &options);
+	buffer = ext_buffer_copy_of(state, (PyArrayObject *)array, &request);
 	Py_DECREF(array);
 	return buffer;
 }
@@ -307,13 +312,13 @@ PyObject *ext_buffer_set_layout(PyObject *self, PyObject *args, PyObject *kwargs
 
 PyObject *ext_buffer_copy(PyObject *self, PyObject *unused)
 {
-	struct ndma_buffer_options options = {.node = NDMA_NODE_ANY};
+	struct ext_buffer_request request = {.options = NDMA_BUFFER_OPTIONS_INIT};
 	struct ext_buffer *buffer = (struct ext_buffer *)self;
 	PyObject *array = ext_buffer_array(buffer, NDMA_READ), *copy;
 
 	if (!array)
 		return NULL;
-	copy = ext_buffer_copy_of(buffer->state, (PyArrayObject *)array, &options);
+	copy = ext_buffer_copy_of(buffer->state, (PyArrayObject *)array, &request);
 	Py_DECREF(array);
 	return copy;
 }

@@ -78,9 +78,9 @@ static int copy_checked(PyArrayObject *to, PyArrayObject *from, NPY_CASTING cast
 {
 	if (!same_shape(to, from)) {
 		PyObject *is = PyObject_GetAttrString((PyObject *)from, "shape");
-		PyObject *expected = PyObject_GetAttrString((PyObject *)to, "shape");
+		PyObject *expected = is ? PyObject_GetAttrString((PyObject *)to, "shape") : NULL;
 
-		if (is && expected)
+		if (expected)
 			PyErr_Format(PyExc_ValueError, "cannot assign an array of shape %S to a "
 				     "Buffer of shape %S", is, expected);
 		Py_XDECREF(expected);
@@ -141,8 +141,8 @@ static int copy_corner(PyArrayObject *to, PyArrayObject *from)
 		shape[i] = PyArray_DIM(to, i) < PyArray_DIM(from, i) ? PyArray_DIM(to, i) :
 								       PyArray_DIM(from, i);
 	a = corner(to, ndim, shape);
-	b = corner(from, ndim, shape);
-	if (a && b)
+	b = a ? corner(from, ndim, shape) : NULL;
+	if (b)
 		ret = PyArray_CopyInto((PyArrayObject *)a, (PyArrayObject *)b);
 	Py_XDECREF(a);
 	Py_XDECREF(b);
@@ -158,8 +158,8 @@ static int copy_overlap(PyArrayObject *to, PyArrayObject *from)
 	if (PyArray_NDIM(to) == PyArray_NDIM(from))
 		return copy_corner(to, from);
 	a = PyArray_Ravel(to, NPY_CORDER);
-	b = PyArray_Ravel(from, NPY_CORDER);
-	if (a && b)
+	b = a ? PyArray_Ravel(from, NPY_CORDER) : NULL;
+	if (b)
 		ret = copy_corner((PyArrayObject *)a, (PyArrayObject *)b);
 	Py_XDECREF(a);
 	Py_XDECREF(b);
@@ -179,7 +179,7 @@ static int check_free(struct ext_buffer *buffer)
 		ext_error(buffer->state, EXT_BUFFER, ret);
 		return -1;
 	}
-	if (info.owner == NDMA_OWNER_DEVICE)
+	if (buffer->busy || info.owner == NDMA_OWNER_DEVICE)
 		ext_error_os(buffer->state->locked_error, EBUSY, PyUnicode_FromString(
 			"cannot resize the buffer: it is with its device"));
 	else if (info.read_leases || info.write_leases)
@@ -193,14 +193,14 @@ static int check_free(struct ext_buffer *buffer)
 
 static PyObject *make_resized(struct ext_buffer *buffer, PyObject *shape)
 {
-	struct ndma_buffer_options options = {.node = NDMA_NODE_ANY};
+	struct ext_buffer_request request = {.options = NDMA_BUFFER_OPTIONS_INIT};
 	PyObject *fresh, *to = NULL, *from = NULL;
 	struct ext_layout *layout;
 
 	layout = ext_layout_from_arguments(shape, (PyObject *)buffer->layout->descr);
 	if (!layout)
 		return NULL;
-	fresh = ext_buffer_create(buffer->state, layout, &options);
+	fresh = ext_buffer_create(buffer->state, layout, &request);
 	ext_layout_put(layout);
 	if (!fresh)
 		return NULL;
@@ -230,6 +230,11 @@ PyObject *ext_buffer_resize(PyObject *self, PyObject *shape)
 	fresh = (struct ext_buffer *)make_resized(buffer, shape);
 	if (!fresh)
 		return NULL;
+	/* Other threads ran meanwhile. */
+	if (ext_buffer_ready(buffer) || check_free(buffer)) {
+		Py_DECREF(fresh);
+		return NULL;
+	}
 	/* The memory changes hands whole; what was ours goes with the other object. */
 	handle = buffer->handle;
 	layout = buffer->layout;

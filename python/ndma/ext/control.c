@@ -17,7 +17,7 @@ static int find(PyObject *self, PyObject *name, struct ndma_control_info *info)
 	if (!text)
 		return -1;
 	/* Nothing that Python itself looks up is a control, and a closed source has none. */
-	if (*text == '_' || !SOURCE->handle || !ext_process_is(SOURCE->process))
+	if (*text == '_' || SOURCE->closed || !ext_process_is(SOURCE->process))
 		return 0;
 	ret = ndma_control_find(SOURCE->handle, text, info);
 	if (!ret)
@@ -60,13 +60,32 @@ static PyObject *to_python(struct ext_source *source, const struct ndma_control_
 	}
 }
 
+static PyObject *get(struct ext_source *source, const struct ndma_control_info *info)
+{
+	PyObject *result;
+	int64_t value;
+	int ret;
+
+	if (info->type == NDMA_CONTROL_BUTTON) {
+		PyErr_Format(PyExc_AttributeError, "%s is a button, which has no value: press it by "
+			     "assigning True", info->name);
+		return NULL;
+	}
+	if (ext_source_pin(source))
+		return NULL;
+	ret = ndma_control_get(source->handle, info->id, &value);
+	result = ret < 0 ? ext_error(source->state, EXT_STREAM, ret) :
+			   to_python(source, info, value);
+	ext_source_unpin(source);
+	return result;
+}
+
 PyObject *ext_control_getattro(PyObject *self, PyObject *name)
 {
 	PyObject *attribute = PyObject_GenericGetAttr(self, name);
 	struct ndma_control_info info;
 	PyObject *type, *value, *traceback;
-	int64_t number;
-	int found, ret;
+	int found;
 
 	if (attribute || !PyErr_ExceptionMatches(PyExc_AttributeError))
 		return attribute;
@@ -79,17 +98,7 @@ PyObject *ext_control_getattro(PyObject *self, PyObject *name)
 	Py_XDECREF(type);
 	Py_XDECREF(value);
 	Py_XDECREF(traceback);
-	if (found < 0)
-		return NULL;
-	if (info.type == NDMA_CONTROL_BUTTON) {
-		PyErr_Format(PyExc_AttributeError, "%s is a button, which has no value: press it by "
-			     "assigning True", info.name);
-		return NULL;
-	}
-	ret = ndma_control_get(SOURCE->handle, info.id, &number);
-	if (ret < 0)
-		return ext_error(SOURCE->state, EXT_STREAM, ret);
-	return to_python(SOURCE, &info, number);
+	return found < 0 ? NULL : get(SOURCE, &info);
 }
 
 static PyObject *menu_names(struct ext_source *source, const struct ndma_control_info *info)
@@ -180,8 +189,8 @@ static void refuse_name(PyObject *self, PyObject *name)
 {
 	PyObject *controls = ext_control_all(self, NULL);
 	PyObject *names = controls ? PyMapping_Keys(controls) : NULL;
-	PyObject *comma = PyUnicode_FromString(", ");
-	PyObject *list = names && comma ? PyUnicode_Join(comma, names) : NULL;
+	PyObject *comma = names ? PyUnicode_FromString(", ") : NULL;
+	PyObject *list = comma ? PyUnicode_Join(comma, names) : NULL;
 
 	if (list)
 		PyErr_Format(PyExc_AttributeError, "%s has no control '%U'; it has %U",
@@ -192,11 +201,27 @@ static void refuse_name(PyObject *self, PyObject *name)
 	Py_XDECREF(controls);
 }
 
+/* Converting can run anything, close() included. */
+static int set(struct ext_source *source, const struct ndma_control_info *info, PyObject *object)
+{
+	int64_t value;
+	int ret = -1;
+
+	if (ext_source_pin(source))
+		return -1;
+	if (!from_python(source, info, object, &value)) {
+		ret = ndma_control_set(source->handle, info->id, value);
+		if (ret < 0)
+			ext_error(source->state, EXT_STREAM, ret);
+	}
+	ext_source_unpin(source);
+	return ret < 0 ? -1 : 0;
+}
+
 int ext_control_setattro(PyObject *self, PyObject *name, PyObject *object)
 {
 	struct ndma_control_info info;
-	int64_t value;
-	int found, ret;
+	int found;
 
 	found = find(self, name, &info);
 	if (found < 0)
@@ -209,16 +234,13 @@ int ext_control_setattro(PyObject *self, PyObject *name, PyObject *object)
 		Py_XDECREF(descriptor);
 		if (descriptor || !object)
 			return PyObject_GenericSetAttr(self, name, object);
-		if (!ext_source_ready(SOURCE))
+		if (!ext_source_pin(SOURCE)) {
 			refuse_name(self, name);
+			ext_source_unpin(SOURCE);
+		}
 		return -1;
 	}
-	if (from_python(SOURCE, &info, object, &value))
-		return -1;
-	ret = ndma_control_set(SOURCE->handle, info.id, value);
-	if (ret < 0)
-		ext_error(SOURCE->state, EXT_STREAM, ret);
-	return ret < 0 ? -1 : 0;
+	return set(SOURCE, &info, object);
 }
 
 /* Control(name, type, value, unit, min, max, step, preset, choices) */
@@ -255,7 +277,7 @@ PyObject *ext_control_all(PyObject *self, void *unused)
 	PyObject *dict;
 	int ret;
 
-	if (ext_source_ready(SOURCE))
+	if (ext_source_pin(SOURCE))
 		return NULL;
 	dict = PyDict_New();
 	while (dict && (ret = ndma_control_next(SOURCE->handle, info.id, &info))) {
@@ -266,6 +288,7 @@ PyObject *ext_control_all(PyObject *self, void *unused)
 			Py_CLEAR(dict);
 		Py_XDECREF(control);
 	}
+	ext_source_unpin(SOURCE);
 	return dict;
 }
 
@@ -273,7 +296,7 @@ PyObject *ext_control_dir(PyObject *self, PyObject *unused)
 {
 	PyObject *names = PyObject_Dir((PyObject *)Py_TYPE(self)), *controls, *keys = NULL;
 
-	if (!names || !SOURCE->handle)
+	if (!names || SOURCE->closed)
 		return names;
 	controls = ext_control_all(self, NULL);
 	keys = controls ? PyMapping_Keys(controls) : NULL;

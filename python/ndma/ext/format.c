@@ -111,10 +111,11 @@ static int write_subarray(struct writer *writer, PyArray_Descr *descr, PyArray_D
 	Py_ssize_t ndim;
 	int ret = 0;
 
+	if (!shape)
+		return -1;
 	*base = (PyArray_Descr *)PyObject_GetAttrString((PyObject *)descr, "base");
-	if (!shape || !*base) {
-		Py_XDECREF(shape);
-		Py_CLEAR(*base);
+	if (!*base) {
+		Py_DECREF(shape);
 		return -1;
 	}
 	ndim = PyTuple_GET_SIZE(shape);

@@ -171,13 +171,13 @@ static PyObject *frame_copy(PyObject *self, PyObject *unused)
 /* Behind a short frame's samples lies the tail of another: nobody else gets to see that. */
 static PyObject *copy_to_buffer(PyObject *self)
 {
-	struct ndma_buffer_options options = NDMA_BUFFER_OPTIONS_INIT;
+	struct ext_buffer_request request = {.options = NDMA_BUFFER_OPTIONS_INIT};
 	PyObject *array = frame_array(self, NULL, 0, NULL), *buffer;
 
 	if (!array)
 		return NULL;
 	buffer = ext_buffer_copy_of(((struct ext_frame *)self)->stream->state,
-				    (PyArrayObject *)array, &options);
+				    (PyArrayObject *)array, &request);
 	Py_DECREF(array);
 	return buffer;
 }
@@ -247,7 +247,7 @@ static PyObject *frame_repr(PyObject *self)
 
 static PyMethodDef frame_methods[] = {
 	{"array", (PyCFunction)(void (*)(void))frame_array, METH_FASTCALL | METH_KEYWORDS,
-	 "array(writable=None, on_error=\"raise\")\n--\n\n"
+	 "array($self, /, writable=None, on_error=\"raise\")\n--\n\n"
 	 "The valid samples as an array over the frame's own memory.\n\n"
 	 "Parameters\n----------\n"
 	 "writable : bool, optional\n"
@@ -267,24 +267,24 @@ static PyMethodDef frame_methods[] = {
 	 ">>> shape[1]\n1024"},
 	{"buffer_array", (PyCFunction)(void (*)(void))frame_buffer_array,
 	 METH_FASTCALL | METH_KEYWORDS,
-	 "buffer_array(writable=None)\n--\n\n"
+	 "buffer_array($self, /, writable=None)\n--\n\n"
 	 "The whole frame, with whatever lies behind the valid samples of a short one.\n\n"
 	 "Returns\n-------\nnumpy.ndarray\n    Shape ``(channels, samples)``."},
 	{"copy", frame_copy, METH_NOARGS,
-	 "copy()\n--\n\nThe valid samples in memory of their own; the frame can go.\n\n"
+	 "copy($self, /)\n--\n\nThe valid samples in memory of their own; the frame can go.\n\n"
 	 "Returns\n-------\nnumpy.ndarray"},
 	{"physical", (PyCFunction)ext_frame_physical, METH_NOARGS,
-	 "physical()\n--\n\nThe valid samples in the channels' units: raw * scale + offset.\n\n"
+	 "physical($self, /)\n--\n\nThe valid samples in the channels' units: raw * scale + offset.\n\n"
 	 "Returns\n-------\nnumpy.ndarray\n    float32, shape as of `array()`, a copy.\n\n"
 	 "Raises\n------\nOSError\n    EIO: the frame has its error flag."},
 	{"iq", (PyCFunction)ext_frame_iq, METH_NOARGS,
-	 "iq()\n--\n\nI/Q samples as complex numbers in the channels' units.\n\n"
+	 "iq($self, /)\n--\n\nI/Q samples as complex numbers in the channels' units.\n\n"
 	 "Returns\n-------\nnumpy.ndarray\n    complex64, shape ``(channels, valid)``, a copy.\n\n"
 	 "Raises\n------\n"
 	 "TypeError\n    The stream has real samples.\n"
 	 "OSError\n    EIO: the frame has its error flag."},
 	{"to_buffer", frame_to_buffer, METH_NOARGS,
-	 "to_buffer()\n--\n\nThe valid samples as a Buffer that can go to other processes.\n\n"
+	 "to_buffer($self, /)\n--\n\nThe valid samples as a Buffer that can go to other processes.\n\n"
 	 "With the module nothing is copied: the Buffer is read-only, and the device does not get\n"
 	 "the frame back before it, and whatever others made of its descriptor, is gone. A short\n"
 	 "frame, and one of memfd's, is copied.\n\n"
@@ -292,14 +292,14 @@ static PyMethodDef frame_methods[] = {
 	 "Raises\n------\nOSError\n    EIO: the frame has its error flag."},
 	{"__array__", (PyCFunction)(void (*)(void))frame_dunder_array,
 	 METH_VARARGS | METH_KEYWORDS,
-	 "__array__(dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked."},
+	 "__array__($self, /, dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked."},
 	{"__dlpack__", (PyCFunction)(void (*)(void))frame_dlpack, METH_VARARGS | METH_KEYWORDS,
-	 "__dlpack__(*, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
+	 "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
 	 "For ``numpy.from_dlpack`` and ``torch.from_dlpack``: a read-only tensor."},
 	{"__dlpack_device__", ext_dlpack_device, METH_NOARGS,
-	 "__dlpack_device__()\n--\n\n``(1, 0)``: memory of the CPU."},
+	 "__dlpack_device__($self, /)\n--\n\n``(1, 0)``: memory of the CPU."},
 	{"__reduce__", frame_reduce, METH_NOARGS,
-	 "__reduce__()\n--\n\nAlways TypeError: a frame does not travel."},
+	 "__reduce__($self, /)\n--\n\nAlways TypeError: a frame does not travel."},
 	{NULL},
 };
 

@@ -165,7 +165,16 @@ PyObject *ext_layout_array(const struct ext_layout *layout, void *data, bool wri
 /* What __array__(dtype, copy) says about `array`, whose reference it takes over. */
 PyObject *ext_array_convert(PyObject *array, PyObject *dtype, PyObject *copy);
 
-/* ---------------------------------------------------------------- buffers */
+/* ---------------------------------------------------------------- objects */
+
+struct ext_source {
+	PyObject_HEAD
+	struct ext_state *state;
+	struct ndma_source *handle;	/* NULL once closed and not in use */
+	uint64_t process;
+	unsigned int busy;		/* calls that Python code may run in the middle of */
+	bool closed;
+};
 
 struct ext_lease {
 	PyObject_HEAD
@@ -191,6 +200,7 @@ struct ext_buffer {
 	uint32_t lease[NDMA_WRITE + 1];	/* the backend's, while there are views */
 	uint32_t transfer;		/* in progress by this object, else 0 */
 	unsigned long transfer_thread;
+	unsigned int busy;		/* calls that use `handle` without the GIL */
 	int fd;
 	bool closed;
 	bool readonly;
@@ -207,14 +217,20 @@ int ext_allocator_setup(PyObject *module, struct ext_state *state);
 /* Takes `handle` over, also when it fails. `descr` NULL: from the layout. */
 PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle,
 			  PyArray_Descr *descr);
+/* What memory is asked for; `source` is borrowed, NULL for any. */
+struct ext_buffer_request {
+	struct ndma_buffer_options options;
+	struct ext_source *source;
+};
+
 PyObject *ext_buffer_create(struct ext_state *state, struct ext_layout *layout,
-			    const struct ndma_buffer_options *options);
+			    const struct ext_buffer_request *request);
 /* A new buffer like `array`, and its contents. */
 PyObject *ext_buffer_copy_of(struct ext_state *state, PyArrayObject *array,
-			     const struct ndma_buffer_options *options);
-/* source=, node= and contiguous= into options; -1 with an exception. */
+			     const struct ext_buffer_request *request);
+/* source=, node= and contiguous= into a request; -1 with an exception. */
 int ext_buffer_options(struct ext_state *state, PyObject *source, PyObject *node, int contiguous,
-		       struct ndma_buffer_options *options);
+		       struct ext_buffer_request *request);
 PyObject *ext_buffer_empty(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *ext_buffer_zeros(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *ext_buffer_from_array(PyObject *module, PyObject *args, PyObject *kwargs);
@@ -223,7 +239,14 @@ PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs)
 int ext_buffer_ready(struct ext_buffer *buffer);
 /* Takes over a layout that another process has stored; for shared buffers, before a look. */
 int ext_buffer_refresh(struct ext_buffer *buffer);
-void ext_buffer_dispose(struct ext_buffer *buffer);
+/* Around calls that use the handle without the GIL: nobody swaps or frees it meanwhile. */
+static inline void ext_buffer_pin(struct ext_buffer *buffer)
+{
+	buffer->busy++;
+}
+void ext_buffer_unpin(struct ext_buffer *buffer);
+/* Frees what a closed buffer still has, once nothing keeps it. */
+void ext_buffer_settle(struct ext_buffer *buffer);
 static inline Py_ssize_t ext_buffer_views(const struct ext_buffer *buffer)
 {
 	return buffer->views[NDMA_READ] + buffer->views[NDMA_WRITE];
@@ -268,17 +291,13 @@ PyObject *ext_dlpack_device(PyObject *self, PyObject *unused);
 
 /* ---------------------------------------------------------------- sources */
 
-struct ext_source {
-	PyObject_HEAD
-	struct ext_state *state;
-	struct ndma_source *handle;	/* NULL once closed */
-	uint64_t process;
-};
-
 int ext_source_setup(PyObject *module, struct ext_state *state);
 PyObject *ext_source_open(PyObject *module, PyObject *name);
 PyObject *ext_source_names(PyObject *module, PyObject *unused);
 int ext_source_ready(struct ext_source *source);
+/* As ready; the handle stays until ext_source_unpin(), whoever closes the source meanwhile. */
+int ext_source_pin(struct ext_source *source);
+void ext_source_unpin(struct ext_source *source);
 PyObject *ext_source_channel_record(struct ext_state *state,
 				    const struct ndma_source_channel *channel);
 PyObject *ext_source_read(PyObject *self, PyObject *args, PyObject *kwargs);

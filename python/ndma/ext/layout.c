@@ -79,11 +79,11 @@ int ext_layout_finish(struct ext_layout *layout)
 static struct ext_layout *alloc_expanded(PyArray_Descr *descr, int ndim)
 {
 	PyObject *base = PyObject_GetAttrString((PyObject *)descr, "base");
-	PyObject *shape = PyObject_GetAttrString((PyObject *)descr, "shape");
+	PyObject *shape = base ? PyObject_GetAttrString((PyObject *)descr, "shape") : NULL;
 	struct ext_layout *layout = NULL;
 	Py_ssize_t extra, stride;
 
-	if (!base || !shape)
+	if (!shape)
 		goto out;
 	extra = PyTuple_GET_SIZE(shape);
 	if (ndim + extra > NDMA_NDIM_MAX) {

@@ -94,12 +94,6 @@ static int hold(struct ext_buffer *buffer, uint32_t *access, bool either)
 	return 0;
 }
 
-static void unhold(struct ext_buffer *buffer, uint32_t access)
-{
-	if (!buffer->views[access])
-		ndma_lease_release(buffer->handle, buffer->lease[access]);
-}
-
 static int map(struct ext_buffer *buffer, uint32_t access)
 {
 	int ret;
@@ -117,8 +111,8 @@ static PyObject *stack(void)
 {
 	PyObject *traceback = PyImport_ImportModule("traceback");
 	PyObject *lines = traceback ? PyObject_CallMethod(traceback, "format_stack", NULL) : NULL;
-	PyObject *empty = PyUnicode_FromString("");
-	PyObject *text = lines && empty ? PyUnicode_Join(empty, lines) : NULL;
+	PyObject *empty = lines ? PyUnicode_FromString("") : NULL;
+	PyObject *text = empty ? PyUnicode_Join(empty, lines) : NULL;
 
 	Py_XDECREF(empty);
 	Py_XDECREF(lines);
@@ -126,16 +120,17 @@ static PyObject *stack(void)
 	return text;
 }
 
-static void link_lease(struct ext_lease *lease)
+static void link_lease(struct ext_lease *lease, uint32_t access)
 {
 	struct ext_buffer *buffer = lease->buffer;
 
+	lease->access = access;
 	lease->next = buffer->leases;
 	lease->link = &buffer->leases;
 	if (lease->next)
 		lease->next->link = &lease->next;
 	buffer->leases = lease;
-	buffer->views[lease->access]++;
+	buffer->views[access]++;
 }
 
 static struct ext_lease *lease_alloc(struct ext_buffer *buffer)
@@ -173,20 +168,19 @@ struct ext_lease *ext_lease_new(struct ext_buffer *buffer, uint32_t access)
 	lease = lease_alloc(buffer);
 	if (!lease)
 		return NULL;
-	if (hold(buffer, &access, either))
-		goto drop;
-	if (map(buffer, access) || (buffer->shared && ext_buffer_refresh(buffer))) {
-		unhold(buffer, access);
-		goto drop;
+	if (hold(buffer, &access, either)) {
+		Py_DECREF(lease);
+		return NULL;
 	}
-	lease->access = access;
+	/* From here it counts, and its dealloc gives back what it holds. */
+	link_lease(lease, access);
+	if (map(buffer, access) || (buffer->shared && ext_buffer_refresh(buffer))) {
+		Py_DECREF(lease);
+		return NULL;
+	}
 	lease->layout = ext_layout_get(buffer->layout);
 	lease->data = buffer->address[access];
-	link_lease(lease);
 	return lease;
-drop:
-	Py_DECREF(lease);
-	return NULL;
 }
 
 /* Any thread, in the middle of anything: see the rules in internal.h. */
@@ -201,10 +195,9 @@ static void lease_dealloc(PyObject *self)
 		*lease->link = lease->next;
 		if (lease->next)
 			lease->next->link = lease->link;
-		buffer->views[lease->access]--;
-		unhold(buffer, lease->access);
-		if (buffer->closed && !ext_buffer_views(buffer))
-			ext_buffer_dispose(buffer);
+		if (!--buffer->views[lease->access])
+			ndma_lease_release(buffer->handle, buffer->lease[lease->access]);
+		ext_buffer_settle(buffer);
 	}
 	ext_layout_put(lease->layout);
 	Py_XDECREF(lease->made);

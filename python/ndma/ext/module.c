@@ -48,7 +48,7 @@ static PyMethodDef module_methods[] = {
 	 "backend()\n--\n\n\"kernel\" or \"memfd\": what new buffers and simulated sources use.\n\n"
 	 "Returns\n-------\nstr"},
 	{"empty", (PyCFunction)(void (*)(void))ext_buffer_empty, METH_VARARGS | METH_KEYWORDS,
-	 "empty(shape, dtype=float, *, source=None, node=None, contiguous=False)\n--\n\n"
+	 "empty(shape, dtype=\"float64\", *, source=None, node=None, contiguous=False)\n--\n\n"
 	 "A new buffer of DMA memory. The kernel fills it with zeros.\n\n"
 	 "Parameters\n----------\n"
 	 "shape : int or sequence of int\n"
@@ -64,7 +64,7 @@ static PyMethodDef module_methods[] = {
 	 ">>> ndma.empty((2, 3), \"f4\").array().sum()\n"
 	 "np.float32(0.0)"},
 	{"zeros", (PyCFunction)(void (*)(void))ext_buffer_zeros, METH_VARARGS | METH_KEYWORDS,
-	 "zeros(shape, dtype=float, *, source=None, node=None, contiguous=False)\n--\n\n"
+	 "zeros(shape, dtype=\"float64\", *, source=None, node=None, contiguous=False)\n--\n\n"
 	 "As `empty`, which gives zeros too."},
 	{"array", (PyCFunction)(void (*)(void))ext_buffer_from_array,
 	 METH_VARARGS | METH_KEYWORDS,

@@ -58,8 +58,8 @@ static npy_intp copy_frame(PyArrayObject *out, npy_intp at, PyObject *frame)
 	if (count > PyArray_DIM(out, 1) - at)
 		count = PyArray_DIM(out, 1) - at;
 	from = cut((PyArrayObject *)array, 0, count);
-	to = cut(out, at, count);
-	if (!from || !to || PyArray_CopyInto((PyArrayObject *)to, (PyArrayObject *)from))
+	to = from ? cut(out, at, count) : NULL;
+	if (!to || PyArray_CopyInto((PyArrayObject *)to, (PyArrayObject *)from))
 		count = -1;
 	Py_XDECREF(to);
 	Py_XDECREF(from);

@@ -13,11 +13,29 @@ int ext_source_ready(struct ext_source *source)
 				"this one: open it again here");
 		return -1;
 	}
-	if (!source->handle) {
+	if (source->closed) {
 		PyErr_SetString(PyExc_ValueError, "this Source is closed");
 		return -1;
 	}
 	return 0;
+}
+
+int ext_source_pin(struct ext_source *source)
+{
+	if (ext_source_ready(source))
+		return -1;
+	source->busy++;
+	return 0;
+}
+
+void ext_source_unpin(struct ext_source *source)
+{
+	struct ndma_source *handle = source->handle;
+
+	if (--source->busy || !source->closed)
+		return;
+	source->handle = NULL;
+	ndma_source_close(handle);
 }
 
 PyObject *ext_source_open(PyObject *module, PyObject *name)
@@ -84,10 +102,11 @@ PyObject *ext_source_names(PyObject *module, PyObject *unused)
 
 static PyObject *source_close(PyObject *self, PyObject *unused)
 {
-	struct ndma_source *handle = SOURCE->handle;
-
-	SOURCE->handle = NULL;
-	ndma_source_close(handle);
+	if (SOURCE->closed)
+		Py_RETURN_NONE;
+	SOURCE->busy++;
+	SOURCE->closed = true;
+	ext_source_unpin(SOURCE);
 	Py_RETURN_NONE;
 }
 
@@ -134,7 +153,7 @@ static PyObject *get_simulated(PyObject *self, void *unused)
 
 static PyObject *get_closed(PyObject *self, void *unused)
 {
-	return PyBool_FromLong(!SOURCE->handle);
+	return PyBool_FromLong(SOURCE->closed);
 }
 
 static PyObject *get_driver(PyObject *self, void *unused)
@@ -253,8 +272,11 @@ static PyObject *format_at(struct ext_source *source, uint32_t index)
 static PyObject *collect(PyObject *self, uint32_t count,
 			 PyObject *(*at)(struct ext_source *source, uint32_t index))
 {
-	PyObject *tuple = PyTuple_New(count);
+	PyObject *tuple;
 
+	if (ext_source_pin(SOURCE))
+		return NULL;
+	tuple = PyTuple_New(count);
 	for (uint32_t i = 0; tuple && i < count; i++) {
 		PyObject *item = at(SOURCE, i);
 
@@ -263,6 +285,7 @@ static PyObject *collect(PyObject *self, uint32_t count,
 		else
 			PyTuple_SET_ITEM(tuple, i, item);
 	}
+	ext_source_unpin(SOURCE);
 	return tuple;
 }
 
@@ -284,7 +307,7 @@ static PyObject *source_repr(PyObject *self)
 {
 	struct ndma_source_info info;
 
-	if (!SOURCE->handle)
+	if (SOURCE->closed)
 		return PyUnicode_FromString("<ndma.Source, closed>");
 	if (load_info(self, &info))
 		return NULL;
@@ -297,8 +320,8 @@ static PyObject *source_repr(PyObject *self)
 static PyMethodDef source_methods[] = {
 	{"stream", (PyCFunction)(void (*)(void))ext_stream_from_arguments,
 	 METH_VARARGS | METH_KEYWORDS,
-	 "stream(samples, frames=16, policy=\"drop\", *, on_loss=\"warn\", count=None, timeout=None,\n"
-	 "       writable=False, dtype=None, channels=None, order=None, iq=False, guard=\"none\",\n"
+	 "stream($self, /, samples, frames=16, policy=\"drop\", *, on_loss=\"warn\",\n"
+	 "       count=None, timeout=None, writable=False, dtype=None, channels=None, order=None, iq=False, guard=\"none\",\n"
 	 "       node=None)\n--\n\n"
 	 "A run of this source into frames. It starts when it is entered, or asked for a frame.\n\n"
 	 "Parameters\n----------\n"
@@ -329,7 +352,7 @@ static PyMethodDef source_methods[] = {
 	 "...     [frame.sequence for frame in stream]\n"
 	 "[0, 1, 2]"},
 	{"read", (PyCFunction)(void (*)(void))ext_source_read, METH_VARARGS | METH_KEYWORDS,
-	 "read(samples, *, timeout=None, dtype=None, channels=None, order=None, iq=False)\n--\n\n"
+	 "read($self, /, samples, *, timeout=None, dtype=None, channels=None, order=None, iq=False)\n--\n\n"
 	 "So many samples without a gap, as an array of its own.\n\n"
 	 "Parameters\n----------\n"
 	 "samples : int\n    Of each channel; any number.\n"
@@ -345,7 +368,7 @@ static PyMethodDef source_methods[] = {
 	 ">>> ndma.open(\"sim0\").read(10_000).shape[1]\n10000"},
 	{"read_into", (PyCFunction)(void (*)(void))ext_source_read_into,
 	 METH_VARARGS | METH_KEYWORDS,
-	 "read_into(buffer, *, timeout=None)\n--\n\n"
+	 "read_into($self, /, buffer, *, timeout=None)\n--\n\n"
 	 "Fill an array or a Buffer that is there already.\n\n"
 	 "Parameters\n----------\n"
 	 "buffer : Buffer or numpy.ndarray\n"
@@ -354,13 +377,13 @@ static PyMethodDef source_methods[] = {
 	 "timeout : float, optional\n    Seconds without data; TimeoutError then.\n\n"
 	 "Raises\n------\nAs `read`; what was there before is lost then."},
 	{"close", source_close, METH_NOARGS,
-	 "close()\n--\n\nGive the source back. Its streams go on."},
+	 "close($self, /)\n--\n\nGive the source back. Its streams go on."},
 	{"__dir__", ext_control_dir, METH_NOARGS,
-	 "__dir__()\n--\n\nMethods, attributes and controls."},
-	{"__enter__", source_enter, METH_NOARGS, "__enter__()\n--\n\nThe source itself."},
-	{"__exit__", source_exit, METH_VARARGS, "__exit__(*exception)\n--\n\nCloses the source."},
+	 "__dir__($self, /)\n--\n\nMethods, attributes and controls."},
+	{"__enter__", source_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nThe source itself."},
+	{"__exit__", source_exit, METH_VARARGS, "__exit__($self, /, *exception)\n--\n\nCloses the source."},
 	{"__reduce__", source_reduce, METH_NOARGS,
-	 "__reduce__()\n--\n\nAlways TypeError: a source does not travel."},
+	 "__reduce__($self, /)\n--\n\nAlways TypeError: a source does not travel."},
 	{NULL},
 };
 

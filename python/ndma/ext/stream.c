@@ -377,26 +377,26 @@ static PyObject *stream_read(PyObject *self, PyObject *frames)
 
 static PyMethodDef stream_methods[] = {
 	{"start", (PyCFunction)(void (*)(void))stream_start, METH_VARARGS | METH_KEYWORDS,
-	 "start(count=None)\n--\n\n"
+	 "start($self, /, count=None)\n--\n\n"
 	 "Let the source fill frames; entering the stream or asking for a frame does it too.\n\n"
 	 "Parameters\n----------\n"
 	 "count : int, optional\n    Stop after so many frames, lost ones included."},
 	{"stop", stream_stop, METH_NOARGS,
-	 "stop()\n--\n\n"
+	 "stop($self, /)\n--\n\n"
 	 "Stop the source. Iteration ends after the frames that are ready. Any thread."},
 	{"close", stream_close, METH_NOARGS,
-	 "close()\n--\n\n"
+	 "close($self, /)\n--\n\n"
 	 "Stop the source and give it back. Frames and arrays that are held stay readable.\n"
 	 "Any thread, also while another one waits for a frame."},
 	{"latest", stream_latest, METH_NOARGS,
-	 "latest()\n--\n\n"
+	 "latest($self, /)\n--\n\n"
 	 "The newest frame that is ready; older ones go back unseen. Waits as next() does.\n\n"
 	 "Returns\n-------\nFrame\n\n"
 	 "Raises\n------\nEOFError\n    The stream has ended."},
 	{"fileno", stream_fileno, METH_NOARGS,
-	 "fileno()\n--\n\nA descriptor that polls readable when a frame is ready."},
+	 "fileno($self, /)\n--\n\nA descriptor that polls readable when a frame is ready."},
 	{"read", stream_read, METH_O,
-	 "read(frames)\n--\n\n"
+	 "read($self, frames, /)\n--\n\n"
 	 "For asyncio: ``await stream.read(n)``.\n\n"
 	 "Cancelling it loses nothing: frames that had come are the next call's.\n\n"
 	 "Parameters\n----------\nframes : int\n    How many, at most all of the stream's.\n\n"
@@ -404,10 +404,10 @@ static PyMethodDef stream_methods[] = {
 	{"_poll", stream_poll, METH_O, NULL},
 	{"_claim", stream_claim, METH_O, NULL},
 	{"_take", stream_take_pending, METH_NOARGS, NULL},
-	{"__enter__", stream_enter, METH_NOARGS, "__enter__()\n--\n\nStarts the stream."},
-	{"__exit__", stream_exit, METH_VARARGS, "__exit__(*exception)\n--\n\nCloses the stream."},
+	{"__enter__", stream_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nStarts the stream."},
+	{"__exit__", stream_exit, METH_VARARGS, "__exit__($self, /, *exception)\n--\n\nCloses the stream."},
 	{"__reduce__", stream_reduce, METH_NOARGS,
-	 "__reduce__()\n--\n\nAlways TypeError: a stream does not travel."},
+	 "__reduce__($self, /)\n--\n\nAlways TypeError: a stream does not travel."},
 	{NULL},
 };
 

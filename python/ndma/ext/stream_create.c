@@ -152,14 +152,12 @@ static int stream_fill(struct ext_stream *stream, struct ext_stream_request *req
 	return stream->layout ? 0 : -1;
 }
 
-PyObject *ext_stream_create(struct ext_source *source, struct ext_stream_request *request)
+static PyObject *create(struct ext_source *source, struct ext_stream_request *request)
 {
 	char format[16];
 	struct ext_stream *stream;
 	int ret;
 
-	if (ext_source_ready(source))
-		return NULL;
 	if (request->dtype && request->dtype != Py_None) {
 		if (choose_format(source, request->dtype, request->options.iq, format))
 			return NULL;
@@ -183,6 +181,17 @@ PyObject *ext_stream_create(struct ext_source *source, struct ext_stream_request
 		return NULL;
 	}
 	return (PyObject *)stream;
+}
+
+PyObject *ext_stream_create(struct ext_source *source, struct ext_stream_request *request)
+{
+	PyObject *stream;
+
+	if (ext_source_pin(source))
+		return NULL;
+	stream = create(source, request);
+	ext_source_unpin(source);
+	return stream;
 }
 
 int ext_samples(PyObject *object, uint64_t *samples)

@@ -39,9 +39,11 @@ static int run(struct ext_sync *sync, int (*bracket)(struct ndma_buffer *buffer,
 	do {
 		if (PyErr_CheckSignals() || ext_buffer_ready(buffer))
 			return -1;
+		ext_buffer_pin(buffer);
 		Py_BEGIN_ALLOW_THREADS
 		ret = bracket(buffer->handle, sync->access);
 		Py_END_ALLOW_THREADS
+		ext_buffer_unpin(buffer);
 	} while (ret == -EINTR || ret == -EAGAIN);
 	if (ret < 0)
 		ext_error(buffer->state, EXT_BUFFER, ret);
@@ -89,8 +91,8 @@ static int sync_traverse(PyObject *self, visitproc visit, void *arg)
 }
 
 static PyMethodDef sync_methods[] = {
-	{"__enter__", sync_enter, METH_NOARGS, "__enter__()\n--\n\nBegins CPU access; the Buffer."},
-	{"__exit__", sync_exit, METH_VARARGS, "__exit__(*exception)\n--\n\nEnds CPU access."},
+	{"__enter__", sync_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nBegins CPU access; the Buffer."},
+	{"__exit__", sync_exit, METH_VARARGS, "__exit__($self, /, *exception)\n--\n\nEnds CPU access."},
 	{NULL},
 };
 

@@ -77,12 +77,14 @@ static int begin(struct ext_transfer *transfer)
 	for (;;) {
 		if (ext_buffer_ready(buffer))
 			return -1;
+		ext_buffer_pin(buffer);
 		Py_BEGIN_ALLOW_THREADS
 		ret = ndma_transfer_begin(buffer->handle, transfer->direction, transfer->guard,
 					  transfer->flags, (uint64_t)transfer->timeout_ns, &id);
 		Py_END_ALLOW_THREADS
 		if (!ret)
 			break;
+		ext_buffer_unpin(buffer);
 		if (ret == -EINTR) {
 			if (PyErr_CheckSignals())
 				return -1;
@@ -98,6 +100,7 @@ static int begin(struct ext_transfer *transfer)
 	transfer->process = ext_process();
 	buffer->transfer = id;
 	buffer->transfer_thread = PyThread_get_thread_ident();
+	ext_buffer_unpin(buffer);
 	return 0;
 }
 
@@ -111,12 +114,12 @@ static int end(struct ext_transfer *transfer)
 	transfer->id = 0;
 	if (!id || !ext_process_is(transfer->process))
 		return 0;
-	buffer->transfer = 0;
+	ext_buffer_pin(buffer);
 	Py_BEGIN_ALLOW_THREADS
 	ret = ndma_transfer_end(buffer->handle, id);
 	Py_END_ALLOW_THREADS
-	if (buffer->closed && !ext_buffer_views(buffer) && buffer->handle)
-		ext_buffer_dispose(buffer);
+	buffer->transfer = 0;
+	ext_buffer_unpin(buffer);
 	return ret;
 }
 
@@ -232,17 +235,17 @@ static int transfer_traverse(PyObject *self, visitproc visit, void *arg)
 
 static PyMethodDef transfer_methods[] = {
 	{"begin", transfer_begin, METH_NOARGS,
-	 "begin()\n--\n\nGive the buffer to the device.\n\n"
+	 "begin($self, /)\n--\n\nGive the buffer to the device.\n\n"
 	 "Raises\n------\n"
 	 "LockedError\n    Views are alive, or a transfer is in progress.\n"
 	 "PermissionError\n    The buffer was made by another process.\n"
 	 "TimeoutError\n    Somebody else's device was still busy with it at the deadline."},
 	{"end", transfer_end, METH_NOARGS,
-	 "end()\n--\n\nTake the buffer back.\n\n"
+	 "end($self, /)\n--\n\nTake the buffer back.\n\n"
 	 "Raises\n------\n"
 	 "TimeoutError\n    The deadline ended it already: the contents are not to be trusted."},
-	{"__enter__", transfer_enter, METH_NOARGS, "__enter__()\n--\n\nBegins the transfer."},
-	{"__exit__", transfer_exit, METH_VARARGS, "__exit__(*exception)\n--\n\nEnds the transfer."},
+	{"__enter__", transfer_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nBegins the transfer."},
+	{"__exit__", transfer_exit, METH_VARARGS, "__exit__($self, /, *exception)\n--\n\nEnds the transfer."},
 	{NULL},
 };
 
