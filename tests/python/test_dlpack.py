@@ -111,7 +111,8 @@ def test_strides_between_elements_are_refused():
         buf.__dlpack__()
 
 
-@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4",
+# NumPy 1.x reads no booleans from DLPack.
+@pytest.mark.parametrize("dtype", ["?"] * NEW + ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4",
                                    "f8", "c8", "c16"])
 def test_numbers_arrive(dtype):
     buf = ndma.array([1, 0, 1], dtype)
