@@ -113,8 +113,9 @@ static void plan(struct memfd_stream *stream, struct run *run)
 }
 
 /* Without the lock: the frame is the device's. False: stopped meanwhile. */
-static bool fill(struct memfd_stream *stream, const struct ndma_sim_settings *settings,
-		 const struct ndma_sim_frame *frame, uint32_t index)
+static bool fill_samples(const struct memfd_stream *stream,
+			 const struct ndma_sim_settings *settings,
+			 const struct ndma_sim_frame *frame, uint32_t index)
 {
 	char *at = stream->device + index * stream->base.setup.frame_stride;
 	uint64_t from = 0;
@@ -129,28 +130,34 @@ static bool fill(struct memfd_stream *stream, const struct ndma_sim_settings *se
 	return true;
 }
 
-static void make(struct memfd_stream *stream, struct run *run, uint32_t index)
+/* Others have the lock meanwhile. */
+static bool fill(struct memfd_stream *stream, struct run *run, uint32_t index)
 {
 	struct ndma_sim_settings settings = stream->settings;
-	uint64_t stamp_ns;
 	bool whole;
 
+	ndma_memfd_wait_wake(stream);
+	pthread_mutex_unlock(&stream->lock);
+	whole = fill_samples(stream, &settings, &run->frame, index);
+	run->now_ns = ndma_memfd_now_ns();
+	pthread_mutex_lock(&stream->lock);
+	return whole;
+}
+
+static void make(struct memfd_stream *stream, struct run *run, uint32_t index)
+{
+	bool samples = stream->settings.pattern < NDMA_SIM_PATTERN_OFF;
+	uint64_t stamp_ns;
+
 	run->planned = false;
-	if (settings.pattern < NDMA_SIM_PATTERN_OFF) {
-		ndma_memfd_wait_wake(stream);
-		pthread_mutex_unlock(&stream->lock);
-		whole = fill(stream, &settings, &run->frame, index);
-		run->now_ns = ndma_memfd_now_ns();
-		pthread_mutex_lock(&stream->lock);
-		if (!whole) {
-			ndma_memfd_ring_return(stream, index);
-			return;
-		}
+	if (samples && !fill(stream, run, index)) {
+		ndma_memfd_ring_return(stream, index);
+		return;
 	}
 	stamp_ns = run->frame.flags & NDMA_FRAME_TIME_START ? time_of(stream, run, run->frame.first)
 							    : run->now_ns;
 	ndma_memfd_ring_publish(stream, index, &run->frame, stamp_ns);
-	if (settings.pattern < NDMA_SIM_PATTERN_OFF)
+	if (samples)
 		ndma_memfd_wait_wake(stream);
 	else if (!--run->burst)
 		give_way(stream, run);
