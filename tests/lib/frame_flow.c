@@ -289,7 +289,7 @@ TEST_F(frame, that_was_given_back_is_sigbus_under_a_guard)
 	self->options.frames = 2;
 	self->options.guard = NDMA_GUARD_SIGBUS;
 	if (ndma_stream_create(self->source, &self->options, &self->stream) == -EOPNOTSUPP)
-		SKIP(return, "this kernel's streams have no guard");
+		SKIP(return, "this guest has no guard on streams");
 	ndma_stream_free(self->stream);
 	OPEN_STREAM(&self->options, UNPACED);
 	EXPECT_EQ(0, ndma_stream_setup(self->stream)->frame_stride % (2 << 20));
