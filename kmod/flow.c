@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The flow of frames between a driver and user space: free → device → (filled) → done → user →
- * (released) → free. The states in brackets are for mappings that need syncing, which the stream's
- * worker does; without it both ends meet inline, and nothing but the ring lock is between them.
+ * (released) → free. The states in brackets are for mappings that need syncing and for streams with
+ * a guard: the stream's worker has something to do there. Without it both ends meet inline, and
+ * nothing but the ring lock is between them.
  */
 #include <linux/ktime.h>
+#include <linux/math64.h>
 
 #include "stream.h"
 
 /* Releases taken in at a time with interrupts off. */
 #define DRAIN_BATCH	64
+
+/* When to look again for pages that somebody has pinned (io_uring, vmsplice, O_DIRECT). */
+#define RETRY_MS	10
 
 #define FRAME_FLAGS	(NDMA_FRAME_PARTIAL | NDMA_FRAME_ERROR | NDMA_FRAME_OVERFLOW | \
 			 NDMA_FRAME_EOF | NDMA_FRAME_TIME_START | NDMA_FRAME_HW_TIME | \
@@ -319,6 +324,44 @@ static bool ndma_flow_publish_filled(struct ndma_stream *stream)
 	return true;
 }
 
+bool ndma_flow_touched(void *priv, u64 offset)
+{
+	struct ndma_stream *stream = priv;
+	u32 index = div64_u64(offset, stream->stride);
+	unsigned long flags;
+	u32 state;
+
+	/* What rounding has put behind the last frame is nobody's. */
+	if (index >= stream->config.frames)
+		return false;
+	spin_lock_irqsave(&stream->ring_lock, flags);
+	ndma_ring_ready(stream);
+	state = stream->frames[index].state;
+	if (state != NDMA_FRAME_IS_USER && state != NDMA_FRAME_IS_KEPT)
+		stream->stats.touches++;
+	spin_unlock_irqrestore(&stream->ring_lock, flags);
+	return state != NDMA_FRAME_IS_USER && state != NDMA_FRAME_IS_KEPT;
+}
+
+/* Takes a released frame from user space's page tables; false: pinned, so not yet. */
+static bool ndma_flow_guard(struct ndma_frame *frame)
+{
+	struct ndma_stream *stream = frame->stream;
+
+	if (!stream->guarded ||
+	    !ndma_buffer_seize(stream->dmabuf, frame->index * stream->stride, stream->stride))
+		return true;
+	spin_lock_irq(&stream->ring_lock);
+	if (stream->deferred) {
+		ndma_frame_push(&stream->released, frame);
+		queue_delayed_work(ndma_workqueue, &stream->retry, msecs_to_jiffies(RETRY_MS));
+	} else {
+		ndma_frame_free(frame);
+	}
+	spin_unlock_irq(&stream->ring_lock);
+	return false;
+}
+
 static bool ndma_flow_free_released(struct ndma_stream *stream)
 {
 	struct ndma_frame *frame;
@@ -327,7 +370,7 @@ static bool ndma_flow_free_released(struct ndma_stream *stream)
 	ndma_ring_drain(stream, DRAIN_BATCH);
 	frame = ndma_frame_pop(&stream->released);
 	spin_unlock_irq(&stream->ring_lock);
-	if (!frame)
+	if (!frame || !ndma_flow_guard(frame))
 		return false;
 	ndma_segments_sync_for_device(frame);
 	spin_lock_irq(&stream->ring_lock);
@@ -346,8 +389,17 @@ void ndma_flow_settle(struct ndma_stream *stream)
 	while ((frame = ndma_frame_pop(&stream->released)))
 		ndma_frame_free(frame);
 	spin_unlock_irq(&stream->ring_lock);
-	/* It may have come back, and be syncing a frame. */
+	/* It may have come back and have a frame in hand, but queues nothing again. */
 	flush_work(&stream->worker);
+	cancel_delayed_work_sync(&stream->retry);
+	flush_work(&stream->worker);
+}
+
+void ndma_flow_retry(struct work_struct *work)
+{
+	struct ndma_stream *stream = container_of(work, struct ndma_stream, retry.work);
+
+	queue_work(ndma_workqueue, &stream->worker);
 }
 
 void ndma_flow_work(struct work_struct *work)

@@ -18,9 +18,7 @@ static int ndma_setup_check(const struct ndma_source_desc *desc,
 		return -EOPNOTSUPP;
 	if (setup->policy > NDMA_POLICY_LATEST)
 		return -EINVAL;
-	if (setup->guard == NDMA_GUARD_SIGBUS)
-		return -EOPNOTSUPP;
-	if (setup->guard != NDMA_GUARD_NONE)
+	if (setup->guard != NDMA_GUARD_NONE && setup->guard != NDMA_GUARD_SIGBUS)
 		return -EINVAL;
 	if (setup->frames < desc->frames_min || setup->frames > desc->frames_max)
 		return -EINVAL;
@@ -58,8 +56,12 @@ static int ndma_setup_config(struct ndma_stream *stream, const struct ndma_strea
 		return -EINVAL;
 	config->frame_bytes = bytes;
 
-	/* Pages for a frame of its own; a piece that has to be contiguous must not cross 2 MiB. */
-	stream->stride = PAGE_ALIGN(bytes);
+	/*
+	 * Pages of its own for a frame, huge ones where they are taken away and given back; a
+	 * piece that has to be contiguous must not cross 2 MiB.
+	 */
+	stream->guarded = setup->guard == NDMA_GUARD_SIGBUS;
+	stream->stride = round_up(bytes, stream->guarded ? NDMA_HUGE_BYTES : PAGE_SIZE);
 	if (desc->segments_max == 1 && bytes <= NDMA_HUGE_BYTES)
 		stream->stride = roundup_pow_of_two(stream->stride);
 	if (check_mul_overflow(stream->stride, (u64)config->frames, &bytes))
@@ -119,6 +121,7 @@ static int ndma_setup_memory(struct ndma_stream *stream, int node)
 	struct ndma_memory_spec spec = {
 		.bytes = stream->stride * stream->config.frames,
 		.node = node == NDMA_NODE_ANY && dev ? dev_to_node(dev) : node,
+		.huge = stream->guarded,
 		.dev = dev,
 	};
 	struct ndma_layout *backing;
@@ -185,6 +188,10 @@ static int ndma_setup_build(struct ndma_stream *stream, int node)
 	ret = ndma_segments_map(stream);
 	if (ret)
 		goto destroy_frames;
+	if (stream->guarded) {
+		stream->deferred = true;
+		ndma_buffer_set_guard(stream->dmabuf, ndma_flow_touched, stream);
+	}
 	return 0;
 
 destroy_frames:
@@ -264,6 +271,9 @@ void ndma_stream_detach(struct ndma_stream *stream, u32 state)
 		return;
 	ndma_stream_quiet(stream, state);
 	ndma_flow_settle(stream);
+	/* No device is there to be kept apart from: what is mapped can be read. */
+	if (stream->guarded)
+		ndma_buffer_set_guard(stream->dmabuf, NULL, NULL);
 	ndma_segments_unmap(stream);
 	if (ops->teardown)
 		ops->teardown(stream);

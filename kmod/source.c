@@ -121,6 +121,7 @@ struct ndma_source *ndma_source_register(const struct ndma_source_desc *desc, vo
 	source->priv = priv;
 	kref_init(&source->ref);
 	init_rwsem(&source->lock);
+	mutex_init(&source->streams_lock);
 	INIT_LIST_HEAD(&source->streams);
 
 	mutex_lock(&ndma_sources_lock);
@@ -148,8 +149,10 @@ void ndma_source_unregister(struct ndma_source *source)
 	ndma_node_destroy(source->minor);
 	down_write(&source->lock);
 	source->gone = true;
+	mutex_lock(&source->streams_lock);
 	list_for_each_entry(stream, &source->streams, link)
 		ndma_stream_kill(stream);
+	mutex_unlock(&source->streams_lock);
 	up_write(&source->lock);
 
 	mutex_lock(&ndma_sources_lock);

@@ -119,6 +119,7 @@ static int ndma_stream_open(struct inode *inode, struct file *file)
 	spin_lock_init(&stream->ring_lock);
 	init_waitqueue_head(&stream->waiters);
 	INIT_WORK(&stream->worker, ndma_flow_work);
+	INIT_DELAYED_WORK(&stream->retry, ndma_flow_retry);
 	INIT_WORK(&stream->stopper, ndma_stream_stopper);
 	stream->source = source;
 
@@ -131,9 +132,9 @@ static int ndma_stream_open(struct inode *inode, struct file *file)
 		goto put_stream;
 	}
 	kref_get(&source->ref);
-	down_write(&source->lock);
+	mutex_lock(&source->streams_lock);
 	list_add(&stream->link, &source->streams);
-	up_write(&source->lock);
+	mutex_unlock(&source->streams_lock);
 	file->private_data = stream;
 	return nonseekable_open(inode, file);
 
@@ -152,13 +153,14 @@ static int ndma_stream_release(struct inode *inode, struct file *file)
 	struct ndma_source *source = stream->source;
 	struct module *owner = source->owner;
 
-	down_write(&source->lock);
-	list_del(&stream->link);
-	downgrade_write(&source->lock);
+	down_read(&source->lock);
 	mutex_lock(&stream->mutex);
 	if (!source->gone)
 		ndma_stream_detach(stream, NDMA_STREAM_IDLE);
 	mutex_unlock(&stream->mutex);
+	mutex_lock(&source->streams_lock);
+	list_del(&stream->link);
+	mutex_unlock(&source->streams_lock);
 	up_read(&source->lock);
 
 	cancel_work_sync(&stream->stopper);
@@ -271,7 +273,7 @@ static int ndma_stream_stats(struct file *file, void *arg)
 	out->bad_releases = stream->stats.bad_releases;
 	out->bad_taken = stream->stats.bad_taken;
 	out->errors = stream->stats.errors;
-	out->touches = 0;
+	out->touches = stream->stats.touches;
 	out->free_frames = stream->count[NDMA_FRAME_IS_FREE] +
 			   stream->count[NDMA_FRAME_IS_RELEASED];
 	out->device_frames = stream->count[NDMA_FRAME_IS_DEVICE] +

@@ -4,8 +4,8 @@
  * frame.c, flow.c, segment.c and ring.c share, and nobody else sees.
  *
  * Locks, outermost first (those of internal.h lie between stream->mutex and queue_lock):
- *   source->lock     read: an op may be called, the source stays; write: it leaves, or its list of
- *                    open files changes
+ *   source->lock     read: an op may be called, the source stays; write: it leaves
+ *   source->streams_lock  its list of open files
  *   stream->mutex    setup, start, stop, control, teardown of one stream
  *   queue_lock       around ops->queue, so that it never runs after stop has begun
  *   (a driver's own locks)
@@ -30,6 +30,7 @@
  * @priv: the driver's
  * @ref: the registration and every open file
  * @lock: see above
+ * @streams_lock: see above
  * @streams: open files
  * @claimed: streams that are set up
  * @gone: unregistered; under @lock
@@ -44,6 +45,7 @@ struct ndma_source {
 	void *priv;
 	struct kref ref;
 	struct rw_semaphore lock;
+	struct mutex streams_lock;
 	struct list_head streams;
 	atomic_t claimed;
 	bool gone;
@@ -61,7 +63,7 @@ enum ndma_frame_state {
 	NDMA_FRAME_IS_DONE,	/* published, not taken */
 	NDMA_FRAME_IS_USER,	/* taken, not released */
 	NDMA_FRAME_IS_KEPT,	/* released, but exported: free when the last dma-buf is gone */
-	NDMA_FRAME_IS_RELEASED,	/* not synced for the device yet: in stream->released */
+	NDMA_FRAME_IS_RELEASED,	/* not synced for the device, or guarded: in stream->released */
 	NDMA_FRAME_STATES,
 };
 
@@ -144,6 +146,7 @@ struct ndma_segments {
  * @ready: set up. Stored with release at the end of setup, loaded with acquire by whoever does not
  *   hold @mutex; what follows down to @ring is constant from then on
  * @policy: NDMA_POLICY_…
+ * @guarded: a CPU touch of a frame that user space does not hold gets SIGBUS
  * @config: as the driver sees it
  * @stride: bytes from one frame to the next
  * @layout: of a frame
@@ -157,14 +160,15 @@ struct ndma_segments {
  * @start_monotonic: time of the start
  * @start_realtime: the same moment
  * @rate: at the start
- * @worker: syncs frames, tells the driver of free ones
+ * @worker: syncs and guards frames, tells the driver of free ones
+ * @retry: starts it again for frames that could not be guarded, because somebody pins their pages
  * @stopper: calls ops->stop() after the last frame of a counted run
  * @waiters: readers in poll and NDMA_STREAM_WAIT
  * @queue_lock: see above
  * @ring_lock: see above; all below is under it
  * @running: frames are given out and taken in; changed under @queue_lock as well
  * @finished: the last frame of this run was made; @running until stopped
- * @deferred: frames are synced by @worker
+ * @deferred: frames go through @worker, to be synced or guarded
  * @starving: the driver was told that no frame is free
  * @state: NDMA_STREAM_…, as published
  * @head: completions published
@@ -173,7 +177,7 @@ struct ndma_segments {
  * @order: frame of each completion
  * @free: queue of free frames
  * @filled: queue of frames to sync for the CPU and publish
- * @released: queue of frames to sync for the device
+ * @released: queue of frames to guard and to sync for the device
  * @count: frames in each state
  * @exported: frames with exports
  * @remaining: frames until the end of this run
@@ -190,6 +194,7 @@ struct ndma_stream {
 
 	bool ready;
 	u32 policy;
+	bool guarded;
 	struct ndma_stream_config config;
 	u64 stride;
 	struct ndma_layout layout;
@@ -206,6 +211,7 @@ struct ndma_stream {
 	struct ndma_rational rate;
 
 	struct work_struct worker;
+	struct delayed_work retry;
 	struct work_struct stopper;
 	wait_queue_head_t waiters;
 	spinlock_t queue_lock;
@@ -236,6 +242,7 @@ struct ndma_stream {
 		u64 bad_releases;
 		u64 bad_taken;
 		u64 errors;
+		u64 touches;
 	} stats;
 };
 
@@ -319,10 +326,13 @@ int ndma_frame_export(struct file *file, void *arg);
 
 /* Takes in releases and lets the device go on. Process context, no spinlock held. */
 void ndma_flow_take_in(struct ndma_stream *stream);
+/* For ndma_buffer_set_guard(): does user space touch what it does not hold? */
+bool ndma_flow_touched(void *priv, u64 offset);
 /* Nothing is synced any more: the buffer is about to be unmapped. The device is quiet. */
 void ndma_flow_settle(struct ndma_stream *stream);
-/* The stream's worker. */
+/* The stream's worker, and what starts it again. */
 void ndma_flow_work(struct work_struct *work);
+void ndma_flow_retry(struct work_struct *work);
 
 /* ---------------------------------------------------------------- ring.c */
 
