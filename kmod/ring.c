@@ -48,8 +48,9 @@ int ndma_ring_create(u32 frames, struct ndma_ring **out)
 	ring->entries = roundup_pow_of_two(frames);
 	ring->completions_bytes = PAGE_ALIGN(struct_size(ring->completions, ring, ring->entries));
 	ring->releases_bytes = PAGE_ALIGN(struct_size(ring->releases, ring, ring->entries));
-	ring->completions = vmalloc_user(ring->completions_bytes);
-	ring->releases = vmalloc_user(ring->releases_bytes);
+	/* Not vmalloc_user(), which charges nobody. */
+	ring->completions = __vmalloc(ring->completions_bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	ring->releases = __vmalloc(ring->releases_bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!ring->completions || !ring->releases) {
 		ndma_ring_free(ring);
 		return -ENOMEM;
@@ -75,12 +76,17 @@ void ndma_ring_put(struct ndma_ring *ring)
 static int ndma_ring_map(struct ndma_ring *ring, struct vm_area_struct *vma, void *memory,
 			 u32 bytes)
 {
+	unsigned long at;
+	int ret = 0;
+
 	if (vma->vm_end - vma->vm_start != bytes)
 		return -EINVAL;
 	/* The mapping holds the ring's file from here on, and no longer the stream's. */
 	vma_set_file(vma, ring->file);
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
-	return remap_vmalloc_range(vma, memory, 0);
+	for (at = 0; at < bytes && !ret; at += PAGE_SIZE)
+		ret = vm_insert_page(vma, vma->vm_start + at, vmalloc_to_page(memory + at));
+	return ret;
 }
 
 int ndma_ring_map_completions(struct ndma_ring *ring, struct vm_area_struct *vma)
