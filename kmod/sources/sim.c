@@ -135,6 +135,8 @@ static bool ndma_sim_fill_frame(const struct ndma_sim_settings *settings,
 {
 	u64 at;
 
+	if (settings->pattern == NDMA_SIM_PATTERN_OFF)
+		return true;
 	for (at = 0; at < plan->samples; at += SLICE_SAMPLES) {
 		if (kthread_should_stop()) {
 			ndma_frame_return(frame);
@@ -228,14 +230,15 @@ static bool ndma_sim_step(struct ndma_sim_stream *sim, const struct ndma_sim_set
 static int ndma_sim_run(void *data)
 {
 	struct ndma_sim_stream *sim = data;
+	struct ndma_sim_settings settings;
 
+	ndma_sim_settle(sim->stream, &settings);
 	while (!kthread_should_stop()) {
-		struct ndma_sim_settings settings;
 		struct ndma_frame *frame = NULL;
 
-		/* Forget pokes before looking. Pairs with smp_store_mb() in ndma_sim_poke(). */
-		xchg(&sim->poked, 0);
-		ndma_sim_settle(sim->stream, &settings);
+		/* Forget the poke, then look. Pairs with smp_store_mb() in ndma_sim_poke(). */
+		if (READ_ONCE(sim->poked) && xchg(&sim->poked, 0))
+			ndma_sim_settle(sim->stream, &settings);
 		if (!settings.paced)
 			frame = ndma_stream_next_frame(sim->stream);
 		if ((!settings.paced && !frame) || !ndma_sim_step(sim, &settings, frame))
