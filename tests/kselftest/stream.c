@@ -217,6 +217,24 @@ TEST_F(streams, only_whole_mappings_are_made)
 	EXPECT_EQ(map_error(fd, 4096, rw, MAP_SHARED, 1ULL << 62), -EINVAL);
 }
 
+TEST_F(streams, large_frames_are_mapped_by_huge_pages)
+{
+	struct ndma_stream_setup setup = setup_of(4, MIB);
+	struct stream stream;
+	long before, after;
+	size_t at;
+
+	setup.channels = 1;
+	ASSERT_EQ(stream_make(&stream, self->fd, &setup), 0);
+	EXPECT_EQ((uintptr_t)stream.data % HUGE_BYTES, 0);
+	before = minor_faults();
+	for (at = 0; at < stream.setup.data_bytes; at += 4096)
+		stream.data[at] = 1;
+	after = minor_faults();
+	EXPECT_LE(after - before, 2 * (long)(stream.setup.data_bytes / HUGE_BYTES));
+	stream_unmap(&stream);
+}
+
 TEST_F(streams, the_completions_cannot_be_made_writable)
 {
 	struct ndma_stream_setup setup = setup_of(FRAMES, SAMPLES);

@@ -7,6 +7,7 @@
 #define NDMA_TEST_STREAM_H
 
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "heap.h"
