@@ -70,8 +70,8 @@
  *
  *   Items are 1 byte for 8 bits, else 2, right-aligned; signed ones sign-extended. Planar: all
  *   samples of channel 0, then of channel 1 …; interleaved: sample 0 of all channels, then sample
- *   1 …. Sample n of a channel is that of ndma_wave.h with n counted from the start of the run, so
- *   a frame's expected content follows from its completion's `sample` alone.
+ *   1 …. Sample n of a channel is that of ndma_wave.h, with n counted from the start of the run,
+ *   so a frame's content follows from its completion's `sample` alone.
  *
  *   `sequence` counts the frames acquired since the start, lost ones included. Frames wait in the
  *   on-board memory (FIFO_KIB) until descriptors are there; when it is full the newest are lost,

@@ -79,7 +79,7 @@ static bool vdig_ring_describe(struct vdig_ring *ring, struct ndma_frame *frame)
 		if (i == nents - 1)
 			control |= VDIG_DESCRIPTOR_EOF;
 		d->address = cpu_to_le64(sg_dma_address(sg));
-		/* Rounded up within the frame's last page; the card writes the frame's bytes only. */
+		/* Rounded up within the frame's last page; the card writes no more than a frame. */
 		d->length = cpu_to_le32(ALIGN(sg_dma_len(sg), VDIG_ALIGN));
 		d->control = cpu_to_le32(control);
 	}
