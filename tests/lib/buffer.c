@@ -184,8 +184,8 @@ TEST_F(buffer, more_than_there_is_is_no_memory)
 
 	ndma_layout_flat(&layout, 1ULL << 62);
 	rc = ndma_buffer_create(&layout, NULL, &none);
-	EXPECT_TRUE(rc == -ENOMEM || rc == -EDQUOT || rc == -EINVAL || rc == -EFBIG)
-	TH_LOG("rc %d: %s", rc, ndma_error());
+	TH_LOG("%d: %s", rc, ndma_error());
+	EXPECT_TRUE(rc == -ENOMEM || rc == -EDQUOT || rc == -EINVAL || rc == -EFBIG);
 	EXPECT_EQ(NULL, none);
 	EXPECT_NE(0, *ndma_error());
 }
