@@ -188,21 +188,6 @@ static int map_frames(struct memfd_stream *stream)
 	return rc;
 }
 
-static int make_frames(struct memfd_stream *stream)
-{
-	uint32_t frames = stream->base.setup.frames, entries = stream->base.setup.entries, i;
-
-	stream->states = calloc(frames, sizeof(*stream->states));
-	stream->order = calloc(entries, sizeof(*stream->order));
-	stream->free = calloc(entries, sizeof(*stream->free));
-	if (!stream->states || !stream->order || !stream->free)
-		return ndma_set_error(ENOMEM, "no memory to note %u frames", frames);
-	for (i = 0; i < frames; i++)
-		stream->free[i] = i;
-	stream->counts[MEMFD_FRAME_FREE] = frames;
-	return 0;
-}
-
 static int make_pipe(struct memfd_stream *stream)
 {
 	int fds[2];
@@ -218,10 +203,19 @@ static int make_pipe(struct memfd_stream *stream)
 static struct memfd_stream *allocate(struct memfd_source *source,
 				     const struct ndma_stream_setup *setup, bool writable)
 {
-	struct memfd_stream *stream = calloc(1, sizeof(*stream));
+	/* What is noted of frames and entries lies behind the object. */
+	size_t notes = setup->entries * 2 * sizeof(uint32_t) + setup->frames;
+	struct memfd_stream *stream = calloc(1, sizeof(*stream) + notes);
+	uint32_t i;
 
 	if (!stream)
 		return NULL;
+	stream->order = (uint32_t *)(stream + 1);
+	stream->free = stream->order + setup->entries;
+	stream->states = (uint8_t *)(stream->free + setup->entries);
+	for (i = 0; i < setup->frames; i++)
+		stream->free[i] = i;
+	stream->counts[MEMFD_FRAME_FREE] = setup->frames;
 	ndma_stream_init(&stream->base, &ndma_backend_memfd, -1, setup);
 	stream->format = &ndma_memfd_formats[setup->format];
 	stream->data_fd = -1;
@@ -250,9 +244,7 @@ int ndma_memfd_stream_create(const struct ndma_source *base, struct ndma_stream_
 	stream = allocate(source, setup, writable);
 	if (!stream)
 		return ndma_set_error(ENOMEM, "no memory for a stream object");
-	rc = make_frames(stream);
-	if (!rc)
-		rc = map_rings(stream);
+	rc = map_rings(stream);
 	if (!rc)
 		rc = map_frames(stream);
 	if (!rc)
@@ -300,8 +292,5 @@ void ndma_memfd_stream_free(struct ndma_stream *base)
 		close(stream->wake_fd);
 	if (stream->card)
 		ndma_memfd_card_put(stream->card);
-	free(stream->states);
-	free(stream->order);
-	free(stream->free);
 	free(stream);
 }
