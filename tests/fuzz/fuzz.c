@@ -169,6 +169,7 @@ static void keep(struct state *state, const struct program *program)
 		state->kept++;
 	if (!state->settings->save)
 		return;
+	mkdir(state->settings->save, 0755);
 	snprintf(path, sizeof(path), "%s/%04u.txt", state->settings->save, state->kept);
 	program_save(program, path);
 }
