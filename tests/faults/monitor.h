@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * QEMU's monitor (QMP), from inside the guest: the hand that pulls the card out of its slot.
+ * QEMU's monitor (QMP), from inside the guest: the hand that pulls the edu card out of its slot.
  * tests/vm/run --monitor puts it there, and $NDMA_CARD_DEVICE says what the card was made of.
  */
 #ifndef NDMA_MONITOR_H

@@ -180,8 +180,12 @@ int main(int argc, char **argv)
 	monitor = monitor_open();
 	if (!nr_cards)
 		tap_skip("a card can leave while it streams", "this guest has no card");
-	for (i = 0; i < nr_cards; i++)
-		for (way = 0; way < sizeof(ways) / sizeof(ways[0]); way++)
-			test(&cards[i], &ways[way], rounds);
+	for (i = 0; i < nr_cards; i++) {
+		for (way = 0; way < sizeof(ways) / sizeof(ways[0]); way++) {
+			/* The monitor is told of one card, and that is edu. */
+			if (ways[way].leave != leave_by_hand || !strcmp(cards[i].driver, "ndma_edu"))
+				test(&cards[i], &ways[way], rounds);
+		}
+	}
 	return tap_end();
 }
