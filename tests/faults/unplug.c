@@ -183,7 +183,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < nr_cards; i++) {
 		for (way = 0; way < sizeof(ways) / sizeof(ways[0]); way++) {
 			/* The monitor is told of one card, and that is edu. */
-			if (ways[way].leave != leave_by_hand || !strcmp(cards[i].driver, "ndma_edu"))
+			if (ways[way].leave != leave_by_hand ||
+			    !strcmp(cards[i].driver, "ndma_edu"))
 				test(&cards[i], &ways[way], rounds);
 		}
 	}
