@@ -299,6 +299,8 @@ struct ndma_lease_revoke {
  * @pid: process that opened the client's file, in the caller's pid namespace; 0 where the
  *   caller may not know (neither the same user nor CAP_SYS_PTRACE), or there is none
  * @count: how many of these
+ *
+ * Leases of one client that were not taken one after the other come in several entries.
  */
 struct ndma_holder {
 	__u32 kind;
@@ -333,12 +335,16 @@ struct ndma_buffer_holders {
  * @guard: NDMA_GUARD_…
  * @flags: %NDMA_TRANSFER_FENCE or 0
  * @transfer: out: its id, for NDMA_TRANSFER_END
- * @timeout_ns: deadline from now, 1 ns to one hour
+ * @timeout_ns: deadline from now, 1 ns to one hour; with a fence, to fence_max_ns (else EINVAL)
  *
  * From the device: EBUSY while anybody holds a lease; to the device: while anybody holds a
  * lease to write (unless a guard is asked for). EBUSY too while a transfer is in progress, or
  * pages are pinned that a guard would have to take away. Fences of others on the dma-buf are
  * waited for first, at most until the deadline (ETIMEDOUT).
+ *
+ * With a guard, a system call that touches the memory sleeps once and at most the module parameter
+ * kernel_fault_ms, then fails with EFAULT. Mappings of read-only handles stay readable during a
+ * transfer to the device.
  *
  * At its deadline the transfer is marked aborted and the buffer is the CPU's again: nobody
  * stopped the hardware, which this call cannot know.
