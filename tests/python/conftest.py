@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +46,21 @@ def small_collections():
     gc.unfreeze()
 
 
+def open_sim():
+    """sim0, which the kernel plugs in again some time after a test has unplugged it."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return ndma.open("sim0")
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
 @pytest.fixture
 def source():
-    with ndma.open("sim0") as source:
+    with open_sim() as source:
         yield source
 
 
@@ -60,7 +73,6 @@ def fast(source):
 
 def ready(stream, count):
     """Wait until so many frames have been made."""
-    import time
     deadline = time.monotonic() + 30
     while stream.stats.produced < count:
         assert time.monotonic() < deadline, stream.stats
