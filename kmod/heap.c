@@ -174,10 +174,12 @@ static int ndma_heap_alloc_ioctl(struct file *file, void *arg)
 
 static const struct ndma_ioctl ndma_heap_ioctls[] = {
 	{ NDMA_TRANSFER_BEGIN, NDMA_IOCTL_SIZES(struct ndma_transfer_begin),
+	  .out_at = offsetof(struct ndma_transfer_begin, transfer),
 	  .write = true, .handler = ndma_transfer_begin_ioctl, .undo = ndma_transfer_begin_undo },
 	{ NDMA_TRANSFER_END, NDMA_IOCTL_SIZES(struct ndma_transfer_end),
 	  .write = true, .in_only = true, .handler = ndma_transfer_end_ioctl },
 	{ NDMA_LEASE_ACQUIRE, NDMA_IOCTL_SIZES(struct ndma_lease_acquire),
+	  .out_at = offsetof(struct ndma_lease_acquire, lease),
 	  .handler = ndma_lease_acquire_ioctl, .undo = ndma_lease_acquire_undo },
 	{ NDMA_LEASE_RELEASE, NDMA_IOCTL_SIZES(struct ndma_lease_release),
 	  .in_only = true, .handler = ndma_lease_release_ioctl },

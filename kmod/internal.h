@@ -37,6 +37,7 @@
  * @size: size of this kernel's
  * @write: the file must be open for writing (else EACCES)
  * @in_only: nothing is copied back
+ * @out_at: offset of the only output, 32 bits wide; 0: the whole argument is copied back
  * @out_on_error: what @handler leaves in the argument is copied back on an error too
  * @handler: gets the file and the argument in kernel memory
  * @undo: @handler succeeded, but the caller cannot be told; may be NULL
@@ -45,6 +46,7 @@ struct ndma_ioctl {
 	unsigned int cmd;
 	u32 min;
 	u32 size;
+	u32 out_at;
 	bool write;
 	bool in_only;
 	bool out_on_error;

@@ -55,6 +55,18 @@ static int ndma_call_copy_in(struct ndma_call *call, const struct ndma_ioctl *ro
 	return 0;
 }
 
+static int ndma_call_copy_out(const struct ndma_call *call, const struct ndma_ioctl *row,
+			      void __user *user, u32 size)
+{
+	const u32 *output = (const void *)call->arg + row->out_at;
+
+	if (row->in_only)
+		return 0;
+	if (row->out_at)
+		return put_user(*output, (u32 __user *)(user + row->out_at));
+	return copy_to_user(user, call->arg, min(size, row->size)) ? -EFAULT : 0;
+}
+
 static const struct ndma_ioctl *ndma_ioctl_find(const struct ndma_ioctl *table, size_t rows,
 						unsigned int cmd)
 {
@@ -89,7 +101,7 @@ long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size
 	ret = row->handler(file, call.arg);
 	if (ret < 0 && !row->out_on_error)
 		return ret;
-	if (!row->in_only && copy_to_user(user, call.arg, min(size, row->size)) && ret >= 0) {
+	if (ndma_call_copy_out(&call, row, user, size) && ret >= 0) {
 		if (row->undo)
 			row->undo(file, call.arg);
 		ret = -EFAULT;
