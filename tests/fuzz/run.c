@@ -57,7 +57,7 @@ static unsigned int threads_of(const struct program *program)
 
 static void play(const struct program *program)
 {
-	struct worker workers[PROGRAM_THREADS];
+	struct worker workers[PROGRAM_THREADS] = { 0 };
 	pthread_t threads[PROGRAM_THREADS];
 	pthread_barrier_t all_there;
 	unsigned int i, count = threads_of(program);
