@@ -73,7 +73,8 @@ long bench_must(long result, const char *what)
 
 void bench_report(const char *name, const char *unit, double value)
 {
-	printf("{\"name\": \"%s\", \"unit\": \"%s\", \"value\": %.2f, \"peers\": {", name, unit, value);
+	printf("{\"name\": \"%s\", \"unit\": \"%s\", \"value\": %.2f, \"peers\": {", name, unit,
+	       value);
 	first_peer = true;
 }
 

@@ -68,7 +68,8 @@ void bench_map(void)
 	peer("dma_heap/system", peer_dma_heap_alloc(BYTES));
 	peer("udmabuf", peer_udmabuf_create(BYTES));
 	bench_end();
-	bench_report("map_touch_unmap_4MiB_received_fd", "instructions", bench_median(map_received, &fd));
+	bench_report("map_touch_unmap_4MiB_received_fd", "instructions",
+		     bench_median(map_received, &fd));
 	bench_end();
 	ndma_buffer_close(buffer);
 }

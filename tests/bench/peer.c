@@ -31,7 +31,9 @@ int peer_udmabuf_create(size_t bytes)
 {
 	int device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
 	int memory = memfd_create("peer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	struct udmabuf_create create = { .memfd = memory, .flags = UDMABUF_FLAGS_CLOEXEC, .size = bytes };
+	struct udmabuf_create create = { .memfd = memory,
+					 .flags = UDMABUF_FLAGS_CLOEXEC,
+					 .size = bytes };
 	int fd = -1;
 
 	if (device >= 0 && memory >= 0 && !ftruncate(memory, bytes) &&
@@ -76,7 +78,9 @@ static int vivid_start(int fd)
 	if (ioctl(fd, VIDIOC_REQBUFS, &request))
 		return -1;
 	for (unsigned int i = 0; i < request.count; i++) {
-		struct v4l2_buffer buffer = { .index = i, .type = type, .memory = V4L2_MEMORY_MMAP };
+		struct v4l2_buffer buffer = { .index = i,
+					      .type = type,
+					      .memory = V4L2_MEMORY_MMAP };
 
 		if (ioctl(fd, VIDIOC_QBUF, &buffer))
 			return -1;
@@ -86,7 +90,8 @@ static int vivid_start(int fd)
 
 int64_t peer_vivid_frame(void)
 {
-	struct v4l2_buffer buffer = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP };
+	struct v4l2_buffer buffer = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+				      .memory = V4L2_MEMORY_MMAP };
 	int fd = vivid_open();
 	uint64_t best = UINT64_MAX;
 
@@ -96,7 +101,7 @@ int64_t peer_vivid_frame(void)
 		close(fd);
 		return -1;
 	}
-	for (int i = 0; i < VIVID_BUFFERS + BENCH_RUNS; ) {
+	for (int i = 0; i < VIVID_BUFFERS + BENCH_RUNS;) {
 		uint64_t start = bench_now(), spent;
 
 		if (ioctl(fd, VIDIOC_DQBUF, &buffer)) {

@@ -100,7 +100,8 @@ def main():
     block = bytes(4096)
     frombuffer = loop(lambda: np.frombuffer(block, "<i2"))
     source = ndma.open("sim0")
-    source.rate = "max"
+    source.paced = False
+    source.pattern = "off"
     for name, convert in (("python_step_array", False), ("python_step_asarray", True)):
         step = stream_step(source, convert)
         report(name, "ratio", step / frombuffer, step=step, np_frombuffer=frombuffer)

@@ -31,7 +31,9 @@ static uint64_t begin_end(void *arg)
 	uint64_t start = bench_now();
 	uint32_t id;
 
-	bench_must(ndma_transfer_begin(t->buffer, NDMA_FROM_DEVICE, t->guard, t->flags, SECOND, &id), "begin");
+	bench_must(ndma_transfer_begin(t->buffer, NDMA_FROM_DEVICE, t->guard, t->flags, SECOND,
+				       &id),
+		   "begin");
 	bench_must(ndma_transfer_end(t->buffer, id), "end");
 	return bench_now() - start;
 }
@@ -66,7 +68,8 @@ void bench_transfer(void)
 	bench_report("transfer_begin_end_fence", "instructions", bench_median(begin_end, &t));
 	bench_end();
 	t.guard = NDMA_GUARD_BLOCK;
-	bench_report("transfer_guarded_touch_4MiB", "instructions", bench_median(begin_end_touch, &t));
+	bench_report("transfer_guarded_touch_4MiB", "instructions",
+		     bench_median(begin_end_touch, &t));
 	bench_end();
 	bench_report("transfer_guarded_touch_4MiB_faults", "faults", t.faults);
 	bench_end();
