@@ -83,9 +83,10 @@ def test_a_copy_is_the_consumers_own(buf):
         assert buf.leases() == []
         assert name(capsule).startswith("dltensor")
     if NEW:
+        # Whether NumPy lets its copy be written differs between its 2.2 releases: write the buffer.
         x = np.from_dlpack(buf, copy=True)
-        x[0, 0] = 77
-        assert buf[0, 0] == 0
+        buf[0, 0] = 77
+        assert x[0, 0] == 0
         assert np.from_dlpack(buf, copy=False, device="cpu").shape == (3, 4)
 
 
