@@ -68,8 +68,8 @@ struct ndma_mapping {
  * @maps: [0] PROT_READ, [1] PROT_READ | PROT_WRITE
  * @counts: leases of this object's users: [0] to read, [1] to write
  * @leases: the backend's lease that stands for all of counts[i], while that is not 0
- * @transferring: a transfer was begun through this object and not ended
- * @transfer: its id
+ * @transfer: id of the transfer that was begun through this object and not ended, else 0; not
+ *   under @lock
  */
 struct ndma_buffer {
 	const struct ndma_backend *backend;
@@ -83,8 +83,7 @@ struct ndma_buffer {
 	struct ndma_mapping maps[2];
 	uint32_t counts[2];
 	uint32_t leases[2];
-	bool transferring;
-	uint32_t transfer;
+	_Atomic uint32_t transfer;
 };
 
 /**

@@ -12,19 +12,11 @@ bool ndma_transfer_is_on(void)
 	return atomic_load(&on) != 0;
 }
 
-/* Notes that the object's transfer is over; true where there was one with this id. */
-static bool forget(struct ndma_buffer *buffer, uint32_t transfer)
+/* Notes that the object's transfer is over, if it is the one with this id. */
+static void forget(struct ndma_buffer *buffer, uint32_t transfer)
 {
-	bool found;
-
-	pthread_mutex_lock(&buffer->lock);
-	found = buffer->transferring && buffer->transfer == transfer;
-	if (found) {
-		buffer->transferring = false;
+	if (atomic_compare_exchange_strong(&buffer->transfer, &transfer, 0))
 		atomic_fetch_sub(&on, 1);
-	}
-	pthread_mutex_unlock(&buffer->lock);
-	return found;
 }
 
 static int check(const struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
@@ -69,12 +61,9 @@ NDMA_API int ndma_transfer_begin(struct ndma_buffer *buffer, uint32_t direction,
 		atomic_fetch_sub(&on, 1);
 		return rc == -EBUSY ? ndma_buffer_busy(buffer, "no transfer begins") : rc;
 	}
-	pthread_mutex_lock(&buffer->lock);
-	if (buffer->transferring) /* ended by its deadline, never by the program */
+	/* One that its deadline ended, and the program never did. */
+	if (atomic_exchange(&buffer->transfer, id))
 		atomic_fetch_sub(&on, 1);
-	buffer->transferring = true;
-	buffer->transfer = id;
-	pthread_mutex_unlock(&buffer->lock);
 	*transfer = id;
 	return 0;
 }
@@ -93,11 +82,12 @@ NDMA_API int ndma_transfer_end(struct ndma_buffer *buffer, uint32_t transfer)
 
 void ndma_buffer_let_go(struct ndma_buffer *buffer)
 {
+	uint32_t transfer = atomic_load(&buffer->transfer);
 	uint32_t kind;
 
-	if (buffer->transferring) {
-		buffer->backend->transfer_end(buffer, buffer->transfer);
-		forget(buffer, buffer->transfer);
+	if (transfer) {
+		buffer->backend->transfer_end(buffer, transfer);
+		forget(buffer, transfer);
 	}
 	for (kind = 0; kind < 2; kind++)
 		if (buffer->counts[kind])
