@@ -423,6 +423,8 @@ def test_a_reset_while_it_streams_is_a_loss_and_no_end(card):
 
 
 @pytest.mark.skipif("vdig-vfio" not in CARDS, reason="this guest has no digitizer on PCI Express")
+@pytest.mark.skipif(os.uname().release.startswith("6.1."), reason="this guest has no recovery from a "
+                    "fatal bus error: 6.1 resets the slot and then says 'device recovery failed'")
 def test_a_bus_error_while_it_streams_is_a_loss_and_no_end(card, monitor):
     with streaming() as stream:
         goes_on_after(stream, lambda: monitor(
