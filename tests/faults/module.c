@@ -3,6 +3,8 @@
  * module [ROUNDS]: load and unload, again and again; and the refusal to unload what is in use.
  * Root.
  */
+#include <dirent.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -21,16 +23,48 @@
 
 /* Modules of ndma, as they were loaded: /proc/modules has the youngest first. */
 static char modules[MODULES_MAX][64];
+/* What they were loaded with, "dma_bits=32 ": the kernel's command line is modprobe's to read. */
+static char parameters[MODULES_MAX][512];
 static int nr_modules;
+
+static void find_parameters(const char *module, char *line, size_t room)
+{
+	char path[256], value[128];
+	struct dirent *entry;
+	size_t length = 0;
+	DIR *directory;
+
+	line[0] = '\0';
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters", module);
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory))) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/sys/module/%s/parameters/%.64s", module,
+			 entry->d_name);
+		file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
+		if (file && fscanf(file, "%127s", value) == 1 && length < room)
+			length += snprintf(line + length, room - length, "%s=%s ", entry->d_name,
+					   value);
+		if (file)
+			fclose(file);
+	}
+	if (directory)
+		closedir(directory);
+}
 
 static void find_modules(void)
 {
 	FILE *file = fopen("/proc/modules", "re");
 	char line[1024];
 
-	while (file && nr_modules < MODULES_MAX && fgets(line, sizeof(line), file))
-		if (!strncmp(line, "ndma", 4) && sscanf(line, "%63s", modules[nr_modules]) == 1)
-			nr_modules++;
+	while (file && nr_modules < MODULES_MAX && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, "ndma", 4) || sscanf(line, "%63s", modules[nr_modules]) != 1)
+			continue;
+		find_parameters(modules[nr_modules], parameters[nr_modules],
+				sizeof(parameters[nr_modules]));
+		nr_modules++;
+	}
 	if (file)
 		fclose(file);
 }
@@ -40,7 +74,7 @@ static int unload(const char *name)
 	return syscall(SYS_delete_module, name, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-static int load(const char *name)
+static int load(const char *name, const char *arguments)
 {
 	struct utsname kernel;
 	char path[256];
@@ -52,7 +86,7 @@ static int load(const char *name)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (syscall(SYS_finit_module, fd, "", 0) < 0)
+	if (syscall(SYS_finit_module, fd, arguments, 0) < 0)
 		error = -errno;
 	close(fd);
 	return error;
@@ -78,7 +112,7 @@ static bool unload_all(void)
 	int i, error;
 
 	for (i = 0; i < nr_modules; i++) {
-		error = unload_soon(modules[i]);
+		error = unload_soon(modules[i].name);
 		if (error) {
 			tap_note("unloading %s: %s", modules[i], strerror(-error));
 			return false;
@@ -92,7 +126,7 @@ static bool load_all(void)
 	int i, error;
 
 	for (i = nr_modules - 1; i >= 0; i--) {
-		error = load(modules[i]);
+		error = load(modules[i], parameters[i]);
 		if (error && error != -EEXIST) {
 			tap_note("loading %s: %s", modules[i], strerror(-error));
 			return false;
@@ -212,7 +246,7 @@ static bool is_refused(int (*hold)(struct scene *scene), const char *module)
 	if (error < 0)
 		tap_note("%s", strerror(-error));
 	for (i = 0; error >= 0 && i < nr_modules && strcmp(modules[i], module); i++)
-		error = unload_soon(modules[i]);
+		error = unload_soon(modules[i].name);
 	if (error >= 0)
 		error = unload(module);
 	scene_close(&scene);
