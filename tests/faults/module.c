@@ -4,7 +4,6 @@
  * Root.
  */
 #include <dirent.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -112,7 +111,7 @@ static bool unload_all(void)
 	int i, error;
 
 	for (i = 0; i < nr_modules; i++) {
-		error = unload_soon(modules[i].name);
+		error = unload_soon(modules[i]);
 		if (error) {
 			tap_note("unloading %s: %s", modules[i], strerror(-error));
 			return false;
@@ -246,7 +245,7 @@ static bool is_refused(int (*hold)(struct scene *scene), const char *module)
 	if (error < 0)
 		tap_note("%s", strerror(-error));
 	for (i = 0; error >= 0 && i < nr_modules && strcmp(modules[i], module); i++)
-		error = unload_soon(modules[i].name);
+		error = unload_soon(modules[i]);
 	if (error >= 0)
 		error = unload(module);
 	scene_close(&scene);
