@@ -386,6 +386,8 @@ def replug(card, monitor):
             chardev="vdig-bus", vectors=1)
 
 
+@pytest.mark.skipif({"edu", "vdig"} <= set(CARDS.split(",")), reason="this guest has no QEMU that lets ivshmem be "
+                    "pulled out after edu was: 7.2 crashes, so this runs with --card vdig alone")
 def test_a_card_can_be_unplugged_and_plugged_while_it_streams(card, monitor):
     with streaming() as stream:
         kept = next(stream)
