@@ -13,11 +13,15 @@ SECONDS ?= 3600
 host := build/host
 kbuild := $(CURDIR)/$(host)/kbuild
 
-.PHONY: help setup demo test bench soak fuzz check format modules programs install clean
+.PHONY: help setup demo test debug selftest sanitize bench soak fuzz check format modules programs \
+	install clean
 
 help:
 	@echo 'make demo      build, boot a guest with the PCI card, capture in C and in Python'
 	@echo 'make test      the whole suite: GUESTS="$(GUESTS)" SETTINGS="$(SETTINGS)"'
+	@echo 'make debug     the suite on a kernel that looks for mistakes: SETTINGS=...'
+	@echo 'make selftest  see that the rig catches planted mistakes'
+	@echo 'make sanitize  the library under sanitizers, valgrind and libFuzzer'
 	@echo 'make bench     what an operation costs, beside its peers'
 	@echo 'make check     style, checkpatch, sparse, cppcheck, no warning in any guest'
 	@echo 'make format    write the .c files as check wants them'
@@ -38,6 +42,16 @@ demo: setup
 test: setup
 	@tests/vm/suite $(addprefix --guest=,$(GUESTS)) $(addprefix --setting=,$(SETTINGS)) $(TESTS)
 
+debug: setup
+	@tests/vm/suite --guest=debug $(addprefix --setting=,$(SETTINGS)) $(TESTS)
+
+selftest: setup
+	@tests/vm/selftest
+
+sanitize: setup
+	@tests/vm/setup tests/host/packages
+	@tests/host/sanitize
+
 bench: setup
 	@tests/bench/report.py $(addprefix --guest=,$(GUESTS))
 
@@ -54,7 +68,7 @@ check: setup
 
 format:
 	@tests/vm/setup tests/check-packages
-	git ls-files '*.c' | xargs clang-format --style=file -i
+	git ls-files '*.c' ':!kmod' ':!tests/kselftest' ':!tests/vm/defects' | xargs clang-format --style=file -i
 
 # kbuild writes beside its sources, so it gets a copy made of links to them.
 modules:

@@ -21,14 +21,13 @@ struct piece {
 struct heap {
 	PyDataMem_Handler handler;
 	struct ndma_buffer_options options;
-	struct ext_source *source;	/* pinned, or NULL */
+	struct ext_source *source; /* pinned, or NULL */
 };
 
 struct ext_allocator {
-	PyObject_HEAD
-	struct ext_state *state;
+	PyObject_HEAD struct ext_state *state;
 	PyObject *capsule;
-	PyObject *before;	/* NumPy's handler outside, while entered */
+	PyObject *before; /* NumPy's handler outside, while entered */
 };
 
 #define ALLOCATOR ((struct ext_allocator *)self)
@@ -173,7 +172,7 @@ static PyObject *make_capsule(const struct ext_buffer_request *request)
 
 PyObject *ext_allocator_new(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"source", "node", "contiguous", NULL};
+	static char *names[] = { "source", "node", "contiguous", NULL };
 	struct ext_state *state = ext_state_of(module);
 	PyObject *source = NULL, *node = NULL;
 	struct ext_buffer_request request;
@@ -184,8 +183,8 @@ PyObject *ext_allocator_new(PyObject *module, PyObject *args, PyObject *kwargs)
 					 &contiguous) ||
 	    ext_buffer_options(state, source, node, contiguous, &request) || ext_warn_memfd(state))
 		return NULL;
-	allocator = (struct ext_allocator *)state->allocator_type->tp_alloc(
-		state->allocator_type, 0);
+	allocator =
+		(struct ext_allocator *)state->allocator_type->tp_alloc(state->allocator_type, 0);
 	if (!allocator)
 		return NULL;
 	allocator->state = state;
@@ -252,8 +251,10 @@ static PyObject *allocator_buffer(PyObject *self, PyObject *object)
 		ret = ndma_buffer_import(ndma_buffer_fd(piece->buffer), NULL, &handle);
 	pthread_mutex_unlock(&lock);
 	if (!piece) {
-		PyErr_Format(PyExc_ValueError, "the memory of this %s is not from an allocator of "
-			     "ndma", Py_TYPE(object)->tp_name);
+		PyErr_Format(PyExc_ValueError,
+			     "the memory of this %s is not from an allocator of "
+			     "ndma",
+			     Py_TYPE(object)->tp_name);
 		return NULL;
 	}
 	if (ret < 0)
@@ -261,7 +262,8 @@ static PyObject *allocator_buffer(PyObject *self, PyObject *object)
 	buffer = ext_buffer_wrap(ALLOCATOR->state, handle, NULL);
 	shape = buffer ? PyObject_GetAttrString(object, "shape") : NULL;
 	layout = shape ? ext_layout_from_arguments(
-		shape, (PyObject *)PyArray_DESCR((PyArrayObject *)object)) : NULL;
+				 shape, (PyObject *)PyArray_DESCR((PyArrayObject *)object))
+		       : NULL;
 	Py_XDECREF(shape);
 	if (!layout) {
 		Py_XDECREF(buffer);
@@ -299,34 +301,35 @@ static int allocator_traverse(PyObject *self, visitproc visit, void *arg)
 }
 
 static PyMethodDef allocator_methods[] = {
-	{"buffer", allocator_buffer, METH_O,
-	 "buffer($self, array, /)\n--\n\n"
-	 "The memory of an array that was made inside, as a Buffer of its shape.\n\n"
-	 "Its descriptor can go to drivers and other processes, which see plain bytes. The array\n"
-	 "holds a lease to write, so a transfer waits for its end.\n\n"
-	 "Parameters\n----------\narray : numpy.ndarray\n    Or a view of one.\n\n"
-	 "Returns\n-------\nBuffer\n\n"
-	 "Raises\n------\nValueError\n    The memory is from elsewhere."},
-	{"__enter__", allocator_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nNumPy allocates here."},
-	{"__exit__", allocator_exit, METH_VARARGS,
-	 "__exit__($self, /, *exception)\n--\n\nNumPy allocates as before."},
-	{NULL},
+	{ "buffer", allocator_buffer, METH_O,
+	  "buffer($self, array, /)\n--\n\n"
+	  "The memory of an array that was made inside, as a Buffer of its shape.\n\n"
+	  "Its descriptor can go to drivers and other processes, which see plain bytes. The array\n"
+	  "holds a lease to write, so a transfer waits for its end.\n\n"
+	  "Parameters\n----------\narray : numpy.ndarray\n    Or a view of one.\n\n"
+	  "Returns\n-------\nBuffer\n\n"
+	  "Raises\n------\nValueError\n    The memory is from elsewhere." },
+	{ "__enter__", allocator_enter, METH_NOARGS,
+	  "__enter__($self, /)\n--\n\nNumPy allocates here." },
+	{ "__exit__", allocator_exit, METH_VARARGS,
+	  "__exit__($self, /, *exception)\n--\n\nNumPy allocates as before." },
+	{ NULL },
 };
 
 static PyType_Slot allocator_slots[] = {
-	{Py_tp_doc, "NumPy's memory from DMA buffers; made by `allocator()`.\n\n"
-	 "For the calling thread or task, as NumPy's own setting."},
-	{Py_tp_dealloc, allocator_dealloc},
-	{Py_tp_traverse, allocator_traverse},
-	{Py_tp_methods, allocator_methods},
-	{0, NULL},
+	{ Py_tp_doc, "NumPy's memory from DMA buffers; made by `allocator()`.\n\n"
+		     "For the calling thread or task, as NumPy's own setting." },
+	{ Py_tp_dealloc, allocator_dealloc },
+	{ Py_tp_traverse, allocator_traverse },
+	{ Py_tp_methods, allocator_methods },
+	{ 0, NULL },
 };
 
 static PyType_Spec allocator_spec = {
 	.name = "ndma.Allocator",
 	.basicsize = sizeof(struct ext_allocator),
-	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-		 Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE |
+		 Py_TPFLAGS_HAVE_GC,
 	.slots = allocator_slots,
 };
 

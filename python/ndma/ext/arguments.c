@@ -27,9 +27,9 @@ int ext_arguments(const char *function, PyObject *const *args, Py_ssize_t nargs,
 		while (names[i] && PyUnicode_CompareWithASCIIString(keyword, names[i]))
 			i++;
 		if (!names[i] || i < nargs) {
-			PyErr_Format(PyExc_TypeError, names[i] ?
-				     "%s() got several values for argument '%U'" :
-				     "%s() got an unexpected keyword argument '%U'",
+			PyErr_Format(PyExc_TypeError,
+				     names[i] ? "%s() got several values for argument '%U'"
+					      : "%s() got an unexpected keyword argument '%U'",
 				     function, keyword);
 			return -1;
 		}

@@ -112,8 +112,7 @@ static int make_travel(struct ext_state *state)
 	return 0;
 }
 
-PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle,
-			  PyArray_Descr *descr)
+PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle, PyArray_Descr *descr)
 {
 	struct ext_buffer *buffer = NULL;
 
@@ -150,12 +149,15 @@ static PyObject *traces(struct ext_buffer *buffer)
 
 	for (struct ext_lease *lease = buffer->leases; text && lease; lease = lease->next)
 		if (lease->made)
-			PyUnicode_AppendAndDel(&text, PyUnicode_FromFormat(
-				"\nA view to %s was made at\n%U",
-				lease->access == NDMA_READ ? "read" : "write", lease->made));
+			PyUnicode_AppendAndDel(
+				&text,
+				PyUnicode_FromFormat("\nA view to %s was made at\n%U",
+						     lease->access == NDMA_READ ? "read" : "write",
+						     lease->made));
 	if (text && !PyUnicode_GET_LENGTH(text))
-		PyUnicode_AppendAndDel(&text, PyUnicode_FromString(
-			"; ndma.trace_leases(True) remembers where views are made"));
+		PyUnicode_AppendAndDel(
+			&text, PyUnicode_FromString(
+				       "; ndma.trace_leases(True) remembers where views are made"));
 	return text;
 }
 
@@ -168,8 +170,8 @@ void *ext_buffer_refuse(struct ext_buffer *buffer, const char *what)
 	text = PyUnicode_FromFormat(
 		"cannot %s: views of it are alive in this process (%zd, to write %zd). Let go of "
 		"the arrays, slices and memoryviews made from it: lists, _ and Out[n] in IPython, "
-		"and sys.last_traceback keep them too%U", what, ext_buffer_views(buffer),
-		buffer->views[NDMA_WRITE], where);
+		"and sys.last_traceback keep them too%U",
+		what, ext_buffer_views(buffer), buffer->views[NDMA_WRITE], where);
 	Py_DECREF(where);
 	return ext_error_os(buffer->state->locked_error, EBUSY, text);
 }
@@ -222,8 +224,10 @@ static PyObject *buffer_close(PyObject *self, PyObject *unused)
 	if (ext_buffer_check_views(BUFFER, "close the buffer"))
 		return NULL;
 	if (BUFFER->transfer || BUFFER->busy)
-		return ext_error_os(BUFFER->state->locked_error, EBUSY, PyUnicode_FromString(
-			"cannot close the buffer: a transfer of it is in progress; end it first"));
+		return ext_error_os(
+			BUFFER->state->locked_error, EBUSY,
+			PyUnicode_FromString(
+				"cannot close the buffer: a transfer of it is in progress; end it first"));
 	BUFFER->closed = true;
 	ext_buffer_settle(BUFFER);
 	Py_RETURN_NONE;
@@ -252,7 +256,8 @@ static PyObject *buffer_fileno(PyObject *self, PyObject *unused)
 
 static PyObject *buffer_reduce(PyObject *self, PyObject *unused)
 {
-	PyErr_SetString(PyExc_TypeError, "a Buffer is memory, not a value: multiprocessing sends it "
+	PyErr_SetString(PyExc_TypeError,
+			"a Buffer is memory, not a value: multiprocessing sends it "
 			"to other processes without copying (as an argument, or through a Queue or "
 			"Pipe); pickle its contents by numpy.array(buffer)");
 	return NULL;
@@ -262,7 +267,8 @@ static PyObject *buffer_richcompare(PyObject *self, PyObject *other, int operati
 {
 	if (operation != Py_EQ && operation != Py_NE)
 		Py_RETURN_NOTIMPLEMENTED;
-	PyErr_SetString(PyExc_TypeError, "a Buffer is compared by its contents, buffer.array() == x, "
+	PyErr_SetString(PyExc_TypeError,
+			"a Buffer is compared by its contents, buffer.array() == x, "
 			"or by identity, buffer is x");
 	return NULL;
 }
@@ -270,7 +276,7 @@ static PyObject *buffer_richcompare(PyObject *self, PyObject *other, int operati
 static PyObject *buffer_array(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
 			      PyObject *kwnames)
 {
-	static const char *const names[] = {"writable", NULL};
+	static const char *const names[] = { "writable", NULL };
 	PyObject *writable = NULL;
 	int truth;
 
@@ -288,7 +294,7 @@ static PyObject *buffer_array(PyObject *self, PyObject *const *args, Py_ssize_t 
 
 static PyObject *buffer_dunder_array(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"dtype", "copy", NULL};
+	static char *names[] = { "dtype", "copy", NULL };
 	PyObject *dtype = Py_None, *copy = Py_None, *array;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:__array__", names, &dtype, &copy))
@@ -311,121 +317,121 @@ static PyObject *buffer_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
 }
 
 static PyMethodDef buffer_methods[] = {
-	{"array", (PyCFunction)(void (*)(void))buffer_array, METH_FASTCALL | METH_KEYWORDS,
-	 "array($self, /, writable=None)\n--\n\n"
-	 "An array over the buffer's own memory, and a lease on it while it lives.\n\n"
-	 "Parameters\n----------\n"
-	 "writable : bool, optional\n"
-	 "    True or False; by default writable where that is allowed now. A read-only array\n"
-	 "    points into a mapping of its own that nothing can write through.\n\n"
-	 "Returns\n-------\nnumpy.ndarray\n\n"
-	 "Raises\n------\n"
-	 "LockedError\n"
-	 "    The buffer is with its device. Under guard=\"block\" it waits instead, unless it was\n"
-	 "    this thread that began the transfer.\n"
-	 "ValueError\n    Closed, or read-only and to be written.\n\n"
-	 "Examples\n--------\n"
-	 ">>> buf = ndma.zeros(3)\n>>> buf.array()[1] = 7\n>>> buf[1]\nnp.float64(7.0)"},
-	{"assign", (PyCFunction)(void (*)(void))ext_buffer_assign, METH_VARARGS | METH_KEYWORDS,
-	 "assign($self, /, x, casting=\"same_kind\")\n--\n\n"
-	 "Copy an array into the buffer's own memory.\n\n"
-	 "Parameters\n----------\n"
-	 "x : array_like\n    Of the buffer's shape.\n"
-	 "casting : {\"no\", \"equiv\", \"safe\", \"same_kind\", \"unsafe\"}\n\n"
-	 "Raises\n------\n"
-	 "ValueError\n    Another shape.\nTypeError\n    A dtype that `casting` does not allow.\n\n"
-	 "Examples\n--------\n"
-	 ">>> buf = ndma.empty(3, \"f4\")\n>>> buf.assign([1, 2, 3], casting=\"unsafe\")"},
-	{"fill", ext_buffer_fill, METH_O,
-	 "fill($self, value, /)\n--\n\nSet every element, as `numpy.ndarray.fill`."},
-	{"copy", ext_buffer_copy, METH_NOARGS,
-	 "copy($self, /)\n--\n\nA new buffer of the same dtype, shape and contents, C-contiguous.\n\n"
-	 "Returns\n-------\nBuffer"},
-	{"set_layout", (PyCFunction)(void (*)(void))ext_buffer_set_layout,
-	 METH_VARARGS | METH_KEYWORDS,
-	 "set_layout($self, /, dtype, shape=None, strides=None, offset=0)\n--\n\n"
-	 "Say anew what is in the buffer's bytes, for everybody who has it.\n\n"
-	 "Parameters\n----------\n"
-	 "dtype : dtype\n"
-	 "shape : int or sequence of int, optional\n    By default as much as there is.\n"
-	 "strides : sequence of int, optional\n    C-contiguous by default; may be negative or 0.\n"
-	 "offset : int\n    Byte of the element with all indices 0.\n\n"
-	 "Raises\n------\n"
-	 "LockedError\n    Views are alive, here or elsewhere, or a transfer is in progress.\n"
-	 "ValueError\n    An element would lie outside the buffer.\n\n"
-	 "Examples\n--------\n"
-	 ">>> buf = ndma.zeros(16, \"u1\")\n>>> buf.set_layout(\"i2\", (2, 4))\n>>> buf.shape\n(2, 4)"},
-	{"resize", ext_buffer_resize, METH_O,
-	 "resize($self, shape, /)\n--\n\n"
-	 "Change the shape; what both have in common is kept, what is new is zero.\n\n"
-	 "The memory is new, C-contiguous, and so is its descriptor: others that have the old one\n"
-	 "keep the old memory. With as many dimensions as before elements keep their indices,\n"
-	 "otherwise their place in C order.\n\n"
-	 "Parameters\n----------\nshape : int or sequence of int\n\n"
-	 "Raises\n------\n"
-	 "LockedError\n    Views are alive, here or in another process, or a transfer is in\n"
-	 "    progress.\n"
-	 "MemoryError, OSError\n    No memory. Nothing has changed then.\n\n"
-	 "Examples\n--------\n"
-	 ">>> buf = ndma.array([1, 2, 3])\n>>> buf.resize(5)\n>>> buf[:].tolist()\n[1, 2, 3, 0, 0]"},
-	{"transfer", (PyCFunction)(void (*)(void))ext_transfer_new, METH_VARARGS | METH_KEYWORDS,
-	 "transfer($self, /, direction, timeout=1.0, guard=\"exclusive\", *, fence=False)\n--\n\n"
-	 "The time in which a device owns the buffer, as a context manager.\n\n"
-	 "Parameters\n----------\n"
-	 "direction : {\"from_device\", \"to_device\", \"both\"}\n"
-	 "timeout : float\n    Seconds until it is ended by itself, at most 3600. Nobody stops the\n"
-	 "    hardware then: `end()` raises TimeoutError, and the contents are not to be trusted.\n"
-	 "guard : {\"exclusive\", \"block\", \"sigbus\"}\n"
-	 "    What views mean. \"exclusive\": none may be alive. \"block\": they may, and whoever\n"
-	 "    touches them sleeps until the end; a touch through an older array freezes the whole\n"
-	 "    interpreter, at most until the timeout. \"sigbus\": whoever touches them is ended by\n"
-	 "    SIGBUS, which `faulthandler` explains: a tool for debugging.\n"
-	 "fence : bool\n    Publish a fence on the dma-buf.\n\n"
-	 "Returns\n-------\nTransfer\n\n"
-	 "Raises\n------\n"
-	 "LockedError\n    On entering: views are alive (from the device: any; to it: writable).\n\n"
-	 "Examples\n--------\n"
-	 ">>> buf = ndma.empty(1024)\n"
-	 ">>> with buf.transfer(\"from_device\", timeout=1.0):\n"
-	 "...     buf.locked\n"
-	 "True"},
-	{"sync", ext_sync_new, METH_O,
-	 "sync($self, access, /)\n--\n\n"
-	 "Bracket for CPU access to a foreign dma-buf, as a context manager.\n\n"
-	 "Parameters\n----------\naccess : {\"read\", \"write\"}\n\n"
-	 "Examples\n--------\n"
-	 ">>> with ndma.zeros(4).sync(\"read\") as buf:\n...     buf[0]\nnp.float64(0.0)"},
-	{"holders", ext_buffer_holders, METH_NOARGS,
-	 "holders($self, /)\n--\n\nWho keeps the buffer from a transfer, in all processes.\n\n"
-	 "Returns\n-------\nlist of Holder\n    pid is 0 where it may not be known."},
-	{"leases", ext_buffer_leases, METH_NOARGS,
-	 "leases($self, /)\n--\n\nThe views that are alive in this process, newest first.\n\n"
-	 "Returns\n-------\nlist of View\n    `made` is set where `trace_leases` was on."},
-	{"revoke", ext_buffer_revoke, METH_NOARGS,
-	 "revoke($self, /)\n--\n\nTake back the leases of other processes on a buffer that this one made.\n\n"
-	 "Returns\n-------\nint\n    How many."},
-	{"as_readonly", ext_buffer_as_readonly, METH_NOARGS,
-	 "as_readonly($self, /)\n--\n\nA second handle on the same memory that can never be written through,\n"
-	 "by whoever it is sent to.\n\nReturns\n-------\nBuffer"},
-	{"close", buffer_close, METH_NOARGS,
-	 "close($self, /)\n--\n\nGive the memory back.\n\n"
-	 "Raises\n------\nLockedError\n    Views are alive, or a transfer is in progress."},
-	{"fileno", buffer_fileno, METH_NOARGS,
-	 "fileno($self, /)\n--\n\nThe dma-buf (or memfd), for drivers and other processes; do not close it."},
-	{"__array__", (PyCFunction)(void (*)(void))buffer_dunder_array,
-	 METH_VARARGS | METH_KEYWORDS,
-	 "__array__($self, /, dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked."},
-	{"__dlpack__", (PyCFunction)(void (*)(void))buffer_dlpack, METH_VARARGS | METH_KEYWORDS,
-	 "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
-	 "For ``numpy.from_dlpack`` and ``torch.from_dlpack``; the tensor is a lease."},
-	{"__dlpack_device__", ext_dlpack_device, METH_NOARGS,
-	 "__dlpack_device__($self, /)\n--\n\n``(1, 0)``: memory of the CPU."},
-	{"__enter__", buffer_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nThe buffer itself."},
-	{"__exit__", buffer_exit, METH_VARARGS,
-	 "__exit__($self, /, *exception)\n--\n\nRefuses new views; the last one frees the memory."},
-	{"__reduce__", buffer_reduce, METH_NOARGS,
-	 "__reduce__($self, /)\n--\n\nAlways TypeError; multiprocessing has its own way."},
-	{NULL},
+	{ "array", (PyCFunction)(void (*)(void))buffer_array, METH_FASTCALL | METH_KEYWORDS,
+	  "array($self, /, writable=None)\n--\n\n"
+	  "An array over the buffer's own memory, and a lease on it while it lives.\n\n"
+	  "Parameters\n----------\n"
+	  "writable : bool, optional\n"
+	  "    True or False; by default writable where that is allowed now. A read-only array\n"
+	  "    points into a mapping of its own that nothing can write through.\n\n"
+	  "Returns\n-------\nnumpy.ndarray\n\n"
+	  "Raises\n------\n"
+	  "LockedError\n"
+	  "    The buffer is with its device. Under guard=\"block\" it waits instead, unless it was\n"
+	  "    this thread that began the transfer.\n"
+	  "ValueError\n    Closed, or read-only and to be written.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.zeros(3)\n>>> buf.array()[1] = 7\n>>> buf[1]\nnp.float64(7.0)" },
+	{ "assign", (PyCFunction)(void (*)(void))ext_buffer_assign, METH_VARARGS | METH_KEYWORDS,
+	  "assign($self, /, x, casting=\"same_kind\")\n--\n\n"
+	  "Copy an array into the buffer's own memory.\n\n"
+	  "Parameters\n----------\n"
+	  "x : array_like\n    Of the buffer's shape.\n"
+	  "casting : {\"no\", \"equiv\", \"safe\", \"same_kind\", \"unsafe\"}\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n    Another shape.\nTypeError\n    A dtype that `casting` does not allow.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.empty(3, \"f4\")\n>>> buf.assign([1, 2, 3], casting=\"unsafe\")" },
+	{ "fill", ext_buffer_fill, METH_O,
+	  "fill($self, value, /)\n--\n\nSet every element, as `numpy.ndarray.fill`." },
+	{ "copy", ext_buffer_copy, METH_NOARGS,
+	  "copy($self, /)\n--\n\nA new buffer of the same dtype, shape and contents, C-contiguous.\n\n"
+	  "Returns\n-------\nBuffer" },
+	{ "set_layout", (PyCFunction)(void (*)(void))ext_buffer_set_layout,
+	  METH_VARARGS | METH_KEYWORDS,
+	  "set_layout($self, /, dtype, shape=None, strides=None, offset=0)\n--\n\n"
+	  "Say anew what is in the buffer's bytes, for everybody who has it.\n\n"
+	  "Parameters\n----------\n"
+	  "dtype : dtype\n"
+	  "shape : int or sequence of int, optional\n    By default as much as there is.\n"
+	  "strides : sequence of int, optional\n    C-contiguous by default; may be negative or 0.\n"
+	  "offset : int\n    Byte of the element with all indices 0.\n\n"
+	  "Raises\n------\n"
+	  "LockedError\n    Views are alive, here or elsewhere, or a transfer is in progress.\n"
+	  "ValueError\n    An element would lie outside the buffer.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.zeros(16, \"u1\")\n>>> buf.set_layout(\"i2\", (2, 4))\n>>> buf.shape\n(2, 4)" },
+	{ "resize", ext_buffer_resize, METH_O,
+	  "resize($self, shape, /)\n--\n\n"
+	  "Change the shape; what both have in common is kept, what is new is zero.\n\n"
+	  "The memory is new, C-contiguous, and so is its descriptor: others that have the old one\n"
+	  "keep the old memory. With as many dimensions as before elements keep their indices,\n"
+	  "otherwise their place in C order.\n\n"
+	  "Parameters\n----------\nshape : int or sequence of int\n\n"
+	  "Raises\n------\n"
+	  "LockedError\n    Views are alive, here or in another process, or a transfer is in\n"
+	  "    progress.\n"
+	  "MemoryError, OSError\n    No memory. Nothing has changed then.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.array([1, 2, 3])\n>>> buf.resize(5)\n>>> buf[:].tolist()\n[1, 2, 3, 0, 0]" },
+	{ "transfer", (PyCFunction)(void (*)(void))ext_transfer_new, METH_VARARGS | METH_KEYWORDS,
+	  "transfer($self, /, direction, timeout=1.0, guard=\"exclusive\", *, fence=False)\n--\n\n"
+	  "The time in which a device owns the buffer, as a context manager.\n\n"
+	  "Parameters\n----------\n"
+	  "direction : {\"from_device\", \"to_device\", \"both\"}\n"
+	  "timeout : float\n    Seconds until it is ended by itself, at most 3600. Nobody stops the\n"
+	  "    hardware then: `end()` raises TimeoutError, and the contents are not to be trusted.\n"
+	  "guard : {\"exclusive\", \"block\", \"sigbus\"}\n"
+	  "    What views mean. \"exclusive\": none may be alive. \"block\": they may, and whoever\n"
+	  "    touches them sleeps until the end; a touch through an older array freezes the whole\n"
+	  "    interpreter, at most until the timeout. \"sigbus\": whoever touches them is ended by\n"
+	  "    SIGBUS, which `faulthandler` explains: a tool for debugging.\n"
+	  "fence : bool\n    Publish a fence on the dma-buf.\n\n"
+	  "Returns\n-------\nTransfer\n\n"
+	  "Raises\n------\n"
+	  "LockedError\n    On entering: views are alive (from the device: any; to it: writable).\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.empty(1024)\n"
+	  ">>> with buf.transfer(\"from_device\", timeout=1.0):\n"
+	  "...     buf.locked\n"
+	  "True" },
+	{ "sync", ext_sync_new, METH_O,
+	  "sync($self, access, /)\n--\n\n"
+	  "Bracket for CPU access to a foreign dma-buf, as a context manager.\n\n"
+	  "Parameters\n----------\naccess : {\"read\", \"write\"}\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.zeros(4).sync(\"read\") as buf:\n...     buf[0]\nnp.float64(0.0)" },
+	{ "holders", ext_buffer_holders, METH_NOARGS,
+	  "holders($self, /)\n--\n\nWho keeps the buffer from a transfer, in all processes.\n\n"
+	  "Returns\n-------\nlist of Holder\n    pid is 0 where it may not be known." },
+	{ "leases", ext_buffer_leases, METH_NOARGS,
+	  "leases($self, /)\n--\n\nThe views that are alive in this process, newest first.\n\n"
+	  "Returns\n-------\nlist of View\n    `made` is set where `trace_leases` was on." },
+	{ "revoke", ext_buffer_revoke, METH_NOARGS,
+	  "revoke($self, /)\n--\n\nTake back the leases of other processes on a buffer that this one made.\n\n"
+	  "Returns\n-------\nint\n    How many." },
+	{ "as_readonly", ext_buffer_as_readonly, METH_NOARGS,
+	  "as_readonly($self, /)\n--\n\nA second handle on the same memory that can never be written through,\n"
+	  "by whoever it is sent to.\n\nReturns\n-------\nBuffer" },
+	{ "close", buffer_close, METH_NOARGS,
+	  "close($self, /)\n--\n\nGive the memory back.\n\n"
+	  "Raises\n------\nLockedError\n    Views are alive, or a transfer is in progress." },
+	{ "fileno", buffer_fileno, METH_NOARGS,
+	  "fileno($self, /)\n--\n\nThe dma-buf (or memfd), for drivers and other processes; do not close it." },
+	{ "__array__", (PyCFunction)(void (*)(void))buffer_dunder_array,
+	  METH_VARARGS | METH_KEYWORDS,
+	  "__array__($self, /, dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked." },
+	{ "__dlpack__", (PyCFunction)(void (*)(void))buffer_dlpack, METH_VARARGS | METH_KEYWORDS,
+	  "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
+	  "For ``numpy.from_dlpack`` and ``torch.from_dlpack``; the tensor is a lease." },
+	{ "__dlpack_device__", ext_dlpack_device, METH_NOARGS,
+	  "__dlpack_device__($self, /)\n--\n\n``(1, 0)``: memory of the CPU." },
+	{ "__enter__", buffer_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nThe buffer itself." },
+	{ "__exit__", buffer_exit, METH_VARARGS,
+	  "__exit__($self, /, *exception)\n--\n\nRefuses new views; the last one frees the memory." },
+	{ "__reduce__", buffer_reduce, METH_NOARGS,
+	  "__reduce__($self, /)\n--\n\nAlways TypeError; multiprocessing has its own way." },
+	{ NULL },
 };
 
 static void buffer_dealloc(PyObject *self)
@@ -446,33 +452,34 @@ static int buffer_traverse(PyObject *self, visitproc visit, void *arg)
 }
 
 static PyType_Slot buffer_slots[] = {
-	{Py_tp_doc, "DMA memory with a dtype and a shape; made by `empty`, `zeros`, `array` and\n"
-	 "`from_fd`.\n\n"
-	 "Arrays over it are leases: while one lives the layout stays and the device keeps out.\n"
-	 "What takes its address and counts nowhere (``numpy.ndarray(buffer=buf)``, C code that\n"
-	 "kept a pointer, arrays inherited by fork) is caught by a transfer's guard alone.\n"
-	 "Any thread."},
-	{Py_tp_dealloc, buffer_dealloc},
-	{Py_tp_traverse, buffer_traverse},
-	{Py_tp_repr, ext_buffer_repr},
-	{Py_tp_richcompare, buffer_richcompare},
-	{Py_tp_hash, PyObject_HashNotImplemented},
-	{Py_tp_iter, ext_buffer_iter},
-	{Py_mp_length, ext_buffer_length},
-	{Py_mp_subscript, ext_buffer_getitem},
-	{Py_mp_ass_subscript, ext_buffer_setitem},
-	{Py_tp_methods, buffer_methods},
-	{Py_tp_getset, ext_buffer_getset},
-	{Py_bf_getbuffer, buffer_getbuffer},
-	{Py_bf_releasebuffer, buffer_releasebuffer},
-	{0, NULL},
+	{ Py_tp_doc,
+	  "DMA memory with a dtype and a shape; made by `empty`, `zeros`, `array` and\n"
+	  "`from_fd`.\n\n"
+	  "Arrays over it are leases: while one lives the layout stays and the device keeps out.\n"
+	  "What takes its address and counts nowhere (``numpy.ndarray(buffer=buf)``, C code that\n"
+	  "kept a pointer, arrays inherited by fork) is caught by a transfer's guard alone.\n"
+	  "Any thread." },
+	{ Py_tp_dealloc, buffer_dealloc },
+	{ Py_tp_traverse, buffer_traverse },
+	{ Py_tp_repr, ext_buffer_repr },
+	{ Py_tp_richcompare, buffer_richcompare },
+	{ Py_tp_hash, PyObject_HashNotImplemented },
+	{ Py_tp_iter, ext_buffer_iter },
+	{ Py_mp_length, ext_buffer_length },
+	{ Py_mp_subscript, ext_buffer_getitem },
+	{ Py_mp_ass_subscript, ext_buffer_setitem },
+	{ Py_tp_methods, buffer_methods },
+	{ Py_tp_getset, ext_buffer_getset },
+	{ Py_bf_getbuffer, buffer_getbuffer },
+	{ Py_bf_releasebuffer, buffer_releasebuffer },
+	{ 0, NULL },
 };
 
 static PyType_Spec buffer_spec = {
 	.name = "ndma.Buffer",
 	.basicsize = sizeof(struct ext_buffer),
-	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-		 Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE |
+		 Py_TPFLAGS_HAVE_GC,
 	.slots = buffer_slots,
 };
 

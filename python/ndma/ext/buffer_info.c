@@ -15,7 +15,6 @@ static struct ext_layout *layout_of(PyObject *self)
 	return ext_layout_get(BUFFER->layout);
 }
 
-
 static PyObject *make_dtype(const struct ext_layout *layout)
 {
 	return Py_NewRef(layout->descr);
@@ -58,7 +57,7 @@ static PyObject *get_property(PyObject *self, void *make)
 	PyObject *result = NULL;
 
 	if (layout)
-		result = ((PyObject *(*)(const struct ext_layout *))make)(layout);
+		result = ((PyObject * (*)(const struct ext_layout *)) make)(layout);
 	ext_layout_put(layout);
 	return result;
 }
@@ -114,23 +113,24 @@ static PyObject *get_aborted(PyObject *self, void *unused)
 }
 
 PyGetSetDef ext_buffer_getset[] = {
-	{"dtype", get_property, NULL, "numpy.dtype: of one element.", make_dtype},
-	{"shape", get_property, NULL, "tuple of int.", ext_layout_shape},
-	{"strides", get_property, NULL, "tuple of int: bytes from one element to the next.",
-	 ext_layout_strides},
-	{"offset", get_property, NULL, "int: byte of the element with all indices 0.", make_offset},
-	{"ndim", get_property, NULL, "int: dimensions.", make_ndim},
-	{"size", get_property, NULL, "int: elements.", make_size},
-	{"itemsize", get_property, NULL, "int: bytes of one element.", make_itemsize},
-	{"nbytes", get_property, NULL, "int: bytes of all elements.", make_nbytes},
-	{"format", get_property, NULL, "str: PEP 3118 format of one element.", make_format},
-	{"readonly", get_readonly, NULL, "bool: this handle cannot write."},
-	{"locked", get_locked, NULL, "bool: a transfer is in progress, begun by whomever."},
-	{"touches", get_touches, NULL, "int: touches of the memory that a guard has met."},
-	{"aborted", get_aborted, NULL, "int: transfers that their deadline or a death ended."},
-	{"backend", get_backend, NULL, "str: \"kernel\", \"memfd\" or \"foreign\"."},
-	{"closed", get_closed, NULL, "bool: no new views are given."},
-	{NULL},
+	{ "dtype", get_property, NULL, "numpy.dtype: of one element.", make_dtype },
+	{ "shape", get_property, NULL, "tuple of int.", ext_layout_shape },
+	{ "strides", get_property, NULL, "tuple of int: bytes from one element to the next.",
+	  ext_layout_strides },
+	{ "offset", get_property, NULL, "int: byte of the element with all indices 0.",
+	  make_offset },
+	{ "ndim", get_property, NULL, "int: dimensions.", make_ndim },
+	{ "size", get_property, NULL, "int: elements.", make_size },
+	{ "itemsize", get_property, NULL, "int: bytes of one element.", make_itemsize },
+	{ "nbytes", get_property, NULL, "int: bytes of all elements.", make_nbytes },
+	{ "format", get_property, NULL, "str: PEP 3118 format of one element.", make_format },
+	{ "readonly", get_readonly, NULL, "bool: this handle cannot write." },
+	{ "locked", get_locked, NULL, "bool: a transfer is in progress, begun by whomever." },
+	{ "touches", get_touches, NULL, "int: touches of the memory that a guard has met." },
+	{ "aborted", get_aborted, NULL, "int: transfers that their deadline or a death ended." },
+	{ "backend", get_backend, NULL, "str: \"kernel\", \"memfd\" or \"foreign\"." },
+	{ "closed", get_closed, NULL, "bool: no new views are given." },
+	{ NULL },
 };
 
 PyObject *ext_buffer_repr(PyObject *self)
@@ -180,8 +180,9 @@ static const char *kind_name(uint32_t kind)
 static const char *access_name(const struct ndma_holder *holder)
 {
 	if (holder->kind == NDMA_HOLDER_TRANSFER)
-		return holder->access == NDMA_FROM_DEVICE ? "from_device" :
-		       holder->access == NDMA_TO_DEVICE ? "to_device" : "both";
+		return holder->access == NDMA_FROM_DEVICE ? "from_device"
+		       : holder->access == NDMA_TO_DEVICE ? "to_device"
+							  : "both";
 	return holder->access == NDMA_WRITE ? "write" : "read";
 }
 
@@ -305,11 +306,11 @@ PyObject *ext_buffer_as_readonly(PyObject *self, PyObject *unused)
 }
 
 static PyStructSequence_Field holder_fields[] = {
-	{"kind", "\"lease\", \"transfer\", \"importer\" or \"frame\""},
-	{"access", "\"read\" or \"write\", or a transfer's direction"},
-	{"pid", "of the process, 0 where it may not be known"},
-	{"number", "how many of these"},
-	{NULL},
+	{ "kind", "\"lease\", \"transfer\", \"importer\" or \"frame\"" },
+	{ "access", "\"read\" or \"write\", or a transfer's direction" },
+	{ "pid", "of the process, 0 where it may not be known" },
+	{ "number", "how many of these" },
+	{ NULL },
 };
 
 static PyStructSequence_Desc holder_desc = {
@@ -320,9 +321,9 @@ static PyStructSequence_Desc holder_desc = {
 };
 
 static PyStructSequence_Field view_fields[] = {
-	{"access", "\"read\" or \"write\""},
-	{"made", "the stack that made it, or None"},
-	{NULL},
+	{ "access", "\"read\" or \"write\"" },
+	{ "made", "the stack that made it, or None" },
+	{ NULL },
 };
 
 static PyStructSequence_Desc view_desc = {

@@ -16,8 +16,8 @@ int ext_node(PyObject *object, int *node)
 	if (value == -1 && PyErr_Occurred())
 		return -1;
 	if (value < 0 || value > INT32_MAX) {
-		PyErr_Format(PyExc_ValueError, "node must be None or a NUMA node, 0 or more, not %R",
-			     object);
+		PyErr_Format(PyExc_ValueError,
+			     "node must be None or a NUMA node, 0 or more, not %R", object);
 		return -1;
 	}
 	*node = (int)value;
@@ -55,11 +55,8 @@ PyObject *ext_buffer_create(struct ext_state *state, struct ext_layout *layout,
 	if (request->source)
 		options.source = request->source->handle;
 	ext_layout_store(layout, &stored);
-	Py_BEGIN_ALLOW_THREADS
-	ret = ndma_buffer_create(&stored, &options, &handle);
-	Py_END_ALLOW_THREADS
-	if (request->source)
-		ext_source_unpin(request->source);
+	Py_BEGIN_ALLOW_THREADS ret = ndma_buffer_create(&stored, &options, &handle);
+	Py_END_ALLOW_THREADS if (request->source) ext_source_unpin(request->source);
 	if (ret < 0)
 		return ext_error(state, EXT_BUFFER, ret);
 	return ext_buffer_wrap(state, handle, layout->descr);
@@ -67,7 +64,7 @@ PyObject *ext_buffer_create(struct ext_state *state, struct ext_layout *layout,
 
 static PyObject *empty(PyObject *module, PyObject *args, PyObject *kwargs, const char *format)
 {
-	static char *names[] = {"shape", "dtype", "source", "node", "contiguous", NULL};
+	static char *names[] = { "shape", "dtype", "source", "node", "contiguous", NULL };
 	PyObject *shape, *dtype = (PyObject *)&PyFloat_Type, *source = NULL, *node = NULL, *buffer;
 	struct ext_state *state = ext_state_of(module);
 	struct ext_buffer_request request;
@@ -123,7 +120,7 @@ PyObject *ext_buffer_copy_of(struct ext_state *state, PyArrayObject *array,
 
 PyObject *ext_buffer_from_array(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"x", "dtype", "source", "node", "contiguous", NULL};
+	static char *names[] = { "x", "dtype", "source", "node", "contiguous", NULL };
 	PyObject *x, *dtype = Py_None, *source = NULL, *node = NULL, *array, *buffer;
 	struct ext_state *state = ext_state_of(module);
 	struct ext_buffer_request request;
@@ -161,8 +158,8 @@ static int parse_strides(PyObject *object, struct ext_layout *layout)
 		return -1;
 	}
 	for (Py_ssize_t i = 0; i < count; i++) {
-		layout->strides[i] = PyNumber_AsSsize_t(PyTuple_GET_ITEM(strides, i),
-							PyExc_ValueError);
+		layout->strides[i] =
+			PyNumber_AsSsize_t(PyTuple_GET_ITEM(strides, i), PyExc_ValueError);
 		if (layout->strides[i] == -1 && PyErr_Occurred()) {
 			Py_DECREF(strides);
 			return -1;
@@ -242,13 +239,13 @@ static PyObject *import_described(struct ext_state *state, int fd, struct ext_la
 
 	ext_layout_store(layout, &stored);
 	ret = ndma_buffer_import(fd, &stored, &handle);
-	return ret < 0 ? ext_error(state, EXT_BUFFER, ret) :
-			 ext_buffer_wrap(state, handle, layout->descr);
+	return ret < 0 ? ext_error(state, EXT_BUFFER, ret)
+		       : ext_buffer_wrap(state, handle, layout->descr);
 }
 
 PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"fd", "dtype", "shape", "strides", "offset", NULL};
+	static char *names[] = { "fd", "dtype", "shape", "strides", "offset", NULL };
 	PyObject *object, *dtype = Py_None, *shape = Py_None, *strides = Py_None, *buffer;
 	struct ext_state *state = ext_state_of(module);
 	struct ndma_buffer *handle;
@@ -283,7 +280,7 @@ PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs)
 
 PyObject *ext_buffer_set_layout(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"dtype", "shape", "strides", "offset", NULL};
+	static char *names[] = { "dtype", "shape", "strides", "offset", NULL };
 	struct ext_buffer *buffer = (struct ext_buffer *)self;
 	PyObject *dtype, *shape = Py_None, *strides = Py_None;
 	struct ndma_layout stored;
@@ -295,7 +292,8 @@ PyObject *ext_buffer_set_layout(PyObject *self, PyObject *args, PyObject *kwargs
 					 &strides, &offset) ||
 	    ext_buffer_ready(buffer) || ext_buffer_check_views(buffer, "change the layout"))
 		return NULL;
-	layout = describe((int64_t)ndma_buffer_bytes(buffer->handle), dtype, shape, strides, offset);
+	layout =
+		describe((int64_t)ndma_buffer_bytes(buffer->handle), dtype, shape, strides, offset);
 	if (!layout)
 		return NULL;
 	ext_layout_store(layout, &stored);
@@ -312,7 +310,7 @@ PyObject *ext_buffer_set_layout(PyObject *self, PyObject *args, PyObject *kwargs
 
 PyObject *ext_buffer_copy(PyObject *self, PyObject *unused)
 {
-	struct ext_buffer_request request = {.options = NDMA_BUFFER_OPTIONS_INIT};
+	struct ext_buffer_request request = { .options = NDMA_BUFFER_OPTIONS_INIT };
 	struct ext_buffer *buffer = (struct ext_buffer *)self;
 	PyObject *array = ext_buffer_array(buffer, NDMA_READ), *copy;
 

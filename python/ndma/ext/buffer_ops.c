@@ -40,7 +40,7 @@ Py_ssize_t ext_buffer_length(PyObject *self)
 		return -1;
 	if (!BUFFER->layout->ndim) {
 		PyErr_SetString(PyExc_TypeError, "len() of unsized object: the Buffer has no "
-				"dimensions");
+						 "dimensions");
 		return -1;
 	}
 	return BUFFER->layout->shape[0];
@@ -81,15 +81,19 @@ static int copy_checked(PyArrayObject *to, PyArrayObject *from, NPY_CASTING cast
 		PyObject *expected = is ? PyObject_GetAttrString((PyObject *)to, "shape") : NULL;
 
 		if (expected)
-			PyErr_Format(PyExc_ValueError, "cannot assign an array of shape %S to a "
-				     "Buffer of shape %S", is, expected);
+			PyErr_Format(PyExc_ValueError,
+				     "cannot assign an array of shape %S to a "
+				     "Buffer of shape %S",
+				     is, expected);
 		Py_XDECREF(expected);
 		Py_XDECREF(is);
 		return -1;
 	}
 	if (!PyArray_CanCastArrayTo(from, PyArray_DESCR(to), casting)) {
-		PyErr_Format(PyExc_TypeError, "cannot assign %R to a Buffer of %R by this casting "
-			     "rule", PyArray_DESCR(from), PyArray_DESCR(to));
+		PyErr_Format(PyExc_TypeError,
+			     "cannot assign %R to a Buffer of %R by this casting "
+			     "rule",
+			     PyArray_DESCR(from), PyArray_DESCR(to));
 		return -1;
 	}
 	return PyArray_CopyInto(to, from);
@@ -97,7 +101,7 @@ static int copy_checked(PyArrayObject *to, PyArrayObject *from, NPY_CASTING cast
 
 PyObject *ext_buffer_assign(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"x", "casting", NULL};
+	static char *names[] = { "x", "casting", NULL };
 	NPY_CASTING casting = NPY_SAME_KIND_CASTING;
 	PyObject *x, *from, *to;
 	int ret;
@@ -138,8 +142,8 @@ static int copy_corner(PyArrayObject *to, PyArrayObject *from)
 	PyObject *a, *b;
 
 	for (int i = 0; i < ndim; i++)
-		shape[i] = PyArray_DIM(to, i) < PyArray_DIM(from, i) ? PyArray_DIM(to, i) :
-								       PyArray_DIM(from, i);
+		shape[i] = PyArray_DIM(to, i) < PyArray_DIM(from, i) ? PyArray_DIM(to, i)
+								     : PyArray_DIM(from, i);
 	a = corner(to, ndim, shape);
 	b = a ? corner(from, ndim, shape) : NULL;
 	if (b)
@@ -180,12 +184,16 @@ static int check_free(struct ext_buffer *buffer)
 		return -1;
 	}
 	if (buffer->busy || info.owner == NDMA_OWNER_DEVICE)
-		ext_error_os(buffer->state->locked_error, EBUSY, PyUnicode_FromString(
-			"cannot resize the buffer: it is with its device"));
+		ext_error_os(
+			buffer->state->locked_error, EBUSY,
+			PyUnicode_FromString("cannot resize the buffer: it is with its device"));
 	else if (info.read_leases || info.write_leases)
-		ext_error_os(buffer->state->locked_error, EBUSY, PyUnicode_FromFormat(
-			"cannot resize the buffer: other processes hold %u leases on it "
-			"(holders() tells which)", info.read_leases + info.write_leases));
+		ext_error_os(
+			buffer->state->locked_error, EBUSY,
+			PyUnicode_FromFormat(
+				"cannot resize the buffer: other processes hold %u leases on it "
+				"(holders() tells which)",
+				info.read_leases + info.write_leases));
 	else
 		return 0;
 	return -1;
@@ -193,7 +201,7 @@ static int check_free(struct ext_buffer *buffer)
 
 static PyObject *make_resized(struct ext_buffer *buffer, PyObject *shape)
 {
-	struct ext_buffer_request request = {.options = NDMA_BUFFER_OPTIONS_INIT};
+	struct ext_buffer_request request = { .options = NDMA_BUFFER_OPTIONS_INIT };
 	PyObject *fresh, *to = NULL, *from = NULL;
 	struct ext_layout *layout;
 

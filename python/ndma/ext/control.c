@@ -43,8 +43,8 @@ static PyObject *number(const struct ndma_control_info *info, int64_t value)
 	if (!info->exponent)
 		return PyLong_FromLongLong(value);
 	/* Division by a power of ten is exact where the product with its inverse is not. */
-	return PyFloat_FromDouble(info->exponent < 0 ? (double)value / pow(10, -info->exponent) :
-						       (double)value * pow(10, info->exponent));
+	return PyFloat_FromDouble(info->exponent < 0 ? (double)value / pow(10, -info->exponent)
+						     : (double)value * pow(10, info->exponent));
 }
 
 static PyObject *to_python(struct ext_source *source, const struct ndma_control_info *info,
@@ -67,15 +67,17 @@ static PyObject *get(struct ext_source *source, const struct ndma_control_info *
 	int ret;
 
 	if (info->type == NDMA_CONTROL_BUTTON) {
-		PyErr_Format(PyExc_AttributeError, "%s is a button, which has no value: press it by "
-			     "assigning True", info->name);
+		PyErr_Format(PyExc_AttributeError,
+			     "%s is a button, which has no value: press it by "
+			     "assigning True",
+			     info->name);
 		return NULL;
 	}
 	if (ext_source_pin(source))
 		return NULL;
 	ret = ndma_control_get(source->handle, info->id, &value);
-	result = ret < 0 ? ext_error(source->state, EXT_STREAM, ret) :
-			   to_python(source, info, value);
+	result = ret < 0 ? ext_error(source->state, EXT_STREAM, ret)
+			 : to_python(source, info, value);
 	ext_source_unpin(source);
 	return result;
 }
@@ -158,12 +160,12 @@ static int integer_value(const struct ndma_control_info *info, PyObject *object,
 	wanted = PyFloat_AsDouble(object);
 	if (wanted == -1 && PyErr_Occurred())
 		return -1;
-	scaled = info->exponent < 0 ? wanted * pow(10, -info->exponent) :
-				      wanted / pow(10, info->exponent);
+	scaled = info->exponent < 0 ? wanted * pow(10, -info->exponent)
+				    : wanted / pow(10, info->exponent);
 	if (!(fabs(scaled) < 9.2e18) ||
 	    fabs(scaled - round(scaled)) > 1e-9 * fmax(1, fabs(scaled))) {
-		PyErr_Format(PyExc_ValueError, "%s = %R: expected a multiple of 1e%d %s", info->name,
-			     object, info->exponent, info->unit);
+		PyErr_Format(PyExc_ValueError, "%s = %R: expected a multiple of 1e%d %s",
+			     info->name, object, info->exponent, info->unit);
 		return -1;
 	}
 	*value = llround(scaled);
@@ -246,7 +248,7 @@ int ext_control_setattro(PyObject *self, PyObject *name, PyObject *object)
 /* Control(name, type, value, unit, min, max, step, preset, choices) */
 static PyObject *describe(struct ext_source *source, const struct ndma_control_info *info)
 {
-	static const char *const types[] = {NULL, "integer", "boolean", "menu", "button"};
+	static const char *const types[] = { NULL, "integer", "boolean", "menu", "button" };
 	bool menu = info->type == NDMA_CONTROL_MENU;
 	PyObject *record = PyStructSequence_New(source->state->control_type);
 	PyObject *const values[] = {
@@ -273,7 +275,7 @@ static PyObject *describe(struct ext_source *source, const struct ndma_control_i
 
 PyObject *ext_control_all(PyObject *self, void *unused)
 {
-	struct ndma_control_info info = {.id = 0};
+	struct ndma_control_info info = { .id = 0 };
 	PyObject *dict;
 	int ret;
 
@@ -281,8 +283,8 @@ PyObject *ext_control_all(PyObject *self, void *unused)
 		return NULL;
 	dict = PyDict_New();
 	while (dict && (ret = ndma_control_next(SOURCE->handle, info.id, &info))) {
-		PyObject *control = ret < 0 ? ext_error(SOURCE->state, EXT_STREAM, ret) :
-					      describe(SOURCE, &info);
+		PyObject *control = ret < 0 ? ext_error(SOURCE->state, EXT_STREAM, ret)
+					    : describe(SOURCE, &info);
 
 		if (!control || PyDict_SetItemString(dict, info.name, control))
 			Py_CLEAR(dict);
@@ -308,15 +310,15 @@ PyObject *ext_control_dir(PyObject *self, PyObject *unused)
 }
 
 static PyStructSequence_Field control_fields[] = {
-	{"name", "the attribute"},
-	{"type", "\"integer\", \"boolean\", \"menu\" or \"button\""},
-	{"unit", "of its value"},
-	{"min", "smallest value"},
-	{"max", "largest value"},
-	{"step", "values are min + k * step"},
-	{"preset", "value when the source is opened"},
-	{"choices", "names of a menu"},
-	{NULL},
+	{ "name", "the attribute" },
+	{ "type", "\"integer\", \"boolean\", \"menu\" or \"button\"" },
+	{ "unit", "of its value" },
+	{ "min", "smallest value" },
+	{ "max", "largest value" },
+	{ "step", "values are min + k * step" },
+	{ "preset", "value when the source is opened" },
+	{ "choices", "names of a menu" },
+	{ NULL },
 };
 
 static PyStructSequence_Desc control_desc = {

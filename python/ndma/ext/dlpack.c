@@ -23,7 +23,7 @@ struct dl_tensor {
 	int32_t ndim;
 	struct dl_dtype dtype;
 	int64_t *shape;
-	int64_t *strides;	/* in elements */
+	int64_t *strides; /* in elements */
 	uint64_t byte_offset;
 };
 
@@ -49,7 +49,8 @@ struct dl_managed_versioned {
 #define DL_NAME_VERSIONED "dltensor_versioned"
 
 /* One of ours: whichever generation was asked for, the extents behind it, and the owner. */
-struct export {
+struct export
+{
 	union {
 		struct dl_managed managed;
 		struct dl_managed_versioned versioned;
@@ -71,7 +72,7 @@ static void export_free(struct export *export)
 	PyGILState_Release(gil);
 }
 
-static void delete(struct dl_managed *self)
+static void delete (struct dl_managed *self)
 {
 	export_free(self->context);
 }
@@ -85,7 +86,7 @@ static void delete_versioned(struct dl_managed_versioned *self)
 static void capsule_free(PyObject *capsule)
 {
 	if (PyCapsule_IsValid(capsule, DL_NAME))
-		delete(PyCapsule_GetPointer(capsule, DL_NAME));
+		delete (PyCapsule_GetPointer(capsule, DL_NAME));
 	else if (PyCapsule_IsValid(capsule, DL_NAME_VERSIONED))
 		delete_versioned(PyCapsule_GetPointer(capsule, DL_NAME_VERSIONED));
 }
@@ -135,15 +136,17 @@ static int fill_tensor(struct dl_tensor *tensor, const struct ext_layout *layout
 	if (to_dtype(layout->descr, &tensor->dtype))
 		return -1;
 	tensor->data = (char *)data + layout->offset;
-	tensor->device = (struct dl_device){.type = DL_CPU};
+	tensor->device = (struct dl_device){ .type = DL_CPU };
 	tensor->ndim = layout->ndim;
 	tensor->shape = extents;
 	tensor->strides = extents + layout->ndim;
 	tensor->byte_offset = 0;
 	for (int i = 0; i < layout->ndim; i++) {
 		if (layout->strides[i] % layout->itemsize) {
-			PyErr_Format(PyExc_BufferError, "DLPack counts strides in elements; %zd "
-				     "bytes are no whole number of them", layout->strides[i]);
+			PyErr_Format(PyExc_BufferError,
+				     "DLPack counts strides in elements; %zd "
+				     "bytes are no whole number of them",
+				     layout->strides[i]);
 			return -1;
 		}
 		tensor->shape[i] = layout->shape[i];
@@ -240,7 +243,7 @@ static int parse_version(PyObject *version, bool *versioned)
 PyObject *ext_dlpack_export(const struct ext_layout *layout, void *data, bool readonly,
 			    PyObject *owner, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"stream", "max_version", "dl_device", "copy", NULL};
+	static char *names[] = { "stream", "max_version", "dl_device", "copy", NULL };
 	PyObject *stream = Py_None, *version = Py_None, *device = Py_None, *copy = Py_None;
 	bool versioned;
 	int copies = 0;
@@ -250,7 +253,8 @@ PyObject *ext_dlpack_export(const struct ext_layout *layout, void *data, bool re
 	    check_device(device) || parse_version(version, &versioned))
 		return NULL;
 	if (stream != Py_None) {
-		PyErr_SetString(PyExc_BufferError, "memory of the CPU has no stream: it must be None");
+		PyErr_SetString(PyExc_BufferError,
+				"memory of the CPU has no stream: it must be None");
 		return NULL;
 	}
 	if (copy != Py_None)
@@ -260,7 +264,8 @@ PyObject *ext_dlpack_export(const struct ext_layout *layout, void *data, bool re
 	if (copies)
 		return make_copy(layout, data, owner, versioned);
 	if (readonly && !versioned) {
-		PyErr_SetString(PyExc_BufferError, "this memory is read-only, which DLPack says from "
+		PyErr_SetString(PyExc_BufferError,
+				"this memory is read-only, which DLPack says from "
 				"version 1.0 on, and the consumer knows only older ones: give it a "
 				"copy");
 		return NULL;

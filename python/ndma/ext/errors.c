@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int add(PyObject *module, const char *name, const char *doc, PyObject *bases,
-	       PyObject *dict, PyObject **out)
+static int add(PyObject *module, const char *name, const char *doc, PyObject *bases, PyObject *dict,
+	       PyObject **out)
 {
 	if (!bases)
 		return -1;
@@ -47,8 +47,7 @@ int ext_errors_setup(PyObject *module, struct ext_state *state)
 		"    The frame that came after the loss; its `dropped` says how many are missing.",
 		PyTuple_Pack(1, PyExc_RuntimeError), frame, &state->frame_loss_error))
 		goto out;
-	if (add(module, "ndma.LossWarning",
-		"Frames were lost, on a stream with on_loss=\"warn\".",
+	if (add(module, "ndma.LossWarning", "Frames were lost, on a stream with on_loss=\"warn\".",
 		PyTuple_Pack(1, PyExc_RuntimeWarning), NULL, &state->loss_warning))
 		goto out;
 	ret = 0;
@@ -98,8 +97,8 @@ void *ext_error(struct ext_state *state, enum ext_noun noun, int error)
 			type = state->source_gone;
 		break;
 	}
-	return ext_error_os(type, error, PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text),
-							      "replace"));
+	return ext_error_os(type, error,
+			    PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace"));
 }
 
 int ext_collect(void)
@@ -120,5 +119,6 @@ int ext_warn_memfd(struct ext_state *state)
 	return PyErr_WarnEx(PyExc_RuntimeWarning,
 			    "module ndma is not loaded: buffers and sources are simulated in this "
 			    "process (memfd). Load it by \"sudo modprobe ndma\", or set "
-			    "NDMA_BACKEND=memfd to say that this is meant", 1);
+			    "NDMA_BACKEND=memfd to say that this is meant",
+			    1);
 }

@@ -25,8 +25,10 @@ static int put(struct writer *writer, const char *format, ...)
 	length = vsnprintf(writer->text + writer->length, room, format, arguments);
 	va_end(arguments);
 	if ((size_t)length >= room) {
-		PyErr_Format(PyExc_ValueError, "the dtype is too long: its PEP 3118 format takes "
-			     "more than %d bytes", NDMA_FORMAT_MAX - 1);
+		PyErr_Format(PyExc_ValueError,
+			     "the dtype is too long: its PEP 3118 format takes "
+			     "more than %d bytes",
+			     NDMA_FORMAT_MAX - 1);
 		return -1;
 	}
 	writer->length += (size_t)length;
@@ -39,24 +41,24 @@ static const struct code {
 	const char *native;
 	const char *standard;
 } codes[] = {
-	{NPY_BOOL, "?", "?"},
-	{NPY_BYTE, "b", "b"},
-	{NPY_UBYTE, "B", "B"},
-	{NPY_SHORT, "h", "h"},
-	{NPY_USHORT, "H", "H"},
-	{NPY_INT, "i", "i"},
-	{NPY_UINT, "I", "I"},
-	{NPY_LONG, "l", sizeof(long) == 8 ? "q" : "l"},
-	{NPY_ULONG, "L", sizeof(long) == 8 ? "Q" : "L"},
-	{NPY_LONGLONG, "q", "q"},
-	{NPY_ULONGLONG, "Q", "Q"},
-	{NPY_HALF, "e", "e"},
-	{NPY_FLOAT, "f", "f"},
-	{NPY_DOUBLE, "d", "d"},
-	{NPY_LONGDOUBLE, "g", "g"},
-	{NPY_CFLOAT, "Zf", "Zf"},
-	{NPY_CDOUBLE, "Zd", "Zd"},
-	{NPY_CLONGDOUBLE, "Zg", "Zg"},
+	{ NPY_BOOL, "?", "?" },
+	{ NPY_BYTE, "b", "b" },
+	{ NPY_UBYTE, "B", "B" },
+	{ NPY_SHORT, "h", "h" },
+	{ NPY_USHORT, "H", "H" },
+	{ NPY_INT, "i", "i" },
+	{ NPY_UINT, "I", "I" },
+	{ NPY_LONG, "l", sizeof(long) == 8 ? "q" : "l" },
+	{ NPY_ULONG, "L", sizeof(long) == 8 ? "Q" : "L" },
+	{ NPY_LONGLONG, "q", "q" },
+	{ NPY_ULONGLONG, "Q", "Q" },
+	{ NPY_HALF, "e", "e" },
+	{ NPY_FLOAT, "f", "f" },
+	{ NPY_DOUBLE, "d", "d" },
+	{ NPY_LONGDOUBLE, "g", "g" },
+	{ NPY_CFLOAT, "Zf", "Zf" },
+	{ NPY_CDOUBLE, "Zd", "Zd" },
+	{ NPY_CLONGDOUBLE, "Zg", "Zg" },
 };
 
 static bool is_big(const PyArray_Descr *descr)
@@ -136,9 +138,12 @@ static int write_field(struct writer *writer, PyArray_Descr *descr, PyObject *na
 
 	if (!text)
 		return -1;
-	if (strchr(text, ':') || PyUnicode_FindChar(name, 0, 0, PyUnicode_GET_LENGTH(name), 1) >= 0) {
-		PyErr_Format(PyExc_ValueError, "a PEP 3118 format cannot name the field %R: no ':' "
-			     "and no NUL", name);
+	if (strchr(text, ':') ||
+	    PyUnicode_FindChar(name, 0, 0, PyUnicode_GET_LENGTH(name), 1) >= 0) {
+		PyErr_Format(PyExc_ValueError,
+			     "a PEP 3118 format cannot name the field %R: no ':' "
+			     "and no NUL",
+			     name);
 		return -1;
 	}
 	if (write_subarray(writer, descr, &base))
@@ -175,9 +180,11 @@ static int write_fields(struct writer *writer, PyArray_Descr *descr, PyObject *n
 		if (field_at(fields, name, &field, &offset))
 			return -1;
 		if (offset < end) {
-			PyErr_Format(PyExc_ValueError, "a PEP 3118 format has no way to say that "
+			PyErr_Format(PyExc_ValueError,
+				     "a PEP 3118 format has no way to say that "
 				     "field %R lies at byte %zd, before the end of the field in "
-				     "front of it", name, offset);
+				     "front of it",
+				     name, offset);
 			return -1;
 		}
 		if (offset > end && put(writer, "%zdx", offset - end))
@@ -212,15 +219,15 @@ static int write_any(struct writer *writer, PyArray_Descr *descr, bool inside)
 
 	if (!names)
 		return -1;
-	ret = names == Py_None ? write_scalar(writer, descr, inside) :
-				 write_struct(writer, descr, names);
+	ret = names == Py_None ? write_scalar(writer, descr, inside)
+			       : write_struct(writer, descr, names);
 	Py_DECREF(names);
 	return ret;
 }
 
 int ext_format_write(PyArray_Descr *descr, char format[NDMA_FORMAT_MAX])
 {
-	struct writer writer = {.text = format};
+	struct writer writer = { .text = format };
 
 	format[0] = 0;
 	return write_any(&writer, descr, false);

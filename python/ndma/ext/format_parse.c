@@ -12,7 +12,7 @@
 struct parser {
 	const char *start;
 	const char *at;
-	char order;		/* '@', '^', '=', '<' or '>' as last seen */
+	char order; /* '@', '^', '=', '<' or '>' as last seen */
 	int depth;
 };
 
@@ -27,27 +27,16 @@ struct fields {
 
 static const struct code {
 	char letter;
-	bool complex_too;	/* behind a Z */
-	const char *native;	/* NumPy's letter */
+	bool complex_too; /* behind a Z */
+	const char *native; /* NumPy's letter */
 	const char *standard;
 } codes[] = {
-	{'?', false, "?", "?"},
-	{'b', false, "b", "i1"},
-	{'B', false, "B", "u1"},
-	{'h', false, "h", "i2"},
-	{'H', false, "H", "u2"},
-	{'i', false, "i", "i4"},
-	{'I', false, "I", "u4"},
-	{'l', false, "l", "i4"},
-	{'L', false, "L", "u4"},
-	{'q', false, "q", "i8"},
-	{'Q', false, "Q", "u8"},
-	{'n', false, "p", NULL},
-	{'N', false, "P", NULL},
-	{'e', false, "e", "f2"},
-	{'f', true, "f", "f4"},
-	{'d', true, "d", "f8"},
-	{'g', true, "g", "g"},
+	{ '?', false, "?", "?" },  { 'b', false, "b", "i1" }, { 'B', false, "B", "u1" },
+	{ 'h', false, "h", "i2" }, { 'H', false, "H", "u2" }, { 'i', false, "i", "i4" },
+	{ 'I', false, "I", "u4" }, { 'l', false, "l", "i4" }, { 'L', false, "L", "u4" },
+	{ 'q', false, "q", "i8" }, { 'Q', false, "Q", "u8" }, { 'n', false, "p", NULL },
+	{ 'N', false, "P", NULL }, { 'e', false, "e", "f2" }, { 'f', true, "f", "f4" },
+	{ 'd', true, "d", "f8" },  { 'g', true, "g", "g" },
 };
 
 static void *refuse(const struct parser *parser, const char *why)
@@ -156,9 +145,10 @@ static PyArray_Descr *parse_number_code(struct parser *parser)
 			continue;
 		if (!native && strchr("=<>", parser->order))
 			text[0] = parser->order;
-		strcat(text, is_complex && letter == 'f' ? "c8" :
-		       is_complex && letter == 'd' ? "c16" :
-		       is_complex ? "G" : name);
+		strcat(text, is_complex && letter == 'f'   ? "c8"
+			     : is_complex && letter == 'd' ? "c16"
+			     : is_complex                  ? "G"
+							   : name);
 		parser->at += is_complex + 1;
 		descr = descr_from_text(text);
 		return descr;
@@ -175,8 +165,8 @@ static PyArray_Descr *parse_text(struct parser *parser, Py_ssize_t count)
 	char order = parser->order == '>' ? '>' : parser->order == '<' ? '<' : '=';
 
 	parser->at++;
-	return descr_from_object(PyUnicode_FromFormat("%c%c%zd", letter == 'U' ? order : '|',
-						      letter, count));
+	return descr_from_object(
+		PyUnicode_FromFormat("%c%c%zd", letter == 'U' ? order : '|', letter, count));
 }
 
 static PyArray_Descr *parse_char(struct parser *parser)
@@ -398,16 +388,17 @@ out:
 
 PyArray_Descr *ext_format_parse(const char *format, Py_ssize_t itemsize)
 {
-	struct parser parser = {.start = format, .at = format, .order = '@'};
+	struct parser parser = { .start = format, .at = format, .order = '@' };
 	PyArray_Descr *descr;
 
 	if (!*format)
 		return refuse(&parser, "empty");
 	descr = parse_fields(&parser, true);
 	if (descr && PyDataType_ELSIZE(descr) != itemsize) {
-		PyErr_Format(PyExc_ValueError, "PEP 3118 format '%s' is of %zd bytes, but the "
-			     "layout says that an element has %zd", format,
-			     (Py_ssize_t)PyDataType_ELSIZE(descr), itemsize);
+		PyErr_Format(PyExc_ValueError,
+			     "PEP 3118 format '%s' is of %zd bytes, but the "
+			     "layout says that an element has %zd",
+			     format, (Py_ssize_t)PyDataType_ELSIZE(descr), itemsize);
 		Py_CLEAR(descr);
 	}
 	return descr;

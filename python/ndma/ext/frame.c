@@ -57,10 +57,12 @@ const struct ext_layout *ext_frame_layout(struct ext_frame *frame)
 
 static void *refuse_error(struct ext_frame *frame)
 {
-	return ext_error_os(PyExc_OSError, EIO, PyUnicode_FromFormat(
-		"frame %llu of %s has its error flag: the source says that its contents are "
-		"wrong; array(on_error=\"keep\") gives them all the same",
-		(unsigned long long)frame->entry.completion.sequence, frame->stream->name));
+	return ext_error_os(
+		PyExc_OSError, EIO,
+		PyUnicode_FromFormat(
+			"frame %llu of %s has its error flag: the source says that its contents are "
+			"wrong; array(on_error=\"keep\") gives them all the same",
+			(unsigned long long)frame->entry.completion.sequence, frame->stream->name));
 }
 
 PyObject *ext_frame_array(struct ext_frame *frame, bool writable)
@@ -80,7 +82,8 @@ static int parse_writable(struct ext_frame *frame, PyObject *object, bool *writa
 	if (truth < 0)
 		return -1;
 	if (truth && !frame->stream->writable) {
-		PyErr_SetString(PyExc_ValueError, "frames of this stream are read-only: make it "
+		PyErr_SetString(PyExc_ValueError,
+				"frames of this stream are read-only: make it "
 				"by stream(..., writable=True), or copy() the frame");
 		return -1;
 	}
@@ -91,10 +94,10 @@ static int parse_writable(struct ext_frame *frame, PyObject *object, bool *writa
 static PyObject *frame_array(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
 			     PyObject *kwnames)
 {
-	static const char *const names[] = {"writable", "on_error", NULL};
-	static const char *const choices[] = {"raise", "keep", NULL};
+	static const char *const names[] = { "writable", "on_error", NULL };
+	static const char *const choices[] = { "raise", "keep", NULL };
 	struct ext_frame *frame = (struct ext_frame *)self;
-	PyObject *values[2] = {NULL, NULL};
+	PyObject *values[2] = { NULL, NULL };
 	bool writable = false;
 	int on_error = 0;
 
@@ -115,9 +118,9 @@ static PyObject *frame_array(PyObject *self, PyObject *const *args, Py_ssize_t n
 static PyObject *frame_buffer_array(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
 				    PyObject *kwnames)
 {
-	static const char *const names[] = {"writable", NULL};
+	static const char *const names[] = { "writable", NULL };
 	struct ext_frame *frame = (struct ext_frame *)self;
-	PyObject *values[1] = {NULL};
+	PyObject *values[1] = { NULL };
 	bool writable;
 
 	if (ext_arguments("buffer_array", args, nargs, kwnames, names, values) ||
@@ -133,7 +136,8 @@ static int frame_getbuffer(PyObject *self, Py_buffer *view, int flags)
 
 	view->obj = NULL;
 	if (frame->entry.completion.flags & NDMA_FRAME_ERROR) {
-		PyErr_Format(PyExc_BufferError, "frame %llu has its error flag; "
+		PyErr_Format(PyExc_BufferError,
+			     "frame %llu has its error flag; "
 			     "array(on_error=\"keep\") gives its contents all the same",
 			     (unsigned long long)frame->entry.completion.sequence);
 		return -1;
@@ -148,7 +152,7 @@ static int frame_getbuffer(PyObject *self, Py_buffer *view, int flags)
 /* NumPy swallows what bf_getbuffer raises and then asks here, where it does not. */
 static PyObject *frame_dunder_array(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"dtype", "copy", NULL};
+	static char *names[] = { "dtype", "copy", NULL };
 	PyObject *dtype = Py_None, *copy = Py_None, *array;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:__array__", names, &dtype, &copy))
@@ -171,7 +175,7 @@ static PyObject *frame_copy(PyObject *self, PyObject *unused)
 /* Behind a short frame's samples lies the tail of another: nobody else gets to see that. */
 static PyObject *copy_to_buffer(PyObject *self)
 {
-	struct ext_buffer_request request = {.options = NDMA_BUFFER_OPTIONS_INIT};
+	struct ext_buffer_request request = { .options = NDMA_BUFFER_OPTIONS_INIT };
 	PyObject *array = frame_array(self, NULL, 0, NULL), *buffer;
 
 	if (!array)
@@ -220,7 +224,8 @@ static PyObject *frame_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
 
 static PyObject *frame_reduce(PyObject *self, PyObject *unused)
 {
-	PyErr_SetString(PyExc_TypeError, "a Frame does not travel: it belongs to this process's "
+	PyErr_SetString(PyExc_TypeError,
+			"a Frame does not travel: it belongs to this process's "
 			"stream. Send frame.copy(), an array of its own, or frame.to_buffer(), "
 			"which shares the memory with processes of multiprocessing");
 	return NULL;
@@ -246,61 +251,61 @@ static PyObject *frame_repr(PyObject *self)
 }
 
 static PyMethodDef frame_methods[] = {
-	{"array", (PyCFunction)(void (*)(void))frame_array, METH_FASTCALL | METH_KEYWORDS,
-	 "array($self, /, writable=None, on_error=\"raise\")\n--\n\n"
-	 "The valid samples as an array over the frame's own memory.\n\n"
-	 "Parameters\n----------\n"
-	 "writable : bool, optional\n"
-	 "    True needs a stream made with ``writable=True``. Read-only by default.\n"
-	 "on_error : {\"raise\", \"keep\"}\n"
-	 "    What to do with a frame whose source says that its contents are wrong.\n\n"
-	 "Returns\n-------\n"
-	 "numpy.ndarray\n"
-	 "    Shape ``(channels, valid)``, and a trailing 2 for I/Q samples. The frame goes back\n"
-	 "    to the device when the array and everything made from it without copying is gone.\n\n"
-	 "Raises\n------\n"
-	 "OSError\n    EIO: the frame has its error flag.\n"
-	 "ValueError\n    The stream is read-only.\n\n"
-	 "Examples\n--------\n"
-	 ">>> with ndma.open(\"sim0\").stream(1024, count=1) as stream:\n"
-	 "...     shape = next(stream).array().shape\n"
-	 ">>> shape[1]\n1024"},
-	{"buffer_array", (PyCFunction)(void (*)(void))frame_buffer_array,
-	 METH_FASTCALL | METH_KEYWORDS,
-	 "buffer_array($self, /, writable=None)\n--\n\n"
-	 "The whole frame, with whatever lies behind the valid samples of a short one.\n\n"
-	 "Returns\n-------\nnumpy.ndarray\n    Shape ``(channels, samples)``."},
-	{"copy", frame_copy, METH_NOARGS,
-	 "copy($self, /)\n--\n\nThe valid samples in memory of their own; the frame can go.\n\n"
-	 "Returns\n-------\nnumpy.ndarray"},
-	{"physical", (PyCFunction)ext_frame_physical, METH_NOARGS,
-	 "physical($self, /)\n--\n\nThe valid samples in the channels' units: raw * scale + offset.\n\n"
-	 "Returns\n-------\nnumpy.ndarray\n    float32, shape as of `array()`, a copy.\n\n"
-	 "Raises\n------\nOSError\n    EIO: the frame has its error flag."},
-	{"iq", (PyCFunction)ext_frame_iq, METH_NOARGS,
-	 "iq($self, /)\n--\n\nI/Q samples as complex numbers in the channels' units.\n\n"
-	 "Returns\n-------\nnumpy.ndarray\n    complex64, shape ``(channels, valid)``, a copy.\n\n"
-	 "Raises\n------\n"
-	 "TypeError\n    The stream has real samples.\n"
-	 "OSError\n    EIO: the frame has its error flag."},
-	{"to_buffer", frame_to_buffer, METH_NOARGS,
-	 "to_buffer($self, /)\n--\n\nThe valid samples as a Buffer that can go to other processes.\n\n"
-	 "With the module nothing is copied: the Buffer is read-only, and the device does not get\n"
-	 "the frame back before it, and whatever others made of its descriptor, is gone. A short\n"
-	 "frame, and one of memfd's, is copied.\n\n"
-	 "Returns\n-------\nBuffer\n\n"
-	 "Raises\n------\nOSError\n    EIO: the frame has its error flag."},
-	{"__array__", (PyCFunction)(void (*)(void))frame_dunder_array,
-	 METH_VARARGS | METH_KEYWORDS,
-	 "__array__($self, /, dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked."},
-	{"__dlpack__", (PyCFunction)(void (*)(void))frame_dlpack, METH_VARARGS | METH_KEYWORDS,
-	 "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
-	 "For ``numpy.from_dlpack`` and ``torch.from_dlpack``: a read-only tensor."},
-	{"__dlpack_device__", ext_dlpack_device, METH_NOARGS,
-	 "__dlpack_device__($self, /)\n--\n\n``(1, 0)``: memory of the CPU."},
-	{"__reduce__", frame_reduce, METH_NOARGS,
-	 "__reduce__($self, /)\n--\n\nAlways TypeError: a frame does not travel."},
-	{NULL},
+	{ "array", (PyCFunction)(void (*)(void))frame_array, METH_FASTCALL | METH_KEYWORDS,
+	  "array($self, /, writable=None, on_error=\"raise\")\n--\n\n"
+	  "The valid samples as an array over the frame's own memory.\n\n"
+	  "Parameters\n----------\n"
+	  "writable : bool, optional\n"
+	  "    True needs a stream made with ``writable=True``. Read-only by default.\n"
+	  "on_error : {\"raise\", \"keep\"}\n"
+	  "    What to do with a frame whose source says that its contents are wrong.\n\n"
+	  "Returns\n-------\n"
+	  "numpy.ndarray\n"
+	  "    Shape ``(channels, valid)``, and a trailing 2 for I/Q samples. The frame goes back\n"
+	  "    to the device when the array and everything made from it without copying is gone.\n\n"
+	  "Raises\n------\n"
+	  "OSError\n    EIO: the frame has its error flag.\n"
+	  "ValueError\n    The stream is read-only.\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.open(\"sim0\").stream(1024, count=1) as stream:\n"
+	  "...     shape = next(stream).array().shape\n"
+	  ">>> shape[1]\n1024" },
+	{ "buffer_array", (PyCFunction)(void (*)(void))frame_buffer_array,
+	  METH_FASTCALL | METH_KEYWORDS,
+	  "buffer_array($self, /, writable=None)\n--\n\n"
+	  "The whole frame, with whatever lies behind the valid samples of a short one.\n\n"
+	  "Returns\n-------\nnumpy.ndarray\n    Shape ``(channels, samples)``." },
+	{ "copy", frame_copy, METH_NOARGS,
+	  "copy($self, /)\n--\n\nThe valid samples in memory of their own; the frame can go.\n\n"
+	  "Returns\n-------\nnumpy.ndarray" },
+	{ "physical", (PyCFunction)ext_frame_physical, METH_NOARGS,
+	  "physical($self, /)\n--\n\nThe valid samples in the channels' units: raw * scale + offset.\n\n"
+	  "Returns\n-------\nnumpy.ndarray\n    float32, shape as of `array()`, a copy.\n\n"
+	  "Raises\n------\nOSError\n    EIO: the frame has its error flag." },
+	{ "iq", (PyCFunction)ext_frame_iq, METH_NOARGS,
+	  "iq($self, /)\n--\n\nI/Q samples as complex numbers in the channels' units.\n\n"
+	  "Returns\n-------\nnumpy.ndarray\n    complex64, shape ``(channels, valid)``, a copy.\n\n"
+	  "Raises\n------\n"
+	  "TypeError\n    The stream has real samples.\n"
+	  "OSError\n    EIO: the frame has its error flag." },
+	{ "to_buffer", frame_to_buffer, METH_NOARGS,
+	  "to_buffer($self, /)\n--\n\nThe valid samples as a Buffer that can go to other processes.\n\n"
+	  "With the module nothing is copied: the Buffer is read-only, and the device does not get\n"
+	  "the frame back before it, and whatever others made of its descriptor, is gone. A short\n"
+	  "frame, and one of memfd's, is copied.\n\n"
+	  "Returns\n-------\nBuffer\n\n"
+	  "Raises\n------\nOSError\n    EIO: the frame has its error flag." },
+	{ "__array__", (PyCFunction)(void (*)(void))frame_dunder_array,
+	  METH_VARARGS | METH_KEYWORDS,
+	  "__array__($self, /, dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked." },
+	{ "__dlpack__", (PyCFunction)(void (*)(void))frame_dlpack, METH_VARARGS | METH_KEYWORDS,
+	  "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
+	  "For ``numpy.from_dlpack`` and ``torch.from_dlpack``: a read-only tensor." },
+	{ "__dlpack_device__", ext_dlpack_device, METH_NOARGS,
+	  "__dlpack_device__($self, /)\n--\n\n``(1, 0)``: memory of the CPU." },
+	{ "__reduce__", frame_reduce, METH_NOARGS,
+	  "__reduce__($self, /)\n--\n\nAlways TypeError: a frame does not travel." },
+	{ NULL },
 };
 
 #define FRAME ((struct ext_frame *)self)
@@ -399,45 +404,47 @@ static PyObject *get_stream(PyObject *self, void *unused)
 #define FLAG(bit) ((void *)(uintptr_t)(bit))
 
 static PyGetSetDef frame_getset[] = {
-	{"sequence", get_sequence, NULL,
-	 "int: counts every frame that the source made, lost ones included, from 0."},
-	{"dropped", get_dropped, NULL,
-	 "int: frames lost between the one taken before this one and this one."},
-	{"time", get_time, NULL,
-	 "numpy.datetime64: calendar time in ns, of the first sample where `time_is_start`, else\n"
-	 "of completion."},
-	{"timestamp_ns", get_timestamp, NULL, "int: the same moment on CLOCK_MONOTONIC."},
-	{"time_is_start", get_flag, NULL, "bool: the time is the first sample's.",
-	 FLAG(NDMA_FRAME_TIME_START)},
-	{"hw_timestamp", get_hw_timestamp, NULL, "int or None: the card's own time, in its ticks."},
-	{"hw_sequence", get_hw_sequence, NULL, "int or None: the card's own count of frames."},
-	{"trigger", get_trigger, NULL, "int or None: the sample at which the trigger came."},
-	{"valid", get_valid, NULL, "int: valid samples of each channel."},
-	{"nbytes", get_nbytes, NULL, "int: bytes of the valid samples."},
-	{"shape", get_shape, NULL, "tuple of int: of `array()`."},
-	{"dtype", get_dtype, NULL, "numpy.dtype: of one number."},
-	{"flags", get_flags, NULL, "int: all flags, as in <linux/ndma.h>."},
-	{"partial", get_flag, NULL, "bool: the frame is short.", FLAG(NDMA_FRAME_PARTIAL)},
-	{"error", get_flag, NULL, "bool: the source says that the contents are wrong.",
-	 FLAG(NDMA_FRAME_ERROR)},
-	{"overflow", get_flag, NULL, "bool: the source lost samples inside or before the frame.",
-	 FLAG(NDMA_FRAME_OVERFLOW)},
-	{"eof", get_flag, NULL, "bool: the last frame of a burst.", FLAG(NDMA_FRAME_EOF)},
-	{"index", get_index, NULL, "int: which of the stream's frames this is."},
-	{"stream", get_stream, NULL, "Stream: where it came from."},
-	{NULL},
+	{ "sequence", get_sequence, NULL,
+	  "int: counts every frame that the source made, lost ones included, from 0." },
+	{ "dropped", get_dropped, NULL,
+	  "int: frames lost between the one taken before this one and this one." },
+	{ "time", get_time, NULL,
+	  "numpy.datetime64: calendar time in ns, of the first sample where `time_is_start`, else\n"
+	  "of completion." },
+	{ "timestamp_ns", get_timestamp, NULL, "int: the same moment on CLOCK_MONOTONIC." },
+	{ "time_is_start", get_flag, NULL, "bool: the time is the first sample's.",
+	  FLAG(NDMA_FRAME_TIME_START) },
+	{ "hw_timestamp", get_hw_timestamp, NULL,
+	  "int or None: the card's own time, in its ticks." },
+	{ "hw_sequence", get_hw_sequence, NULL, "int or None: the card's own count of frames." },
+	{ "trigger", get_trigger, NULL, "int or None: the sample at which the trigger came." },
+	{ "valid", get_valid, NULL, "int: valid samples of each channel." },
+	{ "nbytes", get_nbytes, NULL, "int: bytes of the valid samples." },
+	{ "shape", get_shape, NULL, "tuple of int: of `array()`." },
+	{ "dtype", get_dtype, NULL, "numpy.dtype: of one number." },
+	{ "flags", get_flags, NULL, "int: all flags, as in <linux/ndma.h>." },
+	{ "partial", get_flag, NULL, "bool: the frame is short.", FLAG(NDMA_FRAME_PARTIAL) },
+	{ "error", get_flag, NULL, "bool: the source says that the contents are wrong.",
+	  FLAG(NDMA_FRAME_ERROR) },
+	{ "overflow", get_flag, NULL, "bool: the source lost samples inside or before the frame.",
+	  FLAG(NDMA_FRAME_OVERFLOW) },
+	{ "eof", get_flag, NULL, "bool: the last frame of a burst.", FLAG(NDMA_FRAME_EOF) },
+	{ "index", get_index, NULL, "int: which of the stream's frames this is." },
+	{ "stream", get_stream, NULL, "Stream: where it came from." },
+	{ NULL },
 };
 
 static PyType_Slot frame_slots[] = {
-	{Py_tp_doc, "One filled frame of a stream, in the device's own memory.\n\n"
-	 "Obtained from a Stream. It goes back to the device when the last reference to it and\n"
-	 "to every array made from it is gone, in any thread."},
-	{Py_tp_dealloc, frame_dealloc},
-	{Py_tp_repr, frame_repr},
-	{Py_tp_methods, frame_methods},
-	{Py_tp_getset, frame_getset},
-	{Py_bf_getbuffer, frame_getbuffer},
-	{0, NULL},
+	{ Py_tp_doc,
+	  "One filled frame of a stream, in the device's own memory.\n\n"
+	  "Obtained from a Stream. It goes back to the device when the last reference to it and\n"
+	  "to every array made from it is gone, in any thread." },
+	{ Py_tp_dealloc, frame_dealloc },
+	{ Py_tp_repr, frame_repr },
+	{ Py_tp_methods, frame_methods },
+	{ Py_tp_getset, frame_getset },
+	{ Py_bf_getbuffer, frame_getbuffer },
+	{ 0, NULL },
 };
 
 static PyType_Spec frame_spec = {

@@ -152,8 +152,7 @@ static int parse_shape(PyObject *object, Py_ssize_t *extents)
 		ndim = -1;
 	}
 	for (Py_ssize_t i = 0; i < ndim; i++) {
-		extents[i] = PyNumber_AsSsize_t(PyTuple_GET_ITEM(sequence, i),
-						PyExc_ValueError);
+		extents[i] = PyNumber_AsSsize_t(PyTuple_GET_ITEM(sequence, i), PyExc_ValueError);
 		if (extents[i] == -1 && PyErr_Occurred()) {
 			ndim = -1;
 		} else if (extents[i] < 0) {
@@ -184,8 +183,10 @@ static PyArray_Descr *parse_dtype(PyObject *object)
 		Py_XDECREF(one);
 	}
 	if (descr && !PyDataType_ELSIZE(descr)) {
-		PyErr_Format(PyExc_ValueError, "%R has elements of 0 bytes; a buffer's have 1 or "
-			     "more", descr);
+		PyErr_Format(PyExc_ValueError,
+			     "%R has elements of 0 bytes; a buffer's have 1 or "
+			     "more",
+			     descr);
 		Py_CLEAR(descr);
 	}
 	return descr;
@@ -336,7 +337,8 @@ PyObject *ext_array_convert(PyObject *array, PyObject *dtype, PyObject *copy)
 		Py_DECREF(array);
 		return NULL;
 	}
-	if (wants == 0 && descr && !PyArray_EquivTypes(descr, PyArray_DESCR((PyArrayObject *)array))) {
+	if (wants == 0 && descr &&
+	    !PyArray_EquivTypes(descr, PyArray_DESCR((PyArrayObject *)array))) {
 		PyErr_Format(PyExc_ValueError, "copy=False, but making %R from %R needs a copy",
 			     descr, PyArray_DESCR((PyArrayObject *)array));
 		Py_DECREF(descr);

@@ -43,13 +43,10 @@ static int try(struct ext_buffer *buffer, uint32_t access)
 /* A moment without the GIL. The end of a transfer is no event that could be waited for. */
 static int pause_for(struct ext_buffer *buffer, long *ns)
 {
-	struct timespec moment = {.tv_nsec = *ns};
+	struct timespec moment = { .tv_nsec = *ns };
 
-	Py_BEGIN_ALLOW_THREADS
-	nanosleep(&moment, NULL);
-	Py_END_ALLOW_THREADS
-	if (*ns < 10000000)
-		*ns *= 2;
+	Py_BEGIN_ALLOW_THREADS nanosleep(&moment, NULL);
+	Py_END_ALLOW_THREADS if (*ns < 10000000) *ns *= 2;
 	return PyErr_CheckSignals() ? -1 : ext_buffer_ready(buffer);
 }
 
@@ -59,10 +56,14 @@ static void refuse(struct ext_buffer *buffer, int error)
 
 	if (error == -EBUSY && !ndma_buffer_info(buffer->handle, &info) &&
 	    info.owner == NDMA_OWNER_DEVICE)
-		ext_error_os(buffer->state->locked_error, EBUSY, PyUnicode_FromFormat(
-			"the buffer is with its device (a transfer %s is in progress): wait for the "
-			"end of the transfer", info.direction == NDMA_FROM_DEVICE ? "from it" :
-			info.direction == NDMA_TO_DEVICE ? "to it" : "both ways"));
+		ext_error_os(
+			buffer->state->locked_error, EBUSY,
+			PyUnicode_FromFormat(
+				"the buffer is with its device (a transfer %s is in progress): wait for the "
+				"end of the transfer",
+				info.direction == NDMA_FROM_DEVICE ? "from it"
+				: info.direction == NDMA_TO_DEVICE ? "to it"
+								   : "both ways"));
 	else
 		ext_error(buffer->state, EXT_BUFFER, error);
 }
@@ -210,8 +211,8 @@ static int lease_getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
 	struct ext_lease *lease = (struct ext_lease *)self;
 
-	return ext_layout_export(lease->layout, lease->data, lease->access == NDMA_READ, self,
-				 view, flags);
+	return ext_layout_export(lease->layout, lease->data, lease->access == NDMA_READ, self, view,
+				 flags);
 }
 
 static PyObject *get_buffer(PyObject *self, void *unused)
@@ -221,31 +222,32 @@ static PyObject *get_buffer(PyObject *self, void *unused)
 
 static PyObject *get_access(PyObject *self, void *unused)
 {
-	return PyUnicode_FromString(((struct ext_lease *)self)->access == NDMA_READ ? "read" :
-				    "write");
+	return PyUnicode_FromString(((struct ext_lease *)self)->access == NDMA_READ ? "read"
+										    : "write");
 }
 
 static PyObject *lease_repr(PyObject *self)
 {
 	struct ext_lease *lease = (struct ext_lease *)self;
 
-	return PyUnicode_FromFormat("<ndma.Lease to %s %R>", lease->access == NDMA_READ ? "read" :
-				    "write", lease->buffer);
+	return PyUnicode_FromFormat("<ndma.Lease to %s %R>",
+				    lease->access == NDMA_READ ? "read" : "write", lease->buffer);
 }
 
 static PyGetSetDef lease_getset[] = {
-	{"buffer", get_buffer, NULL, "Buffer: what it is a view of."},
-	{"access", get_access, NULL, "str: \"read\" or \"write\"."},
-	{NULL},
+	{ "buffer", get_buffer, NULL, "Buffer: what it is a view of." },
+	{ "access", get_access, NULL, "str: \"read\" or \"write\"." },
+	{ NULL },
 };
 
 static PyType_Slot lease_slots[] = {
-	{Py_tp_doc, "One view of a Buffer: the base of its arrays, the object of its memoryviews."},
-	{Py_tp_dealloc, lease_dealloc},
-	{Py_tp_repr, lease_repr},
-	{Py_tp_getset, lease_getset},
-	{Py_bf_getbuffer, lease_getbuffer},
-	{0, NULL},
+	{ Py_tp_doc,
+	  "One view of a Buffer: the base of its arrays, the object of its memoryviews." },
+	{ Py_tp_dealloc, lease_dealloc },
+	{ Py_tp_repr, lease_repr },
+	{ Py_tp_getset, lease_getset },
+	{ Py_bf_getbuffer, lease_getbuffer },
+	{ 0, NULL },
 };
 
 static PyType_Spec lease_spec = {

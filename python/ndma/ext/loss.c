@@ -57,12 +57,14 @@ int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame)
 	stream->lost_unsaid += frame->entry.dropped;
 	if (stream->warned_ns && ext_now_ns() - stream->warned_ns < NS_PER_S)
 		return 0;
-	ret = warn(stream, PyUnicode_FromFormat(
-		"%s lost %llu frames before frame %llu, %llu so far: this program is too slow for "
-		"it, or the source lost them itself (stream.stats tells)", stream->name,
-		(unsigned long long)stream->lost_unsaid,
-		(unsigned long long)frame->entry.completion.sequence,
-		(unsigned long long)stream->lost));
+	ret = warn(
+		stream,
+		PyUnicode_FromFormat(
+			"%s lost %llu frames before frame %llu, %llu so far: this program is too slow for "
+			"it, or the source lost them itself (stream.stats tells)",
+			stream->name, (unsigned long long)stream->lost_unsaid,
+			(unsigned long long)frame->entry.completion.sequence,
+			(unsigned long long)stream->lost));
 	/* A warning that a filter made an exception must not become a loss of its own. */
 	if (ret)
 		ext_stream_defer(stream, frame);
@@ -74,7 +76,7 @@ int ext_loss_finish(struct ext_stream *stream)
 	if (!stream->lost_unsaid)
 		return 0;
 	return warn(stream, PyUnicode_FromFormat("%s lost %llu frames in all, %llu of them since "
-						 "the last warning", stream->name,
-						 (unsigned long long)stream->lost,
+						 "the last warning",
+						 stream->name, (unsigned long long)stream->lost,
 						 (unsigned long long)stream->lost_unsaid));
 }

@@ -26,86 +26,85 @@ static PyObject *module_trace_leases(PyObject *module, PyObject *argument)
 }
 
 static PyMethodDef module_methods[] = {
-	{"open", ext_source_open, METH_O,
-	 "open(name, /)\n--\n\n"
-	 "An acquisition source by its name.\n\n"
-	 "Parameters\n----------\n"
-	 "name : str\n    As in /dev/ndma: \"sim0\", \"edu0\"; `sources()` lists them.\n\n"
-	 "Returns\n-------\nSource\n\n"
-	 "Raises\n------\n"
-	 "FileNotFoundError\n    There is none of that name; the message lists those there are.\n"
-	 "PermissionError\n    The message says which group to join.\n"
-	 "OSError\n    ENODEV: the module is not loaded; the message says how to.\n\n"
-	 "Examples\n--------\n"
-	 ">>> with ndma.open(\"sim0\") as source:\n"
-	 "...     source.name\n"
-	 "'sim0'"},
-	{"sources", ext_source_names, METH_NOARGS,
-	 "sources()\n--\n\nNames of the sources there are.\n\n"
-	 "Returns\n-------\nlist of str\n\n"
-	 "Examples\n--------\n>>> \"sim0\" in ndma.sources()\nTrue"},
-	{"backend", module_backend, METH_NOARGS,
-	 "backend()\n--\n\n\"kernel\" or \"memfd\": what new buffers and simulated sources use.\n\n"
-	 "Returns\n-------\nstr"},
-	{"empty", (PyCFunction)(void (*)(void))ext_buffer_empty, METH_VARARGS | METH_KEYWORDS,
-	 "empty(shape, dtype=\"float64\", *, source=None, node=None, contiguous=False)\n--\n\n"
-	 "A new buffer of DMA memory. The kernel fills it with zeros.\n\n"
-	 "Parameters\n----------\n"
-	 "shape : int or sequence of int\n"
-	 "dtype : dtype\n    Any that has a PEP 3118 format.\n"
-	 "source : Source, optional\n    Memory that this source's device reaches.\n"
-	 "node : int, optional\n    NUMA node.\n"
-	 "contiguous : bool\n    One physical piece, up to 4 MiB.\n\n"
-	 "Returns\n-------\nBuffer\n    C-contiguous.\n\n"
-	 "Raises\n------\n"
-	 "MemoryError, OSError\n    No memory; EDQUOT: the user's quota is used up.\n"
-	 "TypeError, ValueError\n    As np.empty; a dtype without a PEP 3118 format.\n\n"
-	 "Examples\n--------\n"
-	 ">>> ndma.empty((2, 3), \"f4\").array().sum()\n"
-	 "np.float32(0.0)"},
-	{"zeros", (PyCFunction)(void (*)(void))ext_buffer_zeros, METH_VARARGS | METH_KEYWORDS,
-	 "zeros(shape, dtype=\"float64\", *, source=None, node=None, contiguous=False)\n--\n\n"
-	 "As `empty`, which gives zeros too."},
-	{"array", (PyCFunction)(void (*)(void))ext_buffer_from_array,
-	 METH_VARARGS | METH_KEYWORDS,
-	 "array(x, dtype=None, *, source=None, node=None, contiguous=False)\n--\n\n"
-	 "A new buffer with a copy of an array.\n\n"
-	 "It is always a copy: memory that a device reaches must be allocated as such.\n\n"
-	 "Parameters\n----------\n"
-	 "x : array_like\n"
-	 "dtype : dtype, optional\n    To convert to.\n"
-	 "source, node, contiguous\n    As in `empty`.\n\n"
-	 "Returns\n-------\nBuffer\n\n"
-	 "Examples\n--------\n"
-	 ">>> ndma.array([1, 2, 3])[1:].tolist()\n[2, 3]"},
-	{"from_fd", (PyCFunction)(void (*)(void))ext_buffer_from_fd, METH_VARARGS | METH_KEYWORDS,
-	 "from_fd(fd, dtype=None, shape=None, strides=None, offset=0)\n--\n\n"
-	 "A buffer by its file descriptor: ndma's own, or any driver's dma-buf.\n\n"
-	 "Parameters\n----------\n"
-	 "fd : int or object with fileno()\n    Duplicated: close yours.\n"
-	 "dtype : dtype, optional\n"
-	 "    Of a foreign dma-buf, which has no layout of its own; bytes by default.\n"
-	 "shape : int or sequence of int, optional\n    By default as much as there is.\n"
-	 "strides : sequence of int, optional\n    C-contiguous by default.\n"
-	 "offset : int\n    Byte of the element with all indices 0.\n\n"
-	 "Returns\n-------\nBuffer\n\n"
-	 "Raises\n------\n"
-	 "OSError\n    EBADF: not a dma-buf, and not a buffer of ndma.\n"
-	 "ValueError\n    The layout reaches outside the buffer, or differs from its own."},
-	{"trace_leases", module_trace_leases, METH_O,
-	 "trace_leases(on, /)\n--\n\n"
-	 "Remember where each view of a buffer is made, and say so in LockedError.\n\n"
-	 "Returns\n-------\nbool\n    What it was before."},
-	{"allocator", (PyCFunction)(void (*)(void))ext_allocator_new, METH_VARARGS | METH_KEYWORDS,
-	 "allocator(*, source=None, node=None, contiguous=False)\n--\n\n"
-	 "A context in which NumPy takes the memory of new arrays from here (NEP 49).\n\n"
-	 "Each array gets a buffer of its own, and with it a file descriptor.\n\n"
-	 "Parameters\n----------\nsource, node, contiguous\n    As in `empty`.\n\n"
-	 "Examples\n--------\n"
-	 ">>> with ndma.allocator() as allocator:\n"
-	 "...     x = np.ones((4, 4))\n"
-	 ">>> allocator.buffer(x).shape\n(4, 4)"},
-	{NULL},
+	{ "open", ext_source_open, METH_O,
+	  "open(name, /)\n--\n\n"
+	  "An acquisition source by its name.\n\n"
+	  "Parameters\n----------\n"
+	  "name : str\n    As in /dev/ndma: \"sim0\", \"edu0\"; `sources()` lists them.\n\n"
+	  "Returns\n-------\nSource\n\n"
+	  "Raises\n------\n"
+	  "FileNotFoundError\n    There is none of that name; the message lists those there are.\n"
+	  "PermissionError\n    The message says which group to join.\n"
+	  "OSError\n    ENODEV: the module is not loaded; the message says how to.\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.open(\"sim0\") as source:\n"
+	  "...     source.name\n"
+	  "'sim0'" },
+	{ "sources", ext_source_names, METH_NOARGS,
+	  "sources()\n--\n\nNames of the sources there are.\n\n"
+	  "Returns\n-------\nlist of str\n\n"
+	  "Examples\n--------\n>>> \"sim0\" in ndma.sources()\nTrue" },
+	{ "backend", module_backend, METH_NOARGS,
+	  "backend()\n--\n\n\"kernel\" or \"memfd\": what new buffers and simulated sources use.\n\n"
+	  "Returns\n-------\nstr" },
+	{ "empty", (PyCFunction)(void (*)(void))ext_buffer_empty, METH_VARARGS | METH_KEYWORDS,
+	  "empty(shape, dtype=\"float64\", *, source=None, node=None, contiguous=False)\n--\n\n"
+	  "A new buffer of DMA memory. The kernel fills it with zeros.\n\n"
+	  "Parameters\n----------\n"
+	  "shape : int or sequence of int\n"
+	  "dtype : dtype\n    Any that has a PEP 3118 format.\n"
+	  "source : Source, optional\n    Memory that this source's device reaches.\n"
+	  "node : int, optional\n    NUMA node.\n"
+	  "contiguous : bool\n    One physical piece, up to 4 MiB.\n\n"
+	  "Returns\n-------\nBuffer\n    C-contiguous.\n\n"
+	  "Raises\n------\n"
+	  "MemoryError, OSError\n    No memory; EDQUOT: the user's quota is used up.\n"
+	  "TypeError, ValueError\n    As np.empty; a dtype without a PEP 3118 format.\n\n"
+	  "Examples\n--------\n"
+	  ">>> ndma.empty((2, 3), \"f4\").array().sum()\n"
+	  "np.float32(0.0)" },
+	{ "zeros", (PyCFunction)(void (*)(void))ext_buffer_zeros, METH_VARARGS | METH_KEYWORDS,
+	  "zeros(shape, dtype=\"float64\", *, source=None, node=None, contiguous=False)\n--\n\n"
+	  "As `empty`, which gives zeros too." },
+	{ "array", (PyCFunction)(void (*)(void))ext_buffer_from_array, METH_VARARGS | METH_KEYWORDS,
+	  "array(x, dtype=None, *, source=None, node=None, contiguous=False)\n--\n\n"
+	  "A new buffer with a copy of an array.\n\n"
+	  "It is always a copy: memory that a device reaches must be allocated as such.\n\n"
+	  "Parameters\n----------\n"
+	  "x : array_like\n"
+	  "dtype : dtype, optional\n    To convert to.\n"
+	  "source, node, contiguous\n    As in `empty`.\n\n"
+	  "Returns\n-------\nBuffer\n\n"
+	  "Examples\n--------\n"
+	  ">>> ndma.array([1, 2, 3])[1:].tolist()\n[2, 3]" },
+	{ "from_fd", (PyCFunction)(void (*)(void))ext_buffer_from_fd, METH_VARARGS | METH_KEYWORDS,
+	  "from_fd(fd, dtype=None, shape=None, strides=None, offset=0)\n--\n\n"
+	  "A buffer by its file descriptor: ndma's own, or any driver's dma-buf.\n\n"
+	  "Parameters\n----------\n"
+	  "fd : int or object with fileno()\n    Duplicated: close yours.\n"
+	  "dtype : dtype, optional\n"
+	  "    Of a foreign dma-buf, which has no layout of its own; bytes by default.\n"
+	  "shape : int or sequence of int, optional\n    By default as much as there is.\n"
+	  "strides : sequence of int, optional\n    C-contiguous by default.\n"
+	  "offset : int\n    Byte of the element with all indices 0.\n\n"
+	  "Returns\n-------\nBuffer\n\n"
+	  "Raises\n------\n"
+	  "OSError\n    EBADF: not a dma-buf, and not a buffer of ndma.\n"
+	  "ValueError\n    The layout reaches outside the buffer, or differs from its own." },
+	{ "trace_leases", module_trace_leases, METH_O,
+	  "trace_leases(on, /)\n--\n\n"
+	  "Remember where each view of a buffer is made, and say so in LockedError.\n\n"
+	  "Returns\n-------\nbool\n    What it was before." },
+	{ "allocator", (PyCFunction)(void (*)(void))ext_allocator_new, METH_VARARGS | METH_KEYWORDS,
+	  "allocator(*, source=None, node=None, contiguous=False)\n--\n\n"
+	  "A context in which NumPy takes the memory of new arrays from here (NEP 49).\n\n"
+	  "Each array gets a buffer of its own, and with it a file descriptor.\n\n"
+	  "Parameters\n----------\nsource, node, contiguous\n    As in `empty`.\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.allocator() as allocator:\n"
+	  "...     x = np.ones((4, 4))\n"
+	  ">>> allocator.buffer(x).shape\n(4, 4)" },
+	{ NULL },
 };
 
 static int setup_state(PyObject *module, struct ext_state *state)
@@ -137,30 +136,30 @@ static int module_exec(PyObject *module)
 	return PyModule_AddStringConstant(module, "__version__", ndma_version());
 }
 
-#define FOR_EACH_OBJECT(state, action)		\
-	do {					\
-		action((state)->source_type);	\
-		action((state)->stream_type);	\
-		action((state)->frame_type);	\
-		action((state)->buffer_type);	\
-		action((state)->lease_type);	\
-		action((state)->transfer_type);	\
-		action((state)->sync_type);	\
-		action((state)->allocator_type);	\
-		action((state)->channel_type);	\
-		action((state)->format_type);	\
-		action((state)->control_type);	\
-		action((state)->stats_type);	\
-		action((state)->holder_type);	\
-		action((state)->view_type);	\
-		action((state)->locked_error);	\
-		action((state)->frames_held_error);	\
-		action((state)->source_gone);	\
-		action((state)->frame_loss_error);	\
-		action((state)->loss_warning);	\
-		action((state)->time_descr);	\
-		action((state)->module_name);	\
-		action((state)->loss_registry);	\
+#define FOR_EACH_OBJECT(state, action)              \
+	do {                                        \
+		action((state)->source_type);       \
+		action((state)->stream_type);       \
+		action((state)->frame_type);        \
+		action((state)->buffer_type);       \
+		action((state)->lease_type);        \
+		action((state)->transfer_type);     \
+		action((state)->sync_type);         \
+		action((state)->allocator_type);    \
+		action((state)->channel_type);      \
+		action((state)->format_type);       \
+		action((state)->control_type);      \
+		action((state)->stats_type);        \
+		action((state)->holder_type);       \
+		action((state)->view_type);         \
+		action((state)->locked_error);      \
+		action((state)->frames_held_error); \
+		action((state)->source_gone);       \
+		action((state)->frame_loss_error);  \
+		action((state)->loss_warning);      \
+		action((state)->time_descr);        \
+		action((state)->module_name);       \
+		action((state)->loss_registry);     \
 	} while (0)
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
@@ -181,11 +180,11 @@ static void module_free(void *module)
 }
 
 static PyModuleDef_Slot module_slots[] = {
-	{Py_mod_exec, module_exec},
+	{ Py_mod_exec, module_exec },
 #ifdef Py_mod_multiple_interpreters
-	{Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+	{ Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED },
 #endif
-	{0, NULL},
+	{ 0, NULL },
 };
 
 static struct PyModuleDef module_def = {

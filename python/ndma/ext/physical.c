@@ -46,8 +46,8 @@ PyObject *ext_frame_physical(PyObject *self, PyObject *unused)
 	if (!array)
 		return NULL;
 	copy = PyArray_FromAny(array, PyArray_DescrFromType(NPY_FLOAT), 0, 0,
-			       NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ENSURECOPY |
-			       NPY_ARRAY_FORCECAST, NULL);
+			       NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ENSURECOPY | NPY_ARRAY_FORCECAST,
+			       NULL);
 	Py_DECREF(array);
 	if (!copy)
 		return NULL;
@@ -70,8 +70,10 @@ PyObject *ext_frame_iq(PyObject *self, PyObject *unused)
 	PyArray_Descr *descr;
 
 	if (!stream->iq) {
-		PyErr_Format(PyExc_TypeError, "%s gives real samples here; iq=True asks stream() "
-			     "for pairs where the source has them", stream->name);
+		PyErr_Format(PyExc_TypeError,
+			     "%s gives real samples here; iq=True asks stream() "
+			     "for pairs where the source has them",
+			     stream->name);
 		return NULL;
 	}
 	pairs = ext_frame_physical(self, NULL);
@@ -79,9 +81,9 @@ PyObject *ext_frame_iq(PyObject *self, PyObject *unused)
 		return NULL;
 	descr = PyArray_DescrFromType(NPY_CFLOAT);
 	/* Two neighbouring float32 are one complex64. */
-	array = PyArray_NewFromDescr(&PyArray_Type, descr, 2,
-				     PyArray_DIMS((PyArrayObject *)pairs), NULL,
-				     PyArray_DATA((PyArrayObject *)pairs), NPY_ARRAY_CARRAY, NULL);
+	array = PyArray_NewFromDescr(&PyArray_Type, descr, 2, PyArray_DIMS((PyArrayObject *)pairs),
+				     NULL, PyArray_DATA((PyArrayObject *)pairs), NPY_ARRAY_CARRAY,
+				     NULL);
 	if (!array) {
 		Py_DECREF(pairs);
 		return NULL;

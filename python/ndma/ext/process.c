@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static uint64_t *word;
-static uint64_t generation;	/* copied by fork, so a child's numbers go on from its parent's */
+static uint64_t generation; /* copied by fork, so a child's numbers go on from its parent's */
 
 const volatile uint64_t *ext_process_word;
 

@@ -35,10 +35,12 @@ static int check_short(const struct ext_frame *frame, npy_intp count, npy_intp m
 
 	if (count >= missing || count == stream->layout->shape[1])
 		return 0;
-	ext_error_os(PyExc_OSError, EIO, PyUnicode_FromFormat(
-		"frame %llu of %s is short, %zd samples of %zd, in the middle of the read",
-		(unsigned long long)frame->entry.completion.sequence, stream->name,
-		(Py_ssize_t)count, stream->layout->shape[1]));
+	ext_error_os(
+		PyExc_OSError, EIO,
+		PyUnicode_FromFormat(
+			"frame %llu of %s is short, %zd samples of %zd, in the middle of the read",
+			(unsigned long long)frame->entry.completion.sequence, stream->name,
+			(Py_ssize_t)count, stream->layout->shape[1]));
 	return -1;
 }
 
@@ -73,8 +75,9 @@ static int check_gap(struct ext_stream *stream, PyObject *frame, npy_intp at)
 	if (!at)
 		return 0;
 	if (((struct ext_frame *)frame)->entry.completion.flags & NDMA_FRAME_OVERFLOW) {
-		ext_error_os(PyExc_OSError, EIO, PyUnicode_FromFormat(
-			"%s lost samples in the middle of the read", stream->name));
+		ext_error_os(PyExc_OSError, EIO,
+			     PyUnicode_FromFormat("%s lost samples in the middle of the read",
+						  stream->name));
 		return -1;
 	}
 	if (!((struct ext_frame *)frame)->entry.dropped)
@@ -154,8 +157,8 @@ static PyObject *close_stream(PyObject *stream, PyObject *result)
 
 PyObject *ext_source_read(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"samples", "timeout", "dtype", "channels", "order", "iq", NULL};
-	struct ext_stream_request request = {.options = NDMA_STREAM_OPTIONS_INIT};
+	static char *names[] = { "samples", "timeout", "dtype", "channels", "order", "iq", NULL };
+	struct ext_stream_request request = { .options = NDMA_STREAM_OPTIONS_INIT };
 	PyObject *samples, *timeout = Py_None, *channels = Py_None, *order = Py_None;
 	PyObject *stream, *array;
 	uint64_t count;
@@ -173,8 +176,8 @@ PyObject *ext_source_read(PyObject *self, PyObject *args, PyObject *kwargs)
 		return NULL;
 	{
 		const struct ext_layout *layout = ((struct ext_stream *)stream)->layout;
-		npy_intp shape[3] = {layout->shape[0], (npy_intp)count,
-				     layout->ndim > 2 ? layout->shape[2] : 1};
+		npy_intp shape[3] = { layout->shape[0], (npy_intp)count,
+				      layout->ndim > 2 ? layout->shape[2] : 1 };
 
 		Py_INCREF(layout->descr);
 		array = PyArray_NewFromDescr(&PyArray_Type, layout->descr, layout->ndim, shape,
@@ -189,8 +192,8 @@ static bool is_target(PyArrayObject *array)
 {
 	int ndim = PyArray_NDIM(array);
 
-	return (ndim == 2 || (ndim == 3 && PyArray_DIM(array, 2) == 2)) &&
-	       PyArray_DIM(array, 0) && PyArray_DIM(array, 1);
+	return (ndim == 2 || (ndim == 3 && PyArray_DIM(array, 2) == 2)) && PyArray_DIM(array, 0) &&
+	       PyArray_DIM(array, 1);
 }
 
 /* An array over what was given, writable, and of the shape that samples have. */
@@ -213,8 +216,10 @@ static PyObject *open_target(struct ext_source *source, PyObject *object)
 		PyObject *shape = PyObject_GetAttrString(array, "shape");
 
 		if (shape)
-			PyErr_Format(PyExc_ValueError, "read_into() fills (channels, samples), and a "
-				     "trailing 2 for I/Q, none of them 0; the shape is %R", shape);
+			PyErr_Format(PyExc_ValueError,
+				     "read_into() fills (channels, samples), and a "
+				     "trailing 2 for I/Q, none of them 0; the shape is %R",
+				     shape);
 		Py_XDECREF(shape);
 		Py_CLEAR(array);
 	} else if (PyArray_FailUnlessWriteable((PyArrayObject *)array, "the target") < 0) {
@@ -225,15 +230,16 @@ static PyObject *open_target(struct ext_source *source, PyObject *object)
 
 PyObject *ext_source_read_into(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"buffer", "timeout", NULL};
-	struct ext_stream_request request = {.options = NDMA_STREAM_OPTIONS_INIT};
+	static char *names[] = { "buffer", "timeout", NULL };
+	struct ext_stream_request request = { .options = NDMA_STREAM_OPTIONS_INIT };
 	PyObject *target, *timeout = Py_None, *array, *stream;
 	PyArrayObject *out;
 	int failed;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:read_into", names, &target,
 					 &timeout) ||
-	    ext_timeout(timeout, &request.timeout_ns) || ext_source_ready((struct ext_source *)self))
+	    ext_timeout(timeout, &request.timeout_ns) ||
+	    ext_source_ready((struct ext_source *)self))
 		return NULL;
 	array = open_target((struct ext_source *)self, target);
 	if (!array)
@@ -242,8 +248,7 @@ PyObject *ext_source_read_into(PyObject *self, PyObject *args, PyObject *kwargs)
 	request.dtype = (PyObject *)PyArray_DESCR(out);
 	request.options.channels = (uint32_t)PyArray_DIM(out, 0);
 	request.options.iq = PyArray_NDIM(out) == 3;
-	stream = make_stream((struct ext_source *)self, &request,
-			     (uint64_t)PyArray_DIM(out, 1));
+	stream = make_stream((struct ext_source *)self, &request, (uint64_t)PyArray_DIM(out, 1));
 	if (!stream) {
 		Py_DECREF(array);
 		return NULL;

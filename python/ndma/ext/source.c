@@ -9,7 +9,8 @@
 int ext_source_ready(struct ext_source *source)
 {
 	if (!ext_process_is(source->process)) {
-		PyErr_SetString(PyExc_RuntimeError, "this Source belongs to the process that forked "
+		PyErr_SetString(PyExc_RuntimeError,
+				"this Source belongs to the process that forked "
 				"this one: open it again here");
 		return -1;
 	}
@@ -60,11 +61,8 @@ PyObject *ext_source_open(PyObject *module, PyObject *name)
 		return NULL;
 	source->state = state;
 	source->process = ext_process();
-	Py_BEGIN_ALLOW_THREADS
-	ret = ndma_source_open(text, &source->handle);
-	Py_END_ALLOW_THREADS
-	if (ret < 0)
-		ext_error(state, EXT_SOURCE, ret);
+	Py_BEGIN_ALLOW_THREADS ret = ndma_source_open(text, &source->handle);
+	Py_END_ALLOW_THREADS if (ret < 0) ext_error(state, EXT_SOURCE, ret);
 	if (ret < 0 || (!strncmp(text, "sim", 3) && ext_warn_memfd(state)))
 		Py_CLEAR(source);
 	return (PyObject *)source;
@@ -72,7 +70,7 @@ PyObject *ext_source_open(PyObject *module, PyObject *name)
 
 PyObject *ext_source_names(PyObject *module, PyObject *unused)
 {
-	char (*names)[NDMA_NAME_MAX] = NULL;
+	char(*names)[NDMA_NAME_MAX] = NULL;
 	PyObject *list = NULL;
 	int count = 0, room;
 
@@ -123,7 +121,7 @@ static PyObject *source_exit(PyObject *self, PyObject *args)
 static PyObject *source_reduce(PyObject *self, PyObject *unused)
 {
 	PyErr_SetString(PyExc_TypeError, "a Source does not travel: send its name, and open it "
-			"again in the other process");
+					 "again in the other process");
 	return NULL;
 }
 
@@ -141,14 +139,14 @@ static int load_info(PyObject *self, struct ndma_source_info *info)
 
 static PyObject *get_name(PyObject *self, void *unused)
 {
-	return ext_source_ready(SOURCE) ? NULL :
-		PyUnicode_FromString(ndma_source_name(SOURCE->handle));
+	return ext_source_ready(SOURCE) ? NULL
+					: PyUnicode_FromString(ndma_source_name(SOURCE->handle));
 }
 
 static PyObject *get_simulated(PyObject *self, void *unused)
 {
-	return ext_source_ready(SOURCE) ? NULL :
-		PyBool_FromLong(ndma_source_is_simulated(SOURCE->handle));
+	return ext_source_ready(SOURCE) ? NULL
+					: PyBool_FromLong(ndma_source_is_simulated(SOURCE->handle));
 }
 
 static PyObject *get_closed(PyObject *self, void *unused)
@@ -192,8 +190,8 @@ static PyObject *get_frames_range(PyObject *self, void *unused)
 {
 	struct ndma_source_info info;
 
-	return load_info(self, &info) ? NULL : Py_BuildValue("(II)", info.frames_min,
-							     info.frames_max);
+	return load_info(self, &info) ? NULL
+				      : Py_BuildValue("(II)", info.frames_min, info.frames_max);
 }
 
 static PyObject *get_frame_bytes_max(PyObject *self, void *unused)
@@ -237,17 +235,18 @@ static PyObject *channel_at(struct ext_source *source, uint32_t index)
 	struct ndma_source_channel channel;
 	int ret = ndma_source_channel(source->handle, index, &channel);
 
-	return ret < 0 ? ext_error(source->state, EXT_STREAM, ret) :
-			 ext_source_channel_record(source->state, &channel);
+	return ret < 0 ? ext_error(source->state, EXT_STREAM, ret)
+		       : ext_source_channel_record(source->state, &channel);
 }
 
 static PyObject *orders(uint32_t bits)
 {
 	bool planar = bits & NDMA_ORDER_PLANAR, interleaved = bits & NDMA_ORDER_INTERLEAVED;
 
-	return planar && interleaved ? Py_BuildValue("(ss)", "planar", "interleaved") :
-		planar ? Py_BuildValue("(s)", "planar") :
-		interleaved ? Py_BuildValue("(s)", "interleaved") : PyTuple_New(0);
+	return planar && interleaved ? Py_BuildValue("(ss)", "planar", "interleaved")
+	       : planar              ? Py_BuildValue("(s)", "planar")
+	       : interleaved         ? Py_BuildValue("(s)", "interleaved")
+				     : PyTuple_New(0);
 }
 
 static PyObject *format_at(struct ext_source *source, uint32_t index)
@@ -313,96 +312,99 @@ static PyObject *source_repr(PyObject *self)
 		return NULL;
 	return PyUnicode_FromFormat("<ndma.Source %s: %s%s%s, %u channels%s>", info.name,
 				    info.driver, *info.device ? " at " : "", info.device,
-				    info.channels, ndma_source_is_simulated(SOURCE->handle) ?
-				    ", simulated" : "");
+				    info.channels,
+				    ndma_source_is_simulated(SOURCE->handle) ? ", simulated" : "");
 }
 
 static PyMethodDef source_methods[] = {
-	{"stream", (PyCFunction)(void (*)(void))ext_stream_from_arguments,
-	 METH_VARARGS | METH_KEYWORDS,
-	 "stream($self, /, samples, frames=16, policy=\"drop\", *, on_loss=\"warn\",\n"
-	 "       count=None, timeout=None, writable=False, dtype=None, channels=None, order=None, iq=False, guard=\"none\",\n"
-	 "       node=None)\n--\n\n"
-	 "A run of this source into frames. It starts when it is entered, or asked for a frame.\n\n"
-	 "Parameters\n----------\n"
-	 "samples : int\n    Of each channel in one frame.\n"
-	 "frames : int\n    How many frames there are, 3 or more.\n"
-	 "policy : {\"drop\", \"latest\"}\n"
-	 "    When no frame is free: the newest is lost, or the oldest ready one is used again.\n"
-	 "on_loss : {\"warn\", \"raise\", \"ignore\"}\n"
-	 "    LossWarning at the first loss, then at most one a second; or FrameLossError.\n"
-	 "count : int, optional\n    End after so many frames, lost ones included.\n"
-	 "timeout : float, optional\n    Seconds that one frame may take; TimeoutError then.\n"
-	 "writable : bool\n    Frames may be written to, in place.\n"
-	 "dtype : dtype, optional\n    Of one number; one of `formats`.\n"
-	 "channels : int, optional\n    How many, from the first; all by default.\n"
-	 "order : {\"planar\", \"interleaved\"}, optional\n"
-	 "    How samples lie in memory; the shape is ``(channels, samples)`` either way.\n"
-	 "iq : bool\n    Pairs of numbers, in a trailing axis of 2.\n"
-	 "guard : {\"none\", \"sigbus\"}\n"
-	 "    A touch of a frame that is the device's is a SIGBUS: to find the code that does it.\n"
-	 "node : int, optional\n    NUMA node of the memory; the device's own by default.\n\n"
-	 "Returns\n-------\nStream\n\n"
-	 "Raises\n------\n"
-	 "ValueError\n    What the source cannot do; the message names the nearest it can.\n"
-	 "OSError\n    EBUSY: the source has no stream left. MemoryError: no memory.\n"
-	 "SourceGone\n    It was unplugged.\n\n"
-	 "Examples\n--------\n"
-	 ">>> with ndma.open(\"sim0\") as source, source.stream(1000, count=3) as stream:\n"
-	 "...     [frame.sequence for frame in stream]\n"
-	 "[0, 1, 2]"},
-	{"read", (PyCFunction)(void (*)(void))ext_source_read, METH_VARARGS | METH_KEYWORDS,
-	 "read($self, /, samples, *, timeout=None, dtype=None, channels=None, order=None, iq=False)\n--\n\n"
-	 "So many samples without a gap, as an array of its own.\n\n"
-	 "Parameters\n----------\n"
-	 "samples : int\n    Of each channel; any number.\n"
-	 "timeout : float, optional\n    Seconds without data; TimeoutError then.\n"
-	 "dtype, channels, order, iq\n    As in `stream`.\n\n"
-	 "Returns\n-------\n"
-	 "numpy.ndarray\n    Shape ``(channels, samples)``, and a trailing 2 for I/Q.\n\n"
-	 "Raises\n------\n"
-	 "FrameLossError\n    Samples were lost between two frames.\n"
-	 "OSError\n    EIO: the source says that what came is wrong.\n"
-	 "EOFError\n    The source stopped early.\n\n"
-	 "Examples\n--------\n"
-	 ">>> ndma.open(\"sim0\").read(10_000).shape[1]\n10000"},
-	{"read_into", (PyCFunction)(void (*)(void))ext_source_read_into,
-	 METH_VARARGS | METH_KEYWORDS,
-	 "read_into($self, /, buffer, *, timeout=None)\n--\n\n"
-	 "Fill an array or a Buffer that is there already.\n\n"
-	 "Parameters\n----------\n"
-	 "buffer : Buffer or numpy.ndarray\n"
-	 "    Writable, of shape ``(channels, samples)`` (a trailing 2 for I/Q), of a dtype that\n"
-	 "    the source has.\n"
-	 "timeout : float, optional\n    Seconds without data; TimeoutError then.\n\n"
-	 "Raises\n------\nAs `read`; what was there before is lost then."},
-	{"close", source_close, METH_NOARGS,
-	 "close($self, /)\n--\n\nGive the source back. Its streams go on."},
-	{"__dir__", ext_control_dir, METH_NOARGS,
-	 "__dir__($self, /)\n--\n\nMethods, attributes and controls."},
-	{"__enter__", source_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nThe source itself."},
-	{"__exit__", source_exit, METH_VARARGS, "__exit__($self, /, *exception)\n--\n\nCloses the source."},
-	{"__reduce__", source_reduce, METH_NOARGS,
-	 "__reduce__($self, /)\n--\n\nAlways TypeError: a source does not travel."},
-	{NULL},
+	{ "stream", (PyCFunction)(void (*)(void))ext_stream_from_arguments,
+	  METH_VARARGS | METH_KEYWORDS,
+	  "stream($self, /, samples, frames=16, policy=\"drop\", *, on_loss=\"warn\",\n"
+	  "       count=None, timeout=None, writable=False, dtype=None, channels=None, order=None, iq=False, guard=\"none\",\n"
+	  "       node=None)\n--\n\n"
+	  "A run of this source into frames. It starts when it is entered, or asked for a frame.\n\n"
+	  "Parameters\n----------\n"
+	  "samples : int\n    Of each channel in one frame.\n"
+	  "frames : int\n    How many frames there are, 3 or more.\n"
+	  "policy : {\"drop\", \"latest\"}\n"
+	  "    When no frame is free: the newest is lost, or the oldest ready one is used again.\n"
+	  "on_loss : {\"warn\", \"raise\", \"ignore\"}\n"
+	  "    LossWarning at the first loss, then at most one a second; or FrameLossError.\n"
+	  "count : int, optional\n    End after so many frames, lost ones included.\n"
+	  "timeout : float, optional\n    Seconds that one frame may take; TimeoutError then.\n"
+	  "writable : bool\n    Frames may be written to, in place.\n"
+	  "dtype : dtype, optional\n    Of one number; one of `formats`.\n"
+	  "channels : int, optional\n    How many, from the first; all by default.\n"
+	  "order : {\"planar\", \"interleaved\"}, optional\n"
+	  "    How samples lie in memory; the shape is ``(channels, samples)`` either way.\n"
+	  "iq : bool\n    Pairs of numbers, in a trailing axis of 2.\n"
+	  "guard : {\"none\", \"sigbus\"}\n"
+	  "    A touch of a frame that is the device's is a SIGBUS: to find the code that does it.\n"
+	  "node : int, optional\n    NUMA node of the memory; the device's own by default.\n\n"
+	  "Returns\n-------\nStream\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n    What the source cannot do; the message names the nearest it can.\n"
+	  "OSError\n    EBUSY: the source has no stream left. MemoryError: no memory.\n"
+	  "SourceGone\n    It was unplugged.\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.open(\"sim0\") as source, source.stream(1000, count=3) as stream:\n"
+	  "...     [frame.sequence for frame in stream]\n"
+	  "[0, 1, 2]" },
+	{ "read", (PyCFunction)(void (*)(void))ext_source_read, METH_VARARGS | METH_KEYWORDS,
+	  "read($self, /, samples, *, timeout=None, dtype=None, channels=None, order=None, iq=False)\n--\n\n"
+	  "So many samples without a gap, as an array of its own.\n\n"
+	  "Parameters\n----------\n"
+	  "samples : int\n    Of each channel; any number.\n"
+	  "timeout : float, optional\n    Seconds without data; TimeoutError then.\n"
+	  "dtype, channels, order, iq\n    As in `stream`.\n\n"
+	  "Returns\n-------\n"
+	  "numpy.ndarray\n    Shape ``(channels, samples)``, and a trailing 2 for I/Q.\n\n"
+	  "Raises\n------\n"
+	  "FrameLossError\n    Samples were lost between two frames.\n"
+	  "OSError\n    EIO: the source says that what came is wrong.\n"
+	  "EOFError\n    The source stopped early.\n\n"
+	  "Examples\n--------\n"
+	  ">>> ndma.open(\"sim0\").read(10_000).shape[1]\n10000" },
+	{ "read_into", (PyCFunction)(void (*)(void))ext_source_read_into,
+	  METH_VARARGS | METH_KEYWORDS,
+	  "read_into($self, /, buffer, *, timeout=None)\n--\n\n"
+	  "Fill an array or a Buffer that is there already.\n\n"
+	  "Parameters\n----------\n"
+	  "buffer : Buffer or numpy.ndarray\n"
+	  "    Writable, of shape ``(channels, samples)`` (a trailing 2 for I/Q), of a dtype that\n"
+	  "    the source has.\n"
+	  "timeout : float, optional\n    Seconds without data; TimeoutError then.\n\n"
+	  "Raises\n------\nAs `read`; what was there before is lost then." },
+	{ "close", source_close, METH_NOARGS,
+	  "close($self, /)\n--\n\nGive the source back. Its streams go on." },
+	{ "__dir__", ext_control_dir, METH_NOARGS,
+	  "__dir__($self, /)\n--\n\nMethods, attributes and controls." },
+	{ "__enter__", source_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nThe source itself." },
+	{ "__exit__", source_exit, METH_VARARGS,
+	  "__exit__($self, /, *exception)\n--\n\nCloses the source." },
+	{ "__reduce__", source_reduce, METH_NOARGS,
+	  "__reduce__($self, /)\n--\n\nAlways TypeError: a source does not travel." },
+	{ NULL },
 };
 
 static PyGetSetDef source_getset[] = {
-	{"name", get_name, NULL, "str: as in /dev/ndma, \"sim0\"."},
-	{"simulated", get_simulated, NULL, "bool: no hardware is behind it."},
-	{"driver", get_driver, NULL, "str: the driver's name."},
-	{"device", get_device, NULL, "str: the device behind it, \"0000:00:04.0\", or \"\"."},
-	{"channels", get_channels, NULL, "tuple of Channel: name, unit, scale and offset of each."},
-	{"formats", get_formats, NULL, "tuple of Format: the kinds of samples there are."},
-	{"controls", ext_control_all, NULL, "dict of str to Control: the settings there are."},
-	{"sample_rate", get_sample_rate, NULL,
-	 "float or None: samples of one channel per second, of the settings as they are."},
-	{"samples_step", get_samples_step, NULL,
-	 "int: the samples of a stream's frame are a multiple of it."},
-	{"frames_range", get_frames_range, NULL, "(int, int): fewest and most frames of a stream."},
-	{"frame_bytes_max", get_frame_bytes_max, NULL, "int: the largest frame."},
-	{"closed", get_closed, NULL, "bool: close() was called."},
-	{NULL},
+	{ "name", get_name, NULL, "str: as in /dev/ndma, \"sim0\"." },
+	{ "simulated", get_simulated, NULL, "bool: no hardware is behind it." },
+	{ "driver", get_driver, NULL, "str: the driver's name." },
+	{ "device", get_device, NULL, "str: the device behind it, \"0000:00:04.0\", or \"\"." },
+	{ "channels", get_channels, NULL,
+	  "tuple of Channel: name, unit, scale and offset of each." },
+	{ "formats", get_formats, NULL, "tuple of Format: the kinds of samples there are." },
+	{ "controls", ext_control_all, NULL, "dict of str to Control: the settings there are." },
+	{ "sample_rate", get_sample_rate, NULL,
+	  "float or None: samples of one channel per second, of the settings as they are." },
+	{ "samples_step", get_samples_step, NULL,
+	  "int: the samples of a stream's frame are a multiple of it." },
+	{ "frames_range", get_frames_range, NULL,
+	  "(int, int): fewest and most frames of a stream." },
+	{ "frame_bytes_max", get_frame_bytes_max, NULL, "int: the largest frame." },
+	{ "closed", get_closed, NULL, "bool: close() was called." },
+	{ NULL },
 };
 
 static void source_dealloc(PyObject *self)
@@ -422,33 +424,34 @@ static int source_traverse(PyObject *self, visitproc visit, void *arg)
 }
 
 static PyType_Slot source_slots[] = {
-	{Py_tp_doc, "An acquisition source; made by `open()`.\n\n"
-	 "Its controls are attributes, ``source.rate = 1e6``; ``dir(source)`` lists them and\n"
-	 "`controls` says what they take. Streams made afterwards start with them. Any thread."},
-	{Py_tp_dealloc, source_dealloc},
-	{Py_tp_traverse, source_traverse},
-	{Py_tp_repr, source_repr},
-	{Py_tp_getattro, ext_control_getattro},
-	{Py_tp_setattro, ext_control_setattro},
-	{Py_tp_methods, source_methods},
-	{Py_tp_getset, source_getset},
-	{0, NULL},
+	{ Py_tp_doc,
+	  "An acquisition source; made by `open()`.\n\n"
+	  "Its controls are attributes, ``source.rate = 1e6``; ``dir(source)`` lists them and\n"
+	  "`controls` says what they take. Streams made afterwards start with them. Any thread." },
+	{ Py_tp_dealloc, source_dealloc },
+	{ Py_tp_traverse, source_traverse },
+	{ Py_tp_repr, source_repr },
+	{ Py_tp_getattro, ext_control_getattro },
+	{ Py_tp_setattro, ext_control_setattro },
+	{ Py_tp_methods, source_methods },
+	{ Py_tp_getset, source_getset },
+	{ 0, NULL },
 };
 
 static PyType_Spec source_spec = {
 	.name = "ndma.Source",
 	.basicsize = sizeof(struct ext_source),
-	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-		 Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE |
+		 Py_TPFLAGS_HAVE_GC,
 	.slots = source_slots,
 };
 
 static PyStructSequence_Field channel_fields[] = {
-	{"name", "what it is called"},
-	{"unit", "of the physical value"},
-	{"scale", "units per count"},
-	{"offset", "units at count 0"},
-	{NULL},
+	{ "name", "what it is called" },
+	{ "unit", "of the physical value" },
+	{ "scale", "units per count" },
+	{ "offset", "units at count 0" },
+	{ NULL },
 };
 
 static PyStructSequence_Desc channel_desc = {
@@ -459,11 +462,11 @@ static PyStructSequence_Desc channel_desc = {
 };
 
 static PyStructSequence_Field format_fields[] = {
-	{"dtype", "of one number"},
-	{"iq", "whether a sample is a pair of them"},
-	{"bits", "how many are significant"},
-	{"orders", "memory orders that can be asked for"},
-	{NULL},
+	{ "dtype", "of one number" },
+	{ "iq", "whether a sample is a pair of them" },
+	{ "bits", "how many are significant" },
+	{ "orders", "memory orders that can be asked for" },
+	{ NULL },
 };
 
 static PyStructSequence_Desc format_desc = {

@@ -11,8 +11,10 @@
 int ext_stream_ready(struct ext_stream *stream)
 {
 	if (!ext_process_is(stream->process)) {
-		PyErr_Format(PyExc_RuntimeError, "this stream of %s belongs to the process that "
-			     "forked this one: open the source again here", stream->name);
+		PyErr_Format(PyExc_RuntimeError,
+			     "this stream of %s belongs to the process that "
+			     "forked this one: open the source again here",
+			     stream->name);
 		return -1;
 	}
 	if (stream->closed) {
@@ -28,10 +30,9 @@ int ext_stream_start(struct ext_stream *stream)
 
 	if (stream->running)
 		return 0;
-	Py_BEGIN_ALLOW_THREADS
-	ret = ndma_stream_start(stream->handle, stream->count);
-	Py_END_ALLOW_THREADS
-	if (ret < 0) {
+	Py_BEGIN_ALLOW_THREADS ret = ndma_stream_start(stream->handle, stream->count);
+	Py_END_ALLOW_THREADS if (ret < 0)
+	{
 		ext_error(stream->state, EXT_STREAM, ret);
 		return -1;
 	}
@@ -46,9 +47,10 @@ static PyObject *held_text(const struct ext_stream *stream)
 
 	for (uint32_t i = 0; text && i < stream->frames; i++)
 		if (stream->ring->held[i])
-			PyUnicode_AppendAndDel(&text, PyUnicode_FromFormat(
-				"%s%llu", PyUnicode_GET_LENGTH(text) ? ", " : "",
-				(unsigned long long)stream->ring->held[i] - 1));
+			PyUnicode_AppendAndDel(
+				&text, PyUnicode_FromFormat(
+					       "%s%llu", PyUnicode_GET_LENGTH(text) ? ", " : "",
+					       (unsigned long long)stream->ring->held[i] - 1));
 	return text;
 }
 
@@ -76,11 +78,8 @@ int ext_stream_wait(struct ext_stream *stream, int64_t timeout_ns)
 		int ready;
 
 		left = left < 0 ? 0 : left > EXT_SLICE_NS ? EXT_SLICE_NS : left;
-		Py_BEGIN_ALLOW_THREADS
-		ready = ndma_stream_wait(stream->handle, 1, left);
-		Py_END_ALLOW_THREADS
-		if (ready >= 0)
-			return ready > 0;
+		Py_BEGIN_ALLOW_THREADS ready = ndma_stream_wait(stream->handle, 1, left);
+		Py_END_ALLOW_THREADS if (ready >= 0) return ready > 0;
 		if (ready != -EINTR && ready != -EAGAIN && ready != -ETIMEDOUT &&
 		    (ready != -EBUSY || collected)) {
 			if (ready == -EBUSY)
@@ -93,8 +92,10 @@ int ext_stream_wait(struct ext_stream *stream, int64_t timeout_ns)
 			return -1;
 		collected |= ready == -EBUSY;
 		if (ready != -EINTR && ready != -EBUSY && ext_now_ns() >= deadline) {
-			ext_error_os(PyExc_OSError, ETIMEDOUT, PyUnicode_FromFormat(
-				"no frame from %s in time; the stream goes on", stream->name));
+			ext_error_os(
+				PyExc_OSError, ETIMEDOUT,
+				PyUnicode_FromFormat("no frame from %s in time; the stream goes on",
+						     stream->name));
 			return -1;
 		}
 	}
@@ -160,8 +161,10 @@ static PyObject *next_slowly(struct ext_stream *stream, int64_t timeout_ns)
 	if (ext_stream_ready(stream))
 		return NULL;
 	if (stream->busy) {
-		PyErr_Format(PyExc_RuntimeError, "another thread or task waits for the next frame "
-			     "of this stream of %s: one at a time", stream->name);
+		PyErr_Format(PyExc_RuntimeError,
+			     "another thread or task waits for the next frame "
+			     "of this stream of %s: one at a time",
+			     stream->name);
 		return NULL;
 	}
 	if (stream->pending_count)
@@ -203,8 +206,8 @@ static PyObject *stream_latest(PyObject *self, PyObject *unused)
 	if (!latest && !PyErr_Occurred())
 		PyErr_Format(PyExc_EOFError, "%s: the stream has ended", stream->name);
 	while (latest && !stream->busy && !stream->closed) {
-		struct ext_frame *newer = stream->pending_count ? take_pending(stream) :
-								  take(stream);
+		struct ext_frame *newer = stream->pending_count ? take_pending(stream)
+								: take(stream);
 
 		if (!newer)
 			break;
@@ -218,7 +221,7 @@ static PyObject *stream_latest(PyObject *self, PyObject *unused)
 
 static PyObject *stream_start(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"count", NULL};
+	static char *names[] = { "count", NULL };
 	struct ext_stream *stream = (struct ext_stream *)self;
 	PyObject *count = Py_None;
 	uint64_t wanted = 0;
@@ -240,12 +243,9 @@ static PyObject *stream_stop(PyObject *self, PyObject *unused)
 
 	if (ext_stream_ready(stream))
 		return NULL;
-	stream->running = true;	/* the next next() must not start it again */
-	Py_BEGIN_ALLOW_THREADS
-	ret = ndma_stream_stop(stream->handle);
-	Py_END_ALLOW_THREADS
-	if (ret < 0)
-		return ext_error(stream->state, EXT_STREAM, ret);
+	stream->running = true; /* the next next() must not start it again */
+	Py_BEGIN_ALLOW_THREADS ret = ndma_stream_stop(stream->handle);
+	Py_END_ALLOW_THREADS if (ret < 0) return ext_error(stream->state, EXT_STREAM, ret);
 	Py_RETURN_NONE;
 }
 
@@ -256,11 +256,8 @@ static PyObject *stream_close(PyObject *self, PyObject *unused)
 	if (stream->closed)
 		Py_RETURN_NONE;
 	stream->closed = true;
-	Py_BEGIN_ALLOW_THREADS
-	ndma_stream_close(stream->handle);
-	Py_END_ALLOW_THREADS
-	if (ext_loss_finish(stream))
-		return NULL;
+	Py_BEGIN_ALLOW_THREADS ndma_stream_close(stream->handle);
+	Py_END_ALLOW_THREADS if (ext_loss_finish(stream)) return NULL;
 	Py_RETURN_NONE;
 }
 
@@ -290,7 +287,7 @@ static PyObject *stream_fileno(PyObject *self, PyObject *unused)
 static PyObject *stream_reduce(PyObject *self, PyObject *unused)
 {
 	PyErr_SetString(PyExc_TypeError, "a Stream does not travel: open the source again in the "
-			"other process, by its name");
+					 "other process, by its name");
 	return NULL;
 }
 
@@ -341,8 +338,10 @@ static PyObject *stream_claim(PyObject *self, PyObject *argument)
 	if (claim < 0)
 		return NULL;
 	if (claim && stream->busy) {
-		PyErr_Format(PyExc_RuntimeError, "another thread or task waits for the next frame "
-			     "of this stream of %s: one at a time", stream->name);
+		PyErr_Format(PyExc_RuntimeError,
+			     "another thread or task waits for the next frame "
+			     "of this stream of %s: one at a time",
+			     stream->name);
 		return NULL;
 	}
 	stream->busy = claim;
@@ -376,39 +375,40 @@ static PyObject *stream_read(PyObject *self, PyObject *frames)
 }
 
 static PyMethodDef stream_methods[] = {
-	{"start", (PyCFunction)(void (*)(void))stream_start, METH_VARARGS | METH_KEYWORDS,
-	 "start($self, /, count=None)\n--\n\n"
-	 "Let the source fill frames; entering the stream or asking for a frame does it too.\n\n"
-	 "Parameters\n----------\n"
-	 "count : int, optional\n    Stop after so many frames, lost ones included."},
-	{"stop", stream_stop, METH_NOARGS,
-	 "stop($self, /)\n--\n\n"
-	 "Stop the source. Iteration ends after the frames that are ready. Any thread."},
-	{"close", stream_close, METH_NOARGS,
-	 "close($self, /)\n--\n\n"
-	 "Stop the source and give it back. Frames and arrays that are held stay readable.\n"
-	 "Any thread, also while another one waits for a frame."},
-	{"latest", stream_latest, METH_NOARGS,
-	 "latest($self, /)\n--\n\n"
-	 "The newest frame that is ready; older ones go back unseen. Waits as next() does.\n\n"
-	 "Returns\n-------\nFrame\n\n"
-	 "Raises\n------\nEOFError\n    The stream has ended."},
-	{"fileno", stream_fileno, METH_NOARGS,
-	 "fileno($self, /)\n--\n\nA descriptor that polls readable when a frame is ready."},
-	{"read", stream_read, METH_O,
-	 "read($self, frames, /)\n--\n\n"
-	 "For asyncio: ``await stream.read(n)``.\n\n"
-	 "Cancelling it loses nothing: frames that had come are the next call's.\n\n"
-	 "Parameters\n----------\nframes : int\n    How many, at most all of the stream's.\n\n"
-	 "Returns\n-------\nlist of Frame\n    Fewer only at the end of the stream."},
-	{"_poll", stream_poll, METH_O, NULL},
-	{"_claim", stream_claim, METH_O, NULL},
-	{"_take", stream_take_pending, METH_NOARGS, NULL},
-	{"__enter__", stream_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nStarts the stream."},
-	{"__exit__", stream_exit, METH_VARARGS, "__exit__($self, /, *exception)\n--\n\nCloses the stream."},
-	{"__reduce__", stream_reduce, METH_NOARGS,
-	 "__reduce__($self, /)\n--\n\nAlways TypeError: a stream does not travel."},
-	{NULL},
+	{ "start", (PyCFunction)(void (*)(void))stream_start, METH_VARARGS | METH_KEYWORDS,
+	  "start($self, /, count=None)\n--\n\n"
+	  "Let the source fill frames; entering the stream or asking for a frame does it too.\n\n"
+	  "Parameters\n----------\n"
+	  "count : int, optional\n    Stop after so many frames, lost ones included." },
+	{ "stop", stream_stop, METH_NOARGS,
+	  "stop($self, /)\n--\n\n"
+	  "Stop the source. Iteration ends after the frames that are ready. Any thread." },
+	{ "close", stream_close, METH_NOARGS,
+	  "close($self, /)\n--\n\n"
+	  "Stop the source and give it back. Frames and arrays that are held stay readable.\n"
+	  "Any thread, also while another one waits for a frame." },
+	{ "latest", stream_latest, METH_NOARGS,
+	  "latest($self, /)\n--\n\n"
+	  "The newest frame that is ready; older ones go back unseen. Waits as next() does.\n\n"
+	  "Returns\n-------\nFrame\n\n"
+	  "Raises\n------\nEOFError\n    The stream has ended." },
+	{ "fileno", stream_fileno, METH_NOARGS,
+	  "fileno($self, /)\n--\n\nA descriptor that polls readable when a frame is ready." },
+	{ "read", stream_read, METH_O,
+	  "read($self, frames, /)\n--\n\n"
+	  "For asyncio: ``await stream.read(n)``.\n\n"
+	  "Cancelling it loses nothing: frames that had come are the next call's.\n\n"
+	  "Parameters\n----------\nframes : int\n    How many, at most all of the stream's.\n\n"
+	  "Returns\n-------\nlist of Frame\n    Fewer only at the end of the stream." },
+	{ "_poll", stream_poll, METH_O, NULL },
+	{ "_claim", stream_claim, METH_O, NULL },
+	{ "_take", stream_take_pending, METH_NOARGS, NULL },
+	{ "__enter__", stream_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nStarts the stream." },
+	{ "__exit__", stream_exit, METH_VARARGS,
+	  "__exit__($self, /, *exception)\n--\n\nCloses the stream." },
+	{ "__reduce__", stream_reduce, METH_NOARGS,
+	  "__reduce__($self, /)\n--\n\nAlways TypeError: a stream does not travel." },
+	{ NULL },
 };
 
 static void stream_dealloc(PyObject *self)
@@ -432,26 +432,27 @@ static int stream_traverse(PyObject *self, visitproc visit, void *arg)
 }
 
 static PyType_Slot stream_slots[] = {
-	{Py_tp_doc, "A run of a source into frames; made by `Source.stream()`.\n\n"
-	 "Iterate over it, or ``async for``. One thread or task asks for frames at a time; frames\n"
-	 "go back from any thread; stop() and close() may be called from any thread."},
-	{Py_tp_dealloc, stream_dealloc},
-	{Py_tp_traverse, stream_traverse},
-	{Py_tp_repr, ext_stream_repr},
-	{Py_tp_iter, PyObject_SelfIter},
-	{Py_tp_iternext, ext_stream_next},
-	{Py_am_aiter, PyObject_SelfIter},
-	{Py_am_anext, stream_anext},
-	{Py_tp_methods, stream_methods},
-	{Py_tp_getset, ext_stream_getset},
-	{0, NULL},
+	{ Py_tp_doc,
+	  "A run of a source into frames; made by `Source.stream()`.\n\n"
+	  "Iterate over it, or ``async for``. One thread or task asks for frames at a time; frames\n"
+	  "go back from any thread; stop() and close() may be called from any thread." },
+	{ Py_tp_dealloc, stream_dealloc },
+	{ Py_tp_traverse, stream_traverse },
+	{ Py_tp_repr, ext_stream_repr },
+	{ Py_tp_iter, PyObject_SelfIter },
+	{ Py_tp_iternext, ext_stream_next },
+	{ Py_am_aiter, PyObject_SelfIter },
+	{ Py_am_anext, stream_anext },
+	{ Py_tp_methods, stream_methods },
+	{ Py_tp_getset, ext_stream_getset },
+	{ 0, NULL },
 };
 
 static PyType_Spec stream_spec = {
 	.name = "ndma.Stream",
 	.basicsize = sizeof(struct ext_stream),
-	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-		 Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE |
+		 Py_TPFLAGS_HAVE_GC,
 	.slots = stream_slots,
 };
 

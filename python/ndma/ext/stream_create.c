@@ -42,8 +42,9 @@ static PyObject *list_formats(struct ext_source *source, uint32_t formats, bool 
 			Py_CLEAR(text);
 			break;
 		}
-		PyUnicode_AppendAndDel(&text, PyUnicode_FromFormat(
-			"%s%S", PyUnicode_GET_LENGTH(text) ? ", " : "", descr));
+		PyUnicode_AppendAndDel(
+			&text, PyUnicode_FromFormat("%s%S", PyUnicode_GET_LENGTH(text) ? ", " : "",
+						    descr));
 		Py_DECREF(descr);
 	}
 	return text;
@@ -65,9 +66,11 @@ static void refuse_dtype(struct ext_source *source, uint32_t formats, bool iq, P
 	if (!list)
 		return;
 	if (nearest)
-		PyErr_Format(PyExc_ValueError, "%s has no %s samples of dtype %R; it has %U, and "
-			     "%S comes nearest", ndma_source_name(source->handle),
-			     iq ? "I/Q" : "real", dtype, list, nearest);
+		PyErr_Format(PyExc_ValueError,
+			     "%s has no %s samples of dtype %R; it has %U, and "
+			     "%S comes nearest",
+			     ndma_source_name(source->handle), iq ? "I/Q" : "real", dtype, list,
+			     nearest);
 	else
 		PyErr_Format(PyExc_ValueError, "%s has no %s samples",
 			     ndma_source_name(source->handle), iq ? "I/Q" : "real");
@@ -168,10 +171,10 @@ static PyObject *create(struct ext_source *source, struct ext_stream_request *re
 		return NULL;
 	stream->simulated = ndma_source_is_simulated(source->handle);
 	snprintf(stream->name, sizeof(stream->name), "%s", ndma_source_name(source->handle));
-	Py_BEGIN_ALLOW_THREADS
-	ret = ndma_stream_create(source->handle, &request->options, &stream->handle);
-	Py_END_ALLOW_THREADS
-	if (ret < 0) {
+	Py_BEGIN_ALLOW_THREADS ret =
+		ndma_stream_create(source->handle, &request->options, &stream->handle);
+	Py_END_ALLOW_THREADS if (ret < 0)
+	{
 		ext_error(source->state, EXT_STREAM, ret);
 		Py_DECREF(stream);
 		return NULL;
@@ -218,9 +221,11 @@ static int parse_frames(PyObject *object, uint32_t *frames)
 	if (value == -1 && PyErr_Occurred())
 		return -1;
 	if (value < 3 || value > UINT32_MAX) {
-		PyErr_Format(PyExc_ValueError, "frames=%zd: a loop holds one frame while it asks "
+		PyErr_Format(PyExc_ValueError,
+			     "frames=%zd: a loop holds one frame while it asks "
 			     "for the next and the device fills a third, so a stream has 3 or more "
-			     "(and at most as many as the source takes)", value);
+			     "(and at most as many as the source takes)",
+			     value);
 		return -1;
 	}
 	*frames = (uint32_t)value;
@@ -229,7 +234,7 @@ static int parse_frames(PyObject *object, uint32_t *frames)
 
 int ext_order(PyObject *object, uint32_t *order)
 {
-	static const char *const choices[] = {"planar", "interleaved", NULL};
+	static const char *const choices[] = { "planar", "interleaved", NULL };
 	int choice;
 
 	if (object == Py_None)
@@ -251,8 +256,10 @@ int ext_channels(PyObject *object, uint32_t *channels)
 	if (value == -1 && PyErr_Occurred())
 		return -1;
 	if (value < 1 || value > UINT32_MAX) {
-		PyErr_Format(PyExc_ValueError, "channels must be None (all) or how many, from the "
-			     "first, not %zd", value);
+		PyErr_Format(PyExc_ValueError,
+			     "channels must be None (all) or how many, from the "
+			     "first, not %zd",
+			     value);
 		return -1;
 	}
 	*channels = (uint32_t)value;
@@ -261,13 +268,13 @@ int ext_channels(PyObject *object, uint32_t *channels)
 
 PyObject *ext_stream_from_arguments(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"samples", "frames", "policy", "on_loss", "count", "timeout",
-				"writable", "dtype", "channels", "order", "iq", "guard", "node",
-				NULL};
-	static const char *const policies[] = {"drop", "latest", NULL};
-	static const char *const losses[] = {"warn", "raise", "ignore", NULL};
-	static const char *const guards[] = {"none", "block", "sigbus", NULL};
-	struct ext_stream_request request = {.options = NDMA_STREAM_OPTIONS_INIT};
+	static char *names[] = { "samples", "frames",   "policy", "on_loss",  "count",
+				 "timeout", "writable", "dtype",  "channels", "order",
+				 "iq",      "guard",    "node",   NULL };
+	static const char *const policies[] = { "drop", "latest", NULL };
+	static const char *const losses[] = { "warn", "raise", "ignore", NULL };
+	static const char *const guards[] = { "none", "block", "sigbus", NULL };
+	struct ext_stream_request request = { .options = NDMA_STREAM_OPTIONS_INIT };
 	PyObject *samples, *frames = NULL, *policy = NULL, *on_loss = NULL, *count = Py_None;
 	PyObject *timeout = Py_None, *channels = Py_None, *order = Py_None, *guard = NULL;
 	PyObject *node = Py_None;
@@ -278,11 +285,10 @@ PyObject *ext_stream_from_arguments(PyObject *self, PyObject *args, PyObject *kw
 					 &request.dtype, &channels, &order, &iq, &guard, &node))
 		return NULL;
 	if (ext_samples(samples, &request.options.samples) ||
-	    parse_frames(frames, &request.options.frames) ||
-	    ext_count(count, &request.count) || ext_timeout(timeout, &request.timeout_ns) ||
+	    parse_frames(frames, &request.options.frames) || ext_count(count, &request.count) ||
+	    ext_timeout(timeout, &request.timeout_ns) ||
 	    ext_channels(channels, &request.options.channels) ||
-	    ext_order(order, &request.options.order) ||
-	    ext_node(node, &request.options.node))
+	    ext_order(order, &request.options.order) || ext_node(node, &request.options.node))
 		return NULL;
 	if (policy && (choice = ext_choice("policy", policy, policies)) < 0)
 		return NULL;

@@ -44,8 +44,8 @@ static PyObject *get_shape(PyObject *self, void *unused)
 
 static PyObject *get_order(PyObject *self, void *unused)
 {
-	return PyUnicode_FromString(setup(self)->order == NDMA_ORDER_INTERLEAVED ? "interleaved" :
-				    "planar");
+	return PyUnicode_FromString(setup(self)->order == NDMA_ORDER_INTERLEAVED ? "interleaved"
+										 : "planar");
 }
 
 static PyObject *get_policy(PyObject *self, void *unused)
@@ -55,7 +55,7 @@ static PyObject *get_policy(PyObject *self, void *unused)
 
 static PyObject *get_on_loss(PyObject *self, void *unused)
 {
-	static const char *const names[] = {"warn", "raise", "ignore"};
+	static const char *const names[] = { "warn", "raise", "ignore" };
 
 	return PyUnicode_FromString(names[STREAM->on_loss]);
 }
@@ -77,8 +77,8 @@ static PyObject *get_channels(PyObject *self, void *unused)
 	for (uint32_t i = 0; tuple && i < STREAM->channels; i++) {
 		struct ndma_source_channel channel;
 		int ret = ndma_stream_channel(STREAM->handle, i, &channel);
-		PyObject *record = ret < 0 ? ext_error(STREAM->state, EXT_STREAM, ret) :
-					     ext_source_channel_record(STREAM->state, &channel);
+		PyObject *record = ret < 0 ? ext_error(STREAM->state, EXT_STREAM, ret)
+					   : ext_source_channel_record(STREAM->state, &channel);
 
 		if (!record)
 			Py_CLEAR(tuple);
@@ -110,7 +110,8 @@ static PyObject *get_timeout(PyObject *self, void *unused)
 static int set_timeout(PyObject *self, PyObject *value, void *unused)
 {
 	if (!value) {
-		PyErr_SetString(PyExc_AttributeError, "timeout cannot be deleted; None is for ever");
+		PyErr_SetString(PyExc_AttributeError,
+				"timeout cannot be deleted; None is for ever");
 		return -1;
 	}
 	return ext_timeout(value, &STREAM->timeout_ns);
@@ -141,8 +142,14 @@ static const struct count {
 	bool wide;
 	const char *doc;
 } counts[] = {
-#define WIDE(name, doc) {#name, offsetof(struct ndma_stream_stats, name), true, doc}
-#define NARROW(name, doc) {#name, offsetof(struct ndma_stream_stats, name), false, doc}
+#define WIDE(name, doc)                                                    \
+	{                                                                  \
+#name, offsetof(struct ndma_stream_stats, name), true, doc \
+	}
+#define NARROW(name, doc)                                                   \
+	{                                                                   \
+#name, offsetof(struct ndma_stream_stats, name), false, doc \
+	}
 	WIDE(produced, "frames the source made, lost ones included"),
 	WIDE(completed, "frames published"),
 	WIDE(dropped, "frames lost"),
@@ -199,30 +206,30 @@ PyObject *ext_stream_repr(PyObject *self)
 }
 
 PyGetSetDef ext_stream_getset[] = {
-	{"name", get_name, NULL, "str: the source's."},
-	{"simulated", get_simulated, NULL, "bool: no hardware is behind it."},
-	{"samples", get_samples, NULL, "int: of each channel in a whole frame."},
-	{"frames", get_frames, NULL, "int: how many there are."},
-	{"dtype", get_dtype, NULL, "numpy.dtype: of one number."},
-	{"shape", get_shape, NULL, "tuple of int: of a whole frame."},
-	{"order", get_order, NULL, "str: \"planar\" or \"interleaved\"."},
-	{"policy", get_policy, NULL, "str: \"drop\" or \"latest\"."},
-	{"on_loss", get_on_loss, NULL, "str: \"warn\", \"raise\" or \"ignore\"."},
-	{"writable", get_writable, NULL, "bool: frames may be written to."},
-	{"channels", get_channels, NULL, "tuple of Channel: as they were at the start."},
-	{"rate", get_rate, NULL,
-	 "float or None: samples of one channel per second, as it was at the start."},
-	{"timeout", get_timeout, set_timeout,
-	 "float or None: seconds that one frame may take; can be set."},
-	{"held", get_held, NULL, "list of int: sequences of the frames this process holds."},
-	{"stats", get_stats, NULL, "StreamStats: counts since the stream was made."},
-	{"closed", get_closed, NULL, "bool: close() was called."},
-	{NULL},
+	{ "name", get_name, NULL, "str: the source's." },
+	{ "simulated", get_simulated, NULL, "bool: no hardware is behind it." },
+	{ "samples", get_samples, NULL, "int: of each channel in a whole frame." },
+	{ "frames", get_frames, NULL, "int: how many there are." },
+	{ "dtype", get_dtype, NULL, "numpy.dtype: of one number." },
+	{ "shape", get_shape, NULL, "tuple of int: of a whole frame." },
+	{ "order", get_order, NULL, "str: \"planar\" or \"interleaved\"." },
+	{ "policy", get_policy, NULL, "str: \"drop\" or \"latest\"." },
+	{ "on_loss", get_on_loss, NULL, "str: \"warn\", \"raise\" or \"ignore\"." },
+	{ "writable", get_writable, NULL, "bool: frames may be written to." },
+	{ "channels", get_channels, NULL, "tuple of Channel: as they were at the start." },
+	{ "rate", get_rate, NULL,
+	  "float or None: samples of one channel per second, as it was at the start." },
+	{ "timeout", get_timeout, set_timeout,
+	  "float or None: seconds that one frame may take; can be set." },
+	{ "held", get_held, NULL, "list of int: sequences of the frames this process holds." },
+	{ "stats", get_stats, NULL, "StreamStats: counts since the stream was made." },
+	{ "closed", get_closed, NULL, "bool: close() was called." },
+	{ NULL },
 };
 
 int ext_stream_info_setup(PyObject *module, struct ext_state *state)
 {
-	PyStructSequence_Field fields[COUNTS + 1] = {0};
+	PyStructSequence_Field fields[COUNTS + 1] = { 0 };
 	PyStructSequence_Desc desc = {
 		.name = "ndma.StreamStats",
 		.doc = "Counts of a stream since it was made.",

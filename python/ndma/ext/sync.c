@@ -5,8 +5,7 @@
 #include <errno.h>
 
 struct ext_sync {
-	PyObject_HEAD
-	struct ext_buffer *buffer;
+	PyObject_HEAD struct ext_buffer *buffer;
 	uint32_t access;
 	bool active;
 };
@@ -15,7 +14,7 @@ struct ext_sync {
 
 PyObject *ext_sync_new(PyObject *self, PyObject *access)
 {
-	static const char *const choices[] = {"read", "write", NULL};
+	static const char *const choices[] = { "read", "write", NULL };
 	struct ext_buffer *buffer = (struct ext_buffer *)self;
 	int choice = ext_choice("access", access, choices);
 	struct ext_sync *sync;
@@ -40,10 +39,8 @@ static int run(struct ext_sync *sync, int (*bracket)(struct ndma_buffer *buffer,
 		if (PyErr_CheckSignals() || ext_buffer_ready(buffer))
 			return -1;
 		ext_buffer_pin(buffer);
-		Py_BEGIN_ALLOW_THREADS
-		ret = bracket(buffer->handle, sync->access);
-		Py_END_ALLOW_THREADS
-		ext_buffer_unpin(buffer);
+		Py_BEGIN_ALLOW_THREADS ret = bracket(buffer->handle, sync->access);
+		Py_END_ALLOW_THREADS ext_buffer_unpin(buffer);
 	} while (ret == -EINTR || ret == -EAGAIN);
 	if (ret < 0)
 		ext_error(buffer->state, EXT_BUFFER, ret);
@@ -91,24 +88,26 @@ static int sync_traverse(PyObject *self, visitproc visit, void *arg)
 }
 
 static PyMethodDef sync_methods[] = {
-	{"__enter__", sync_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nBegins CPU access; the Buffer."},
-	{"__exit__", sync_exit, METH_VARARGS, "__exit__($self, /, *exception)\n--\n\nEnds CPU access."},
-	{NULL},
+	{ "__enter__", sync_enter, METH_NOARGS,
+	  "__enter__($self, /)\n--\n\nBegins CPU access; the Buffer." },
+	{ "__exit__", sync_exit, METH_VARARGS,
+	  "__exit__($self, /, *exception)\n--\n\nEnds CPU access." },
+	{ NULL },
 };
 
 static PyType_Slot sync_slots[] = {
-	{Py_tp_doc, "A bracket around CPU access; made by `Buffer.sync()`."},
-	{Py_tp_dealloc, sync_dealloc},
-	{Py_tp_traverse, sync_traverse},
-	{Py_tp_methods, sync_methods},
-	{0, NULL},
+	{ Py_tp_doc, "A bracket around CPU access; made by `Buffer.sync()`." },
+	{ Py_tp_dealloc, sync_dealloc },
+	{ Py_tp_traverse, sync_traverse },
+	{ Py_tp_methods, sync_methods },
+	{ 0, NULL },
 };
 
 static PyType_Spec sync_spec = {
 	.name = "ndma.Sync",
 	.basicsize = sizeof(struct ext_sync),
-	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-		 Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE |
+		 Py_TPFLAGS_HAVE_GC,
 	.slots = sync_slots,
 };
 

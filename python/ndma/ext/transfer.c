@@ -5,24 +5,23 @@
 #include <errno.h>
 
 struct ext_transfer {
-	PyObject_HEAD
-	struct ext_buffer *buffer;
+	PyObject_HEAD struct ext_buffer *buffer;
 	uint32_t direction;
 	uint32_t guard;
 	uint32_t flags;
-	uint32_t id;		/* 0: not in progress */
+	uint32_t id; /* 0: not in progress */
 	uint64_t process;
 	int64_t timeout_ns;
 };
 
 #define TRANSFER ((struct ext_transfer *)self)
 
-static const char *const directions[] = {"from_device", "to_device", "both", NULL};
-static const char *const guards[] = {"exclusive", "block", "sigbus", NULL};
+static const char *const directions[] = { "from_device", "to_device", "both", NULL };
+static const char *const guards[] = { "exclusive", "block", "sigbus", NULL };
 
 PyObject *ext_transfer_new(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"direction", "timeout", "guard", "fence", NULL};
+	static char *names[] = { "direction", "timeout", "guard", "fence", NULL };
 	struct ext_buffer *buffer = (struct ext_buffer *)self;
 	PyObject *direction, *timeout = NULL, *guard = NULL;
 	int chosen, guarded = 0, fence = 0;
@@ -37,8 +36,10 @@ PyObject *ext_transfer_new(PyObject *self, PyObject *args, PyObject *kwargs)
 	    (timeout && ext_timeout(timeout, &timeout_ns)) || ext_buffer_ready(buffer))
 		return NULL;
 	if (timeout_ns <= 0) {
-		PyErr_Format(PyExc_ValueError, "a transfer ends: timeout must be a number of seconds "
-			     "above 0, not %R", timeout);
+		PyErr_Format(PyExc_ValueError,
+			     "a transfer ends: timeout must be a number of seconds "
+			     "above 0, not %R",
+			     timeout);
 		return NULL;
 	}
 	transfer = (struct ext_transfer *)buffer->state->transfer_type->tp_alloc(
@@ -58,9 +59,9 @@ static int refuse(struct ext_transfer *transfer, int error)
 	struct ext_buffer *buffer = transfer->buffer;
 
 	if (error == -EBUSY && ext_buffer_views(buffer))
-		ext_buffer_refuse(buffer, transfer->direction == NDMA_TO_DEVICE ?
-				  "give the buffer to the device to read" :
-				  "give the buffer to the device to write");
+		ext_buffer_refuse(buffer, transfer->direction == NDMA_TO_DEVICE
+						  ? "give the buffer to the device to read"
+						  : "give the buffer to the device to write");
 	else
 		ext_error(buffer->state, EXT_BUFFER, error);
 	return -1;
@@ -78,12 +79,10 @@ static int begin(struct ext_transfer *transfer)
 		if (ext_buffer_ready(buffer))
 			return -1;
 		ext_buffer_pin(buffer);
-		Py_BEGIN_ALLOW_THREADS
-		ret = ndma_transfer_begin(buffer->handle, transfer->direction, transfer->guard,
-					  transfer->flags, (uint64_t)transfer->timeout_ns, &id);
-		Py_END_ALLOW_THREADS
-		if (!ret)
-			break;
+		Py_BEGIN_ALLOW_THREADS ret =
+			ndma_transfer_begin(buffer->handle, transfer->direction, transfer->guard,
+					    transfer->flags, (uint64_t)transfer->timeout_ns, &id);
+		Py_END_ALLOW_THREADS if (!ret) break;
 		ext_buffer_unpin(buffer);
 		if (ret == -EINTR) {
 			if (PyErr_CheckSignals())
@@ -115,10 +114,8 @@ static int end(struct ext_transfer *transfer)
 	if (!id || !ext_process_is(transfer->process))
 		return 0;
 	ext_buffer_pin(buffer);
-	Py_BEGIN_ALLOW_THREADS
-	ret = ndma_transfer_end(buffer->handle, id);
-	Py_END_ALLOW_THREADS
-	buffer->transfer = 0;
+	Py_BEGIN_ALLOW_THREADS ret = ndma_transfer_end(buffer->handle, id);
+	Py_END_ALLOW_THREADS buffer->transfer = 0;
 	ext_buffer_unpin(buffer);
 	return ret;
 }
@@ -234,46 +231,48 @@ static int transfer_traverse(PyObject *self, visitproc visit, void *arg)
 }
 
 static PyMethodDef transfer_methods[] = {
-	{"begin", transfer_begin, METH_NOARGS,
-	 "begin($self, /)\n--\n\nGive the buffer to the device.\n\n"
-	 "Raises\n------\n"
-	 "LockedError\n    Views are alive, or a transfer is in progress.\n"
-	 "PermissionError\n    The buffer was made by another process.\n"
-	 "TimeoutError\n    Somebody else's device was still busy with it at the deadline."},
-	{"end", transfer_end, METH_NOARGS,
-	 "end($self, /)\n--\n\nTake the buffer back.\n\n"
-	 "Raises\n------\n"
-	 "TimeoutError\n    The deadline ended it already: the contents are not to be trusted."},
-	{"__enter__", transfer_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nBegins the transfer."},
-	{"__exit__", transfer_exit, METH_VARARGS, "__exit__($self, /, *exception)\n--\n\nEnds the transfer."},
-	{NULL},
+	{ "begin", transfer_begin, METH_NOARGS,
+	  "begin($self, /)\n--\n\nGive the buffer to the device.\n\n"
+	  "Raises\n------\n"
+	  "LockedError\n    Views are alive, or a transfer is in progress.\n"
+	  "PermissionError\n    The buffer was made by another process.\n"
+	  "TimeoutError\n    Somebody else's device was still busy with it at the deadline." },
+	{ "end", transfer_end, METH_NOARGS,
+	  "end($self, /)\n--\n\nTake the buffer back.\n\n"
+	  "Raises\n------\n"
+	  "TimeoutError\n    The deadline ended it already: the contents are not to be trusted." },
+	{ "__enter__", transfer_enter, METH_NOARGS,
+	  "__enter__($self, /)\n--\n\nBegins the transfer." },
+	{ "__exit__", transfer_exit, METH_VARARGS,
+	  "__exit__($self, /, *exception)\n--\n\nEnds the transfer." },
+	{ NULL },
 };
 
 static PyGetSetDef transfer_getset[] = {
-	{"buffer", get_buffer, NULL, "Buffer: what is transferred."},
-	{"direction", get_direction, NULL, "str: \"from_device\", \"to_device\" or \"both\"."},
-	{"guard", get_guard, NULL, "str: \"exclusive\", \"block\" or \"sigbus\"."},
-	{"timeout", get_timeout, NULL, "float: seconds from its beginning to its deadline."},
-	{"active", get_active, NULL, "bool: begun and not ended."},
-	{NULL},
+	{ "buffer", get_buffer, NULL, "Buffer: what is transferred." },
+	{ "direction", get_direction, NULL, "str: \"from_device\", \"to_device\" or \"both\"." },
+	{ "guard", get_guard, NULL, "str: \"exclusive\", \"block\" or \"sigbus\"." },
+	{ "timeout", get_timeout, NULL, "float: seconds from its beginning to its deadline." },
+	{ "active", get_active, NULL, "bool: begun and not ended." },
+	{ NULL },
 };
 
 static PyType_Slot transfer_slots[] = {
-	{Py_tp_doc, "The time in which a device owns a buffer; made by `Buffer.transfer()`."},
-	{Py_tp_dealloc, transfer_dealloc},
-	{Py_tp_finalize, transfer_finalize},
-	{Py_tp_traverse, transfer_traverse},
-	{Py_tp_repr, transfer_repr},
-	{Py_tp_methods, transfer_methods},
-	{Py_tp_getset, transfer_getset},
-	{0, NULL},
+	{ Py_tp_doc, "The time in which a device owns a buffer; made by `Buffer.transfer()`." },
+	{ Py_tp_dealloc, transfer_dealloc },
+	{ Py_tp_finalize, transfer_finalize },
+	{ Py_tp_traverse, transfer_traverse },
+	{ Py_tp_repr, transfer_repr },
+	{ Py_tp_methods, transfer_methods },
+	{ Py_tp_getset, transfer_getset },
+	{ 0, NULL },
 };
 
 static PyType_Spec transfer_spec = {
 	.name = "ndma.Transfer",
 	.basicsize = sizeof(struct ext_transfer),
-	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-		 Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE |
+		 Py_TPFLAGS_HAVE_GC,
 	.slots = transfer_slots,
 };
 
