@@ -23,7 +23,7 @@ help:
 	@echo 'make selftest  see that the rig catches planted mistakes'
 	@echo 'make sanitize  the library under sanitizers, valgrind and libFuzzer'
 	@echo 'make bench     what an operation costs, beside its peers'
-	@echo 'make check     style, checkpatch, sparse, cppcheck, no warning in any guest'
+	@echo 'make check     style, checkpatch, sparse, cppcheck, no warning in any guest: PARTS=...'
 	@echo 'make format    write the .c files as check wants them'
 	@echo 'make soak      faults by the hundred: kill, unplug, unload'
 	@echo 'make fuzz      feed the kernel programs for SECONDS=$(SECONDS)'
@@ -64,7 +64,7 @@ fuzz: setup
 
 check: setup
 	@tests/vm/setup tests/check-packages
-	@tests/check
+	@tests/check $(PARTS)
 
 format:
 	@tests/vm/setup tests/check-packages
