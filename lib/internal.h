@@ -91,12 +91,14 @@ struct ndma_buffer {
  * @backend: who opened it
  * @process: ndma_process_id() of the opener
  * @fd: of an open file that holds the controls, or -1
+ * @number: no other source of this process ever has it
  * @name: "sim0"
  */
 struct ndma_source {
 	const struct ndma_backend *backend;
 	uint32_t process;
 	int fd;
+	uint64_t number;
 	char name[NDMA_NAME_MAX];
 };
 
@@ -114,6 +116,9 @@ struct ndma_source {
  * @info: snapshot at the last start
  * @channels: likewise, setup.channels of them; NULL before the first
  * @last: statistics at the moment of closing
+ * @source: number of the source; as @next and @link button.c's
+ * @next: stream
+ * @link: what points here; NULL before it is in the list
  * @lock: protects what follows
  * @left: a user left; somebody closing waits for it
  * @users: calls that use @fd now
@@ -132,6 +137,9 @@ struct ndma_stream {
 	struct ndma_source_info info;
 	struct ndma_source_channel *channels;
 	struct ndma_stream_stats last;
+	uint64_t source;
+	struct ndma_stream *next;
+	struct ndma_stream **link;
 	pthread_mutex_t lock;
 	pthread_cond_t left;
 	uint32_t users;
@@ -279,6 +287,13 @@ bool ndma_transfer_is_on(void);
 /* Words for a control that cannot be set to @value; @nearest is what could be. Returns @rc. */
 int ndma_control_error(const struct ndma_control_info *info, int rc, int64_t value,
 		       int64_t nearest);
+
+/* button.c: streams join once they are made, and leave before they are freed. */
+uint64_t ndma_button_number(void);
+void ndma_button_join(struct ndma_stream *stream, const struct ndma_source *source);
+void ndma_button_leave(struct ndma_stream *stream);
+/* In every stream of the source. 0, or the first error. */
+int ndma_button_press(const struct ndma_source *source, uint32_t id);
 
 /* mmap.c: maps a whole dma-buf or memfd at an address that lets huge pages be used. */
 int ndma_map_aligned(int fd, uint64_t bytes, uint32_t access, struct ndma_mapping *map);

@@ -13,6 +13,7 @@ void ndma_source_init(struct ndma_source *source, const struct ndma_backend *bac
 	source->backend = backend;
 	source->process = ndma_process_id();
 	source->fd = fd;
+	source->number = ndma_button_number();
 	strncpy(source->name, name, sizeof(source->name) - 1);
 }
 
@@ -209,6 +210,8 @@ NDMA_API int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t v
 	rc = query(source, id & ~NDMA_CONTROL_NEXT, &info);
 	if (rc)
 		return rc;
+	if (info.type == NDMA_CONTROL_BUTTON)
+		return ndma_button_press(source, info.id);
 	rc = source->backend->control_set(source, id, &nearest);
 	return rc ? ndma_control_error(&info, rc, value, nearest) : 0;
 }

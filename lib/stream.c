@@ -79,6 +79,7 @@ NDMA_API int ndma_stream_create(const struct ndma_source *source,
 		ndma_stream_free(stream);
 		return rc;
 	}
+	ndma_button_join(stream, source);
 	*out = stream;
 	return 0;
 }
@@ -114,6 +115,7 @@ NDMA_API void ndma_stream_free(struct ndma_stream *stream)
 {
 	if (!stream)
 		return;
+	ndma_button_leave(stream);
 	if (stream->process == ndma_process_id())
 		ndma_stream_close(stream);
 	else if (stream->fd >= 0)

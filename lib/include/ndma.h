@@ -597,6 +597,8 @@ int ndma_control_get(const struct ndma_source *source, uint32_t id, int64_t *val
  * @value: in 10^exponent of its unit, min + k * step; of a button: ignored
  *
  * For streams that are made afterwards; those that exist have their own, ndma_stream_control_set().
+ * A button is the exception: it is pressed in every stream that was made from @source and is not
+ * closed, and does nothing where there is none.
  *
  * Return: 0; -ERANGE: the words name the range and the nearest valid value; -EINVAL: no such
  * control, or the source refuses the value together with another; -ENODEV.

@@ -223,6 +223,31 @@ TEST_F(fault, software_trigger_gives_a_frame_for_each_press)
 	EXPECT_EQ(-EAGAIN, ndma_stream_next(self->stream, &frame, 0));
 }
 
+TEST_F(fault, a_button_of_the_source_is_pressed_in_its_streams_and_in_no_other)
+{
+	struct ndma_source *other;
+	struct ndma_frame frame;
+
+	ASSERT_DONE(ndma_source_open("sim0", &other));
+	OPEN_STREAM(&self->options, { "trigger", NDMA_SIM_TRIGGER_SOFTWARE },
+		    { "pattern", NDMA_WAVE_COUNTER });
+	ASSERT_DONE(ndma_stream_start(self->stream, 0));
+	ASSERT_DONE(ndma_control_set(other, NDMA_CONTROL_TRIGGER_SOFTWARE, 1));
+	EXPECT_EQ(-ETIMEDOUT, ndma_stream_next(self->stream, &frame, SECOND_NS / 50));
+	ASSERT_DONE(ndma_control_set(self->source, NDMA_CONTROL_TRIGGER_SOFTWARE, 1));
+	ASSERT_EQ(1, ndma_stream_next(self->stream, &frame, 10 * SECOND_NS));
+	EXPECT_EQ(0, frame.completion.sequence);
+	EXPECT_TRUE(frame.completion.flags & NDMA_FRAME_TRIGGERED);
+	ASSERT_DONE(ndma_stream_release(self->stream, &frame));
+	/* A closed one is none, and so is a freed one. */
+	ndma_stream_close(self->stream);
+	EXPECT_EQ(0, ndma_control_set(self->source, NDMA_CONTROL_TRIGGER_SOFTWARE, 1));
+	ndma_stream_free(self->stream);
+	self->stream = NULL;
+	EXPECT_EQ(0, ndma_control_set(self->source, NDMA_CONTROL_TRIGGER_SOFTWARE, 1));
+	ndma_source_close(other);
+}
+
 TEST_F(fault, knobs_turn_while_the_stream_runs_and_the_rate_does_not)
 {
 	struct ndma_frame frame;

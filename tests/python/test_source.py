@@ -118,6 +118,18 @@ def test_a_button_is_pressed_by_assigning(source):
     assert buttons == ["trigger_software"]
 
 
+def test_a_button_acts_on_the_stream_that_runs(source):
+    source.trigger = "software"
+    with source.stream(samples=64) as stream:
+        for number in range(3):
+            stream.timeout = 0.02
+            with pytest.raises(TimeoutError):
+                next(stream)
+            source.trigger_software = True
+            stream.timeout = 20
+            assert next(stream).sequence == number
+
+
 def test_read_gives_an_owned_array(fast, no_leaks):
     x = fast.read(10_000)
     assert x.shape == (len(fast.channels), 10_000)

@@ -427,7 +427,9 @@ static PyType_Slot source_slots[] = {
 	{ Py_tp_doc,
 	  "An acquisition source; made by `open()`.\n\n"
 	  "Its controls are attributes, ``source.rate = 1e6``; ``dir(source)`` lists them and\n"
-	  "`controls` says what they take. Streams made afterwards start with them. Any thread." },
+	  "`controls` says what they take. Streams made afterwards start with them. A button acts\n"
+	  "on the streams that were made from this source: ``source.trigger_software = True``.\n"
+	  "Any thread." },
 	{ Py_tp_dealloc, source_dealloc },
 	{ Py_tp_traverse, source_traverse },
 	{ Py_tp_repr, source_repr },

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A source's button acts on what runs: it is pressed in every stream that was made from the source.
+ * Either of them may be freed first, so a stream remembers its source by a number only.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "internal.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ndma_stream *first; /* under the lock, as the links */
+
+static void take(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void give(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+/* No child is born with the lock in the hands of a thread that it does not have. */
+__attribute__((constructor)) static void prepare_for_fork(void)
+{
+	pthread_atfork(take, give, give);
+}
+
+uint64_t ndma_button_number(void)
+{
+	static _Atomic uint64_t last;
+
+	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
+void ndma_button_join(struct ndma_stream *stream, const struct ndma_source *source)
+{
+	take();
+	stream->source = source->number;
+	stream->next = first;
+	if (first)
+		first->link = &stream->next;
+	stream->link = &first;
+	first = stream;
+	give();
+}
+
+void ndma_button_leave(struct ndma_stream *stream)
+{
+	if (!stream->link)
+		return;
+	take();
+	*stream->link = stream->next;
+	if (stream->next)
+		stream->next->link = stream->link;
+	give();
+}
+
+int ndma_button_press(const struct ndma_source *source, uint32_t id)
+{
+	struct ndma_stream *stream;
+	int rc = 0, one;
+
+	take();
+	for (stream = first; stream; stream = stream->next) {
+		if (stream->source != source->number)
+			continue;
+		one = ndma_stream_control_set(stream, id, 1);
+		/* Closed, or the parent's from before a fork: it does not run here. */
+		if (!rc && one != -EBADF && one != -EPERM)
+			rc = one;
+	}
+	give();
+	return rc;
+}
