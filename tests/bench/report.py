@@ -69,14 +69,24 @@ BARS = {
     "python_asarray_alone": at_most(2.2),
     "python_import": at_most(1.03),
 }
-GOALS = {"numpy_sum_mapped": 0.97}
+# By wall clock: reported, and never a reason to fail.
+GOALS = {"numpy_sum_mapped": 0.97, "card_every_sample_checked": 0.8,
+         "card_4KiB_frames_lossless": 5_000, "card_python_sum_1MiB": 1.05}
+ICOUNT = ("--memory", "3G", "--icount")
+WALL = ("--memory", "3G")
+# The digitizer over ivshmem reaches 2 GiB.
+CARD = ("--memory", "2G", "--card", "vdig")
+COMMANDS = (((f"{PROGRAMS}/ndma-bench",), ICOUNT),
+            (("python3", f"{PROGRAMS}/bench.py"), ICOUNT),
+            (("python3", f"{PROGRAMS}/bench.py", "wall"), WALL),
+            (("sh", "-ec", f"{PROGRAMS}/ndma-bench-card; python3 {PROGRAMS}/bench-card.py"), CARD))
 
 
-def measure(guest, *command, icount=True):
+def measure(guest, command, machine):
     """Rows that a program prints in a guest."""
-    line = [str(RUN), "--guest", guest, "--memory", "3G", "--root", "--timeout", "900"]
-    done = subprocess.run(line + (["--icount"] if icount else []) + ["--", *command],
-                          stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [str(RUN), "--guest", guest, *machine, "--root", "--timeout", "900", "--", *command],
+        stdout=subprocess.PIPE, text=True)
     rows = [json.loads(text) for text in done.stdout.splitlines() if text.startswith('{"name"')]
     if done.returncode:
         print(done.stdout, file=sys.stderr)
@@ -105,10 +115,8 @@ def main():
     print(f"{'what':38} {'linux':5} {'ours':>14} {'unit':13} {'bar':>12} {'':9} peers (ours / peer)")
     rows = []
     for guest in guests:
-        for command, icount in (((f"{PROGRAMS}/ndma-bench",), True),
-                                (("python3", f"{PROGRAMS}/bench.py"), True),
-                                (("python3", f"{PROGRAMS}/bench.py", "wall"), False)):
-            found = measure(guest, *command, icount=icount)
+        for command, machine in COMMANDS:
+            found = measure(guest, command, machine)
             table(found)
             rows += found
     keys = ("name", "guest", "value", "unit", "peers", "bar", "holds")
