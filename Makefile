@@ -17,7 +17,7 @@ kbuild := $(CURDIR)/$(host)/kbuild
 	install clean
 
 help:
-	@echo 'make demo      build, boot a guest with the PCI card, capture in C and in Python'
+	@echo 'make demo      build, boot a guest with PCI cards, stream in C and in Python'
 	@echo 'make test      the whole suite: GUESTS="$(GUESTS)" SETTINGS="$(SETTINGS)"'
 	@echo 'make debug     the suite on a kernel that looks for mistakes: SETTINGS=...'
 	@echo 'make selftest  see that the rig catches planted mistakes'
@@ -25,7 +25,7 @@ help:
 	@echo 'make bench     what an operation costs, beside its peers'
 	@echo 'make check     style, checkpatch, sparse, cppcheck, no warning in any guest: PARTS=...'
 	@echo 'make format    write the .c files as check wants them'
-	@echo 'make soak      faults by the hundred: kill, unplug, unload'
+	@echo 'make soak      faults by the hundred, and streams for long: SOAK="--part vdig --seconds 60"'
 	@echo 'make fuzz      feed the kernel programs for SECONDS=$(SECONDS)'
 	@echo
 	@echo 'make modules   kernel modules for KERNEL=$(KERNEL)'
@@ -56,7 +56,7 @@ bench: setup
 	@tests/bench/report.py $(addprefix --guest=,$(GUESTS))
 
 soak: setup
-	@tests/vm/soak
+	@tests/vm/soak $(SOAK)
 
 fuzz: setup
 	@tests/vm/run --guest debug --root --out build/fuzz --timeout $$(($(SECONDS) + 600)) -- \
