@@ -204,6 +204,47 @@ static inline int open_files(void)
 	return count;
 }
 
+/* Whether it is one of the errors that <linux/ndma.h> lists. */
+static inline bool errno_is_listed(int error)
+{
+	static const int listed[] = { EINVAL, E2BIG, ENOTTY, EBADF, EBUSY, EAGAIN, ETIMEDOUT,
+				      EOVERFLOW, ERANGE, EPERM, EACCES, ENODEV, EOPNOTSUPP,
+				      EOWNERDEAD, ESTALE, EDQUOT, EMFILE, ENOMEM, EFAULT };
+	size_t i;
+
+	for (i = 0; i < sizeof(listed) / sizeof(listed[0]); i++)
+		if (error == listed[i])
+			return true;
+	return false;
+}
+
+static inline uint32_t random_word(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state >> 32;
+}
+
+/* Random bytes over all of an argument but its size, or over one word of it. */
+static inline void scramble(void *argument, uint32_t bytes, uint64_t *state)
+{
+	uint32_t *words = argument, nr = bytes / sizeof(*words), i;
+
+	if (random_word(state) & 1) {
+		words[1 + random_word(state) % (nr - 1)] = random_word(state);
+		return;
+	}
+	for (i = 1; i < nr; i++)
+		words[i] = random_word(state);
+}
+
+/* Some gigabytes take their time, and are no part of what random bytes are about. */
+static inline uint64_t little_or_absurd(uint64_t bytes)
+{
+	return bytes < 1 << 20 ? bytes : bytes | 1ULL << 62;
+}
+
 /* Another process in step with this one: each end sends and awaits single bytes. */
 struct peer {
 	pid_t pid;

@@ -233,6 +233,7 @@ TEST_F(source, memory_can_be_asked_for_where_its_device_reaches)
 /* ------------------------------------------------------------ arguments */
 
 #define ARGUMENT_ROOM 8192
+#define RANDOM_ROUNDS 100
 
 /**
  * struct row - one call
@@ -471,6 +472,30 @@ TEST_F(source, an_export_that_cannot_be_told_leaves_no_dma_buf)
 	EXPECT_EQ(open_files(), files);
 	EXPECT_EQ(stream_stats(fd).exported_frames, 0);
 	close(fd);
+}
+
+TEST_F_TIMEOUT(source, random_bytes_get_an_answer_that_is_listed, 300)
+{
+	uint64_t state = 0x9e3779b97f4a7c15;
+	struct argument argument;
+	const struct row *row;
+	int fd, files = open_files(), round, ret;
+
+	FOR_EACH_ROW(row) {
+		for (round = 0; round < RANDOM_ROUNDS; round++) {
+			fd = prepare(row, &argument);
+			scramble(&argument, row->bytes, &state);
+			if (row->number == NDMA_STREAM_SETUP)
+				argument.setup.samples = little_or_absurd(argument.setup.samples);
+			ret = call(fd, row->number, &argument);
+			ASSERT_TRUE(!ret || errno_is_listed(-ret))
+				TH_LOG("%s, round %d: %d", row->name, round, ret);
+			if (!ret && row->number == NDMA_STREAM_EXPORT)
+				close(argument.export.fd);
+			close(fd);
+			ASSERT_EQ(files, open_files());
+		}
+	}
 }
 
 TEST_F(source, an_unknown_call_is_refused)

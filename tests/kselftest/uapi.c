@@ -8,6 +8,7 @@
 #define ARGUMENT_ROOM 8192
 #define UNKNOWN_CALL _IO(NDMA_IOC_TYPE, 0x1f)
 #define NO_FIELD (~0U)
+#define RANDOM_ROUNDS 500
 
 /**
  * struct row - one call
@@ -357,6 +358,33 @@ TEST_F(uapi, an_unknown_flag_is_refused)
 			}
 		}
 	}
+}
+
+TEST_F_TIMEOUT(uapi, random_bytes_get_an_answer_that_is_listed, 300)
+{
+	uint64_t used = heap_info(self->heap).used_bytes, state = 0x9e3779b97f4a7c15;
+	int files = open_files(), round, ret;
+	const struct row *row;
+
+	FOR_EACH_ROW(row) {
+		for (round = 0; round < RANDOM_ROUNDS; round++) {
+			prepare(self, row);
+			scramble(&self->argument, row->bytes, &state);
+			if (row->fd_at != NO_FIELD && random_word(&state) & 1)
+				put_u32(&self->argument, row->fd_at, self->fd);
+			if (row->number == NDMA_BUFFER_ALLOC)
+				self->argument.alloc.bytes =
+					little_or_absurd(self->argument.alloc.bytes);
+			ret = call(self->heap, row->number, &self->argument);
+			ASSERT_TRUE(!ret || errno_is_listed(-ret))
+				TH_LOG("%s, round %d: %d", row->name, round, ret);
+			undo(self, row, ret);
+			ASSERT_EQ(files, open_files());
+		}
+	}
+	ASSERT_EQ(used, heap_info(self->heap).used_bytes);
+	ASSERT_EQ(buffer_info(self->heap, self->fd).owner, NDMA_OWNER_CPU);
+	ASSERT_EQ(buffer_info(self->heap, self->fd).own_leases, 0);
 }
 
 TEST_F(uapi, a_descriptor_that_is_no_buffer_is_refused)
