@@ -5,15 +5,12 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "kmodule.h"
 #include "rounds.h"
 #include "scenario.h"
 #include "tap.h"
@@ -68,50 +65,12 @@ static void find_modules(void)
 		fclose(file);
 }
 
-static int unload(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) < 0 ? -errno : 0;
-}
-
-static int load(const char *name, const char *arguments)
-{
-	struct utsname kernel;
-	char path[256];
-	int fd, error = 0;
-
-	uname(&kernel);
-	snprintf(path, sizeof(path), "/usr/lib/modules/%s/updates/ndma/%s.ko", kernel.release,
-		 name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (syscall(SYS_finit_module, fd, arguments, 0) < 0)
-		error = -errno;
-	close(fd);
-	return error;
-}
-
-/* A worker's last reference goes a moment after the last close, and nothing tells when. */
-static int unload_soon(const char *name)
-{
-	const struct timespec pause = { .tv_nsec = 10000000 };
-	int error, tries;
-
-	for (tries = 0; tries < 200; tries++) {
-		error = unload(name);
-		if (error != -EAGAIN && error != -EBUSY)
-			break;
-		nanosleep(&pause, NULL);
-	}
-	return error;
-}
-
 static bool unload_all(void)
 {
 	int i, error;
 
 	for (i = 0; i < nr_modules; i++) {
-		error = unload_soon(modules[i]);
+		error = kmodule_unload_soon(modules[i]);
 		if (error) {
 			tap_note("unloading %s: %s", modules[i], strerror(-error));
 			return false;
@@ -125,7 +84,7 @@ static bool load_all(void)
 	int i, error;
 
 	for (i = nr_modules - 1; i >= 0; i--) {
-		error = load(modules[i], parameters[i]);
+		error = kmodule_load(modules[i], parameters[i]);
 		if (error && error != -EEXIST) {
 			tap_note("loading %s: %s", modules[i], strerror(-error));
 			return false;
@@ -245,9 +204,9 @@ static bool is_refused(int (*hold)(struct scene *scene), const char *module)
 	if (error < 0)
 		tap_note("%s", strerror(-error));
 	for (i = 0; error >= 0 && i < nr_modules && strcmp(modules[i], module); i++)
-		error = unload_soon(modules[i]);
+		error = kmodule_unload_soon(modules[i]);
 	if (error >= 0)
-		error = unload(module);
+		error = kmodule_unload(module);
 	scene_close(&scene);
 	if (error != -EAGAIN && error != -EBUSY)
 		tap_note("unloading answers: %s", error ? strerror(-error) : "done");
