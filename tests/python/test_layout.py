@@ -56,6 +56,14 @@ def test_memoryview_indexes_native_numbers(code):
         assert memoryview(buf).tolist() == [1, 0]
 
 
+def test_sub_arrays_of_sub_arrays_are_one_with_all_the_dimensions():
+    dtype = np.dtype([("m", np.dtype(("?", (3,))), (2,))])
+    buf = ndma.empty((4,), dtype)
+    other = ndma.from_fd(buf.fileno())
+    assert other.dtype == np.dtype([("m", "?", (2, 3))])
+    assert other.array()["m"].shape == np.empty((4,), dtype)["m"].shape == (4, 2, 3)
+
+
 def test_values_arrive_field_by_field():
     dtype = STRUCTURED[6]
     x = np.zeros(2, dtype)

@@ -106,27 +106,30 @@ static int write_scalar(struct writer *writer, PyArray_Descr *descr, bool inside
 
 static int write_any(struct writer *writer, PyArray_Descr *descr, bool inside);
 
-/* "(2,3)" of a sub-array; *base is a new reference to its elements' dtype. */
+/* The extents of a sub-array, and of a sub-array that it is made of: "(2,3)". *base is a new
+ * reference to its elements' dtype. */
 static int write_subarray(struct writer *writer, PyArray_Descr *descr, PyArray_Descr **base)
 {
 	PyObject *shape = PyObject_GetAttrString((PyObject *)descr, "shape");
-	Py_ssize_t ndim;
+	const char *before = "(";
 	int ret = 0;
 
-	if (!shape)
-		return -1;
-	*base = (PyArray_Descr *)PyObject_GetAttrString((PyObject *)descr, "base");
-	if (!*base) {
-		Py_DECREF(shape);
-		return -1;
+	*base = (PyArray_Descr *)Py_NewRef(descr);
+	while (shape && PyTuple_GET_SIZE(shape) && !ret) {
+		for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(shape) && !ret; i++, before = ",")
+			ret = put(writer, "%s%zd", before,
+				  PyLong_AsSsize_t(PyTuple_GET_ITEM(shape, i)));
+		Py_SETREF(*base,
+			  (PyArray_Descr *)PyObject_GetAttrString((PyObject *)*base, "base"));
+		Py_SETREF(shape, *base ? PyObject_GetAttrString((PyObject *)*base, "shape") : NULL);
 	}
-	ndim = PyTuple_GET_SIZE(shape);
-	for (Py_ssize_t i = 0; i < ndim && !ret; i++)
-		ret = put(writer, "%s%zd%s", i ? "," : "(",
-			  PyLong_AsSsize_t(PyTuple_GET_ITEM(shape, i)), i == ndim - 1 ? ")" : "");
-	Py_DECREF(shape);
-	if (ret)
+	if (!ret && *before == ',')
+		ret = put(writer, ")");
+	if (!shape || ret) {
 		Py_CLEAR(*base);
+		ret = -1;
+	}
+	Py_XDECREF(shape);
 	return ret;
 }
 

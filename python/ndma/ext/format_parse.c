@@ -198,6 +198,19 @@ static PyArray_Descr *with_shape(PyArray_Descr *descr, PyObject *shape)
 	return descr_from_object(Py_BuildValue("(NN)", descr, shape));
 }
 
+/* "(2)3i" is "(2,3)i": NumPy would keep a sub-array of sub-arrays, that no format can say. */
+static PyObject *with_extent(PyObject *shape, Py_ssize_t extent)
+{
+	PyObject *last = Py_BuildValue("(n)", extent), *whole;
+
+	if (!shape || !last)
+		return last;
+	whole = PySequence_Concat(shape, last);
+	Py_DECREF(shape);
+	Py_DECREF(last);
+	return whole;
+}
+
 /* One element with what stands in front of it: shape, order, count. *padding: it is a gap unless
  * it gets a name. */
 static PyArray_Descr *parse_element(struct parser *parser, bool *padding)
@@ -226,10 +239,10 @@ static PyArray_Descr *parse_element(struct parser *parser, bool *padding)
 	else
 		descr = parse_number_code(parser);
 	if (descr && counted && !text)
-		descr = with_shape(descr, Py_BuildValue("(n)", count));
-	if (shape)
-		descr = with_shape(descr, shape);
-	return descr;
+		shape = with_extent(shape, count);
+	else if (!shape)
+		return descr;
+	return with_shape(descr, shape);
 }
 
 /* ":name:", or None where there is none. */
