@@ -13,13 +13,14 @@ SECONDS ?= 3600
 host := build/host
 kbuild := $(CURDIR)/$(host)/kbuild
 
-.PHONY: help setup demo test debug selftest sanitize bench soak fuzz check format modules programs \
+.PHONY: help setup demo test debug coverage selftest sanitize bench soak fuzz check format modules programs \
 	install clean
 
 help:
 	@echo 'make demo      build, boot a guest with PCI cards, stream in C and in Python'
 	@echo 'make test      the whole suite: GUESTS="$(GUESTS)" SETTINGS="$(SETTINGS)"'
 	@echo 'make debug     the suite on a kernel that looks for mistakes: SETTINGS=...'
+	@echo 'make coverage  the same, counting the lines of kmod/ and lib/ that run'
 	@echo 'make selftest  see that the rig catches planted mistakes'
 	@echo 'make sanitize  the library under sanitizers, valgrind and libFuzzer'
 	@echo 'make bench     what an operation costs, beside its peers'
@@ -44,6 +45,9 @@ test: setup
 
 debug: setup
 	@tests/vm/suite --guest=debug $(addprefix --setting=,$(SETTINGS)) $(TESTS)
+
+coverage: setup
+	@tests/vm/coverage
 
 selftest: setup
 	@tests/vm/selftest

@@ -8,6 +8,9 @@ from pathlib import Path
 NAMES = ("edu", "vdig", "vdig-vfio")
 # Each is in a slot, so that it can be unplugged: device_del card, device_del vdig.
 SLOTS = {"edu": "bay", "vdig": "vdig-bay", "vdig-vfio": "vdig-bay"}
+# What the suite has in each setting. The virtual digitizer reaches memory through an IOMMU only as a
+# PCI function of a newer QEMU.
+OF_SUITE = {"plain": "edu,vdig", "iommu": "edu,vdig-vfio", "swiotlb": "edu,vdig"}
 # The virtual digitizer's exit status when its driver did something that the data sheet forbids.
 DRIVER_WRONG = 3
 END_TIMEOUT = 10
