@@ -251,12 +251,18 @@ static const char *replay(struct state *state)
 {
 	const char *wrong = NULL;
 	struct program program;
-	unsigned int i;
+	unsigned int i, first = 0;
 
 	if (!program_load(&program, state->settings->replay))
 		return "no program to replay";
-	for (i = 0; i < state->settings->repeat && !wrong; i++)
+	for (i = 0; i < state->settings->repeat && !wrong; i++) {
 		wrong = feed(state, &program);
+		coverage_collect();
+		if (!i)
+			first = coverage_features();
+	}
+	tap_note("%u features in the first run, %u new ones in all that followed", first,
+		 coverage_features() - first);
 	return wrong;
 }
 
