@@ -137,6 +137,7 @@ const char *log_complaint(void)
 	static const char *const bad[] = {
 		"WARNING:",
 		"BUG:",
+		"BUG ",
 		"KASAN:",
 		"UBSAN:",
 		"Oops",

@@ -4,7 +4,7 @@ import re
 
 # First lines of reports. Lines that follow them (traces, registers) are shown, not matched.
 BAD = re.compile("|".join((
-    r"WARNING:", r"\bBUG:", r"kernel BUG at", r"\bOops\b", r"Kernel panic",
+    r"WARNING:", r"\bBUG[: ]", r"\bOops\b", r"Kernel panic",
     r"general protection fault", r"unable to handle", r"KASAN:", r"UBSAN:", r"DMA-API: (?!.*preallocated|.*debugging)",
     r"refcount_t:", r"list_(add|del) corruption", r"INFO: (task|rcu|possible|lockdep)",
     r"rcu: INFO:", r"possible (circular|recursive|irq)", r"suspicious RCU usage",
