@@ -231,7 +231,13 @@ static int write_any(struct writer *writer, PyArray_Descr *descr, bool inside)
 int ext_format_write(PyArray_Descr *descr, char format[NDMA_FORMAT_MAX])
 {
 	struct writer writer = { .text = format };
+	PyArray_Descr *base;
+	int ret;
 
 	format[0] = 0;
-	return write_any(&writer, descr, false);
+	if (write_subarray(&writer, descr, &base))
+		return -1;
+	ret = write_any(&writer, base, base != descr);
+	Py_DECREF(base);
+	return ret;
 }
