@@ -116,7 +116,8 @@ int scene_begin(struct scene *scene, uint32_t direction, uint32_t guard, uint32_
 		.direction = direction,
 		.guard = guard,
 		.flags = flags,
-		.timeout_ns = 5 * SECOND_NS,
+		/* A fence ends in at most 10 s; the other kind must last on a slow machine. */
+		.timeout_ns = (flags & NDMA_TRANSFER_FENCE ? 5 : 100) * SECOND_NS,
 	};
 
 	TRY(scene_call(scene->heap, NDMA_TRANSFER_BEGIN, &begin));
