@@ -86,8 +86,11 @@ modules:
 programs: $(host)/meson/build.ninja
 	ninja -C $(host)/meson
 
+# Where the loader and Python look on Debian: meson knows it for /usr alone.
 $(host)/meson/build.ninja:
-	meson setup --prefix=$(PREFIX) $(host)/meson
+	meson setup --prefix=$(PREFIX) --libdir=lib $(if $(filter /usr/local,$(PREFIX)),\
+		$(foreach dir,purelib platlib,-Dpython.$(dir)dir=$(shell python3 -c \
+		'import sysconfig; print(sysconfig.get_path("$(dir)"))'))) $(host)/meson
 
 # What was built by the user is not built again by root.
 install:
