@@ -17,9 +17,12 @@ def as_stranger(*command):
                           env={**os.environ, "HOME": "/home/stranger", "NDMA_BACKEND": "kernel"})
 
 
-@pytest.mark.parametrize("command", [("ndma", "info", "edu0"), ("ndma-acquire", "edu0", "--output", "/tmp/x.npy"),
-                                     (sys.executable, "-c", OPEN), (sys.executable, "-c", ALLOCATE)],
-                         ids=["ndma", "ndma-acquire", "open", "empty"])
+@pytest.mark.parametrize("command", [
+    ("ndma", "info", "edu0"),
+    ("ndma-acquire", "edu0", "--count", "1", "--output", "/tmp/x.npy"),
+    (sys.executable, "-c", OPEN),
+    (sys.executable, "-c", ALLOCATE),
+], ids=["ndma", "ndma-acquire", "open", "empty"])
 def test_who_is_not_in_the_group_is_told_which_to_join(command):
     done = as_stranger(*command)
     assert done.returncode != 0
