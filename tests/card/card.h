@@ -28,6 +28,7 @@
 #include "vdig_regs.h"
 
 #define CARD_NEVER UINT64_MAX
+#define CARD_FIFO_MIB_MAX 4096u
 
 enum card_reach {
 	CARD_REACH_OK,

@@ -132,10 +132,26 @@ static bool do_trigger(struct card *card, char **words, int count, FILE *answer,
 	return true;
 }
 
+/* Only sizes and numbers of frames that wait are kept, so any amount costs nothing. */
+static bool do_fifo(struct card *card, const char *word, FILE *answer)
+{
+	uint64_t mib;
+
+	if (!number(word, &mib) || mib < 1 || mib > CARD_FIFO_MIB_MAX) {
+		fprintf(answer, "error: '%s': expected 1 to %u MiB\n", word, CARD_FIFO_MIB_MAX);
+		return false;
+	}
+	card->fifo_bytes = mib << 20;
+	if (!card->gone)
+		card_set_reg(card, VDIG_REG_FIFO_KIB, (uint32_t)(mib << 10));
+	return true;
+}
+
 static const char help[] =
 	"fault NAME [AMOUNT] [at=SEQUENCE]  misbehave (AMOUNT: frames, interrupts or ms; 1)\n"
 	"faults                             what NAME can be, and what is armed\n"
 	"trigger [EDGES]                    edges at the external trigger input\n"
+	"fifo MIB                           on-board memory, from the next start on\n"
 	"stats                              counts, as key=value\n"
 	"check                              what the driver did wrong: kind, count, first\n"
 	"attachment                         how QEMU reaches the card: ivshmem or vfio-user, socket\n"
@@ -160,6 +176,9 @@ void control_line(struct control *control, char *line, FILE *answer, uint64_t no
 		do_faults(card, answer);
 	} else if (!strcmp(words[0], "trigger")) {
 		if (!do_trigger(card, words, count, answer, now))
+			return;
+	} else if (!strcmp(words[0], "fifo")) {
+		if (!do_fifo(card, count > 1 ? words[1] : "", answer))
 			return;
 	} else if (!strcmp(words[0], "stats")) {
 		do_stats(card, answer);

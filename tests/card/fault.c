@@ -28,6 +28,7 @@ static const struct {
 	[CARD_FAULT_IRQ_STORM] = { "irq-storm", "interrupts without end for N ms" },
 	[CARD_FAULT_STALL] = { "stall", "no frame is written for N ms; 0 ends a stall" },
 	[CARD_FAULT_LIE_STATUS] = { "lie-status", "the status register turns to garbage" },
+	[CARD_FAULT_LIE_EXTRA] = { "lie-extra", "N completions of frames that do not exist" },
 	[CARD_FAULT_GONE] = { "gone", "pulled out: everything reads all-ones" },
 	[CARD_FAULT_BACK] = { "back", "plugged in again after gone, as after power-on" },
 	[CARD_FAULT_EXIT] = { "exit", "the card dies without a word" },
@@ -56,6 +57,16 @@ static uint64_t after_ms(uint64_t now, uint64_t ms)
 	return ms < (CARD_NEVER - now) / MILLISECOND ? now + ms * MILLISECOND : CARD_NEVER;
 }
 
+/* All zeros but what makes them valid; the card's own count of descriptors does not move. */
+static void complete_nothing(struct card *card, uint64_t amount)
+{
+	struct vdig_completion nothing = { 0 };
+
+	while (card->running && amount-- && card_ring_complete(card, &nothing, 0) > 0)
+		;
+	card_raise(card);
+}
+
 bool card_fault_command(struct card *card, const char *name, uint64_t amount, uint64_t from,
 			uint64_t now)
 {
@@ -82,6 +93,9 @@ bool card_fault_command(struct card *card, const char *name, uint64_t amount, ui
 	case CARD_FAULT_LIE_STATUS:
 		card_set_reg(card, VDIG_REG_STATUS, 0xdeadbeef);
 		card_raise(card);
+		break;
+	case CARD_FAULT_LIE_EXTRA:
+		complete_nothing(card, amount);
 		break;
 	case CARD_FAULT_GONE:
 		card_vanish(card);

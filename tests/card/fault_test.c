@@ -146,8 +146,11 @@ static void completions_lie(void)
 	EXPECT(ok, host_frame_right(&h, FRAME_AT(4), &c[4]));
 	EXPECT(ok, host_command(&h, "fault lie-status"));
 	EXPECT(ok, host_read(&h, VDIG_REG_STATUS) & ~VDIG_STATUS_BITS);
+	EXPECT(ok, !host_take(&h, c) && host_command(&h, "fault lie-extra 2"));
+	EXPECT(ok, host_take(&h, c) && host_take(&h, c) && !host_take(&h, c));
+	EXPECT(ok, host_read(&h, VDIG_REG_HEAD) == FRAMES);
 	host_close(&h);
-	tap(ok, "lies: lengths, sequences, slots, flags and status can be garbage");
+	tap(ok, "lies: lengths, sequences, slots, flags, status and completions can be garbage");
 }
 
 static void interrupts_misbehave(void)
@@ -224,9 +227,12 @@ static void it_vanishes(void)
 static void commands_are_refused(void)
 {
 	static const char *const bad[] = {
-		"fault",         "fault nonsense",     "fault drop -1",
-		"fault drop 1x", "fault drop at=",     "fault drop 99999999999999999999",
-		"trigger x",     "trigger 4294967296", "frobnicate",
+		"fault",          "fault nonsense",
+		"fault drop -1",  "fault drop 1x",
+		"fault drop at=", "fault drop 99999999999999999999",
+		"trigger x",      "trigger 4294967296",
+		"frobnicate",     "fifo",
+		"fifo 0",         "fifo 4097",
 	};
 	static const char *const good[] = { "help",       "faults", "stats",  "check",
 					    "attachment", "flush",  "trigger" };

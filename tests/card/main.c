@@ -84,7 +84,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		}
 	}
 	return optind == argc && !o->ivshmem != !o->vfio && !o->ivshmem == !o->ram &&
-	       o->fifo_mib >= 1 && o->fifo_mib <= 4096;
+	       o->fifo_mib >= 1 && o->fifo_mib <= CARD_FIFO_MIB_MAX;
 }
 
 static uint64_t clock_ns(void)
@@ -183,7 +183,7 @@ int main(int argc, char **argv)
 	card_log_flush(&card.log);
 	/* "Without a word": no reset, no farewell to QEMU. The log is the test's, not the card's. */
 	if (card.faults.exit)
-		_exit(EXIT_SUCCESS);
+		_exit(card.checker.total ? EXIT_WRONG : EXIT_SUCCESS);
 	control_close(&control);
 	card_close(&card);
 	front->close(front);
