@@ -218,13 +218,20 @@ static void vdig_reset_prepare(struct pci_dev *pdev)
 	vdig_interrupt_run(pci_get_drvdata(pdev));
 }
 
+static void vdig_reset_done(struct pci_dev *pdev)
+{
+	/* The reset has used up what was saved, and a bus error that comes later needs it. */
+	pci_save_state(pdev);
+	vdig_continue_run(pci_get_drvdata(pdev));
+}
+
 static const struct pci_error_handlers vdig_error_handlers = {
 	.error_detected = vdig_error_detected,
 	.mmio_enabled = vdig_mmio_enabled,
 	.slot_reset = vdig_slot_reset,
 	.resume = vdig_resume,
 	.reset_prepare = vdig_reset_prepare,
-	.reset_done = vdig_resume,
+	.reset_done = vdig_reset_done,
 };
 
 /* ---------------------------------------------------------------- coming and going */
