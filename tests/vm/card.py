@@ -10,7 +10,7 @@ NAMES = ("edu", "vdig", "vdig-vfio")
 SLOTS = {"edu": "bay", "vdig": "vdig-bay", "vdig-vfio": "vdig-bay"}
 # What the suite has in each setting. The virtual digitizer reaches memory through an IOMMU only as a
 # PCI function of a newer QEMU.
-OF_SUITE = {"plain": "edu,vdig", "iommu": "edu,vdig-vfio", "swiotlb": "edu,vdig"}
+OF_SUITE = {"plain": "edu,vdig", "iommu": "edu,vdig-vfio", "swiotlb": "edu,vdig-vfio"}
 # The virtual digitizer's exit status when its driver did something that the data sheet forbids.
 DRIVER_WRONG = 3
 END_TIMEOUT = 10
