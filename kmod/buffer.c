@@ -18,6 +18,7 @@ struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 
 
 	if (!buffer)
 		return NULL;
+	kref_init(&buffer->ref);
 	ndma_memory_get(memory);
 	buffer->handle.buffer = buffer;
 	buffer->memory = memory;
@@ -36,12 +37,25 @@ struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 
 	return buffer;
 }
 
-void ndma_buffer_free(struct ndma_buffer *buffer)
+static void ndma_buffer_free(struct kref *ref)
+{
+	struct ndma_buffer *buffer = container_of(ref, struct ndma_buffer, ref);
+
+	mutex_destroy(&buffer->attach_lock);
+	kfree(buffer);
+}
+
+void ndma_buffer_put(struct ndma_buffer *buffer)
+{
+	kref_put(&buffer->ref, ndma_buffer_free);
+}
+
+void ndma_buffer_end(struct ndma_buffer *buffer)
 {
 	ndma_transfer_fini(buffer);
-	mutex_destroy(&buffer->attach_lock);
+	ndma_lease_forget_all(buffer);
 	ndma_memory_put(buffer->memory);
-	kfree(buffer);
+	ndma_buffer_put(buffer);
 }
 
 struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *root)
@@ -72,7 +86,7 @@ int ndma_buffer_create(struct ndma_memory *memory, u64 bytes, const struct ndma_
 	buffer->stream = stream;
 	dmabuf = ndma_handle_export(&buffer->handle, NULL);
 	if (IS_ERR(dmabuf)) {
-		ndma_buffer_free(buffer);
+		ndma_buffer_end(buffer);
 		return PTR_ERR(dmabuf);
 	}
 	buffer->dmabuf = dmabuf;
@@ -98,7 +112,7 @@ static void ndma_buffer_release(struct dma_buf *dmabuf)
 		mutex_unlock(&buffer->owner->lock);
 		ndma_client_put(buffer->owner);
 	}
-	ndma_buffer_free(buffer);
+	ndma_buffer_end(buffer);
 }
 
 static int ndma_buffer_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction direction)
@@ -195,8 +209,10 @@ static u32 ndma_buffer_leases_of(const struct ndma_buffer *buffer, const struct 
 	const struct ndma_lease *lease;
 	u32 count = 0;
 
-	list_for_each_entry(lease, &buffer->leases, link)
-		count += lease->client == client;
+	list_for_each_entry(lease, &buffer->leases, link) {
+		if (lease->client == client)
+			count += lease->count;
+	}
 	return count;
 }
 

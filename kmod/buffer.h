@@ -59,6 +59,7 @@ struct ndma_transfer {
 
 /**
  * struct ndma_buffer - memory + layout + who owns it
+ * @ref: of this structure, which keeps no memory: the dma-bufs, and each lease
  * @handle: private data of @dmabuf
  * @dmabuf: the primary dma-buf, which keeps this; not counted
  * @parent: of a view: the dma-buf whose part it is, counted; else NULL
@@ -75,9 +76,9 @@ struct ndma_transfer {
  * @attachments: struct ndma_attachment
  * @lock: protects the rest
  * @layout: what the bytes mean; constant while there is a lease
- * @leases: struct ndma_lease that are not revoked
- * @read_leases: of these, to read
- * @write_leases: of these, to write
+ * @leases: struct ndma_lease that are not revoked, those that count 0 included
+ * @read_leases: sum of their counts, to read
+ * @write_leases: the same, to write
  * @transfer: see there
  * @owner_died: in a transfer, and no lease was told yet
  * @transfers: begun so far
@@ -90,6 +91,7 @@ struct ndma_transfer {
  * @fence_seqno: of the last; dma_resv
  */
 struct ndma_buffer {
+	struct kref ref;
 	struct ndma_handle handle;
 	struct dma_buf *dmabuf;
 	struct dma_buf *parent;
@@ -127,10 +129,12 @@ struct ndma_buffer {
 struct dma_buf *ndma_handle_get(int fd, struct ndma_handle **handle);
 /* A dma-buf of @handle that shares @root's pages' f_mapping and resv; @root NULL: has its own. */
 struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *root);
-/* A buffer that has no dma-buf yet; takes references. ndma_buffer_free() undoes it. */
+/* A buffer that has no dma-buf yet; takes references. ndma_buffer_end() undoes it. */
 struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 bytes,
 				    u64 capacity, const struct ndma_layout *layout);
-void ndma_buffer_free(struct ndma_buffer *buffer);
+/* Nobody reaches it any more: ends all but the structure. */
+void ndma_buffer_end(struct ndma_buffer *buffer);
+void ndma_buffer_put(struct ndma_buffer *buffer);
 extern const struct dma_buf_ops ndma_buffer_ops;
 extern const struct dma_buf_ops ndma_readonly_ops;
 int ndma_buffer_info_ioctl(struct file *file, void *arg);
@@ -179,12 +183,14 @@ void ndma_transfer_begin_undo(struct file *file, void *arg);
 int ndma_transfer_end_ioctl(struct file *file, void *arg);
 
 /**
- * struct ndma_lease - a promise of a client to look at a buffer
+ * struct ndma_lease - promises of one client to look at a buffer, all of one kind
  * @client: whose; it drops its leases before it goes
- * @buffer: kept by @dmabuf
- * @dmabuf: through which it was taken, counted
+ * @buffer: counted; it forgets its leases when it ends
+ * @dmabuf: through which the first of @count was taken, counted; it keeps @buffer
  * @link: in buffer->leases, unless @revoked
+ * @id: in client->leases
  * @access: NDMA_READ or NDMA_WRITE
+ * @count: how many promises; buffer->lock, and client->lock too for fewer
  * @revoked: taken back by the owner; buffer->lock
  */
 struct ndma_lease {
@@ -192,12 +198,16 @@ struct ndma_lease {
 	struct ndma_buffer *buffer;
 	struct dma_buf *dmabuf;
 	struct list_head link;
+	u32 id;
 	u32 access;
+	u32 count;
 	bool revoked;
 };
 
 /* All leases of a client whose file is closed. */
 void ndma_lease_drop_all(struct ndma_client *client);
+/* Of a buffer that nobody reaches any more: each of its leases counts 0. May sleep. */
+void ndma_lease_forget_all(struct ndma_buffer *buffer);
 
 void ndma_transfer_init(struct ndma_buffer *buffer);
 void ndma_transfer_fini(struct ndma_buffer *buffer);

@@ -20,11 +20,11 @@
  * @ref: the file, and each buffer it owns
  * @cred: of the opener
  * @pid: the opener's process
- * @lock: protects @buffers; outside every buffer->lock
+ * @lock: protects @buffers and @leases; outside every buffer->lock
  * @buffers: those it owns, by owner_link
- * @leases: struct ndma_lease by id; an id is reserved (a NULL entry) until its lease is valid
+ * @leases: struct ndma_lease by id
  * @lease_next: where the search for a free id begins
- * @nr_leases: entries of @leases
+ * @nr_leases: sum of their counts
  */
 struct ndma_client {
 	struct kref ref;

@@ -47,24 +47,15 @@ static void ndma_holder_add(struct ndma_holder_list *list, u32 kind, u32 access,
 	list->count++;
 }
 
-/* Leases of one client that follow each other are one entry: one walk, however many there are. */
 static void ndma_holder_add_leases(struct ndma_holder_list *list, const struct ndma_buffer *buffer)
 {
-	const struct ndma_lease *lease, *first = NULL;
-	u32 count = 0;
+	const struct ndma_lease *lease;
 
 	list_for_each_entry(lease, &buffer->leases, link) {
-		if (first && (lease->client != first->client || lease->access != first->access)) {
-			ndma_holder_add(list, NDMA_HOLDER_LEASE, first->access, first->client,
-					count);
-			count = 0;
-		}
-		if (!count)
-			first = lease;
-		count++;
+		if (lease->count)
+			ndma_holder_add(list, NDMA_HOLDER_LEASE, lease->access, lease->client,
+					lease->count);
 	}
-	if (count)
-		ndma_holder_add(list, NDMA_HOLDER_LEASE, first->access, first->client, count);
 }
 
 static void ndma_holder_collect(struct ndma_buffer *buffer, struct ndma_holder_list *list)

@@ -41,7 +41,7 @@ static int ndma_layout_set(struct ndma_buffer *buffer, const struct ndma_layout 
 	if (ret)
 		return ret;
 	down_write(&buffer->lock);
-	if (buffer->transfer.active || !list_empty(&buffer->leases))
+	if (buffer->transfer.active || buffer->read_leases || buffer->write_leases)
 		ret = -EBUSY;
 	else
 		buffer->layout = *layout;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Leases: promises to look at a buffer, counted per client file, dropped when it closes.
+ *
+ * Each client has one lease of each kind on a buffer, with a count. It stays when the count falls
+ * to 0, for a program that looks again and again, until the buffer or the client goes; but only a
+ * count keeps the memory. It is found through the buffer by acquire, through its id by release.
  */
 #include <linux/dma-buf.h>
 #include <linux/slab.h>
@@ -8,43 +12,75 @@
 #include "buffer.h"
 #include "heap.h"
 
-/* Enters @lease into its buffer, if the state of the buffer allows. */
-static int ndma_lease_enter(struct ndma_lease *lease)
+/* A new lease on @buffer: 0, or why there can be none now. buffer->lock is held for writing. */
+static int ndma_lease_admit(struct ndma_buffer *buffer, u32 access)
 {
-	struct ndma_buffer *buffer = lease->buffer;
 	const struct ndma_transfer *transfer = &buffer->transfer;
-	int ret = 0;
+
+	if (transfer->active &&
+	    (transfer->direction != NDMA_TO_DEVICE || access == NDMA_WRITE))
+		return -EBUSY;
+	if (buffer->owner_died) {
+		buffer->owner_died = false;
+		return -EOWNERDEAD;
+	}
+	return 0;
+}
+
+/* buffer->lock is held. */
+static struct ndma_lease *ndma_lease_find(const struct ndma_buffer *buffer,
+					  const struct ndma_client *client, u32 access)
+{
+	struct ndma_lease *lease;
+
+	list_for_each_entry(lease, &buffer->leases, link) {
+		if (lease->client == client && lease->access == access)
+			return lease;
+	}
+	return NULL;
+}
+
+static u32 *ndma_lease_total(const struct ndma_lease *lease)
+{
+	return lease->access == NDMA_WRITE ? &lease->buffer->write_leases :
+					     &lease->buffer->read_leases;
+}
+
+/* Counts one more; -ENOENT: the client has had none of this kind yet. */
+static int ndma_lease_count(struct ndma_client *client, struct dma_buf *dmabuf,
+			    struct ndma_buffer *buffer, u32 access, u32 *id)
+{
+	struct ndma_lease *lease;
+	int ret;
 
 	down_write(&buffer->lock);
-	if (transfer->active &&
-	    (transfer->direction != NDMA_TO_DEVICE || lease->access == NDMA_WRITE)) {
-		ret = -EBUSY;
-	} else if (buffer->owner_died) {
-		buffer->owner_died = false;
-		ret = -EOWNERDEAD;
-	} else {
-		list_add_tail(&lease->link, &buffer->leases);
-		if (lease->access == NDMA_WRITE)
-			buffer->write_leases++;
-		else
-			buffer->read_leases++;
+	ret = ndma_lease_admit(buffer, access);
+	if (ret)
+		goto out_unlock;
+	lease = ndma_lease_find(buffer, client, access);
+	if (!lease) {
+		ret = -ENOENT;
+		goto out_unlock;
 	}
+	if (!lease->count++) {
+		get_dma_buf(dmabuf);
+		lease->dmabuf = dmabuf;
+	}
+	(*ndma_lease_total(lease))++;
+	*id = lease->id;
+out_unlock:
 	up_write(&buffer->lock);
 	return ret;
 }
 
-/* Takes @lease out of its buffer; buffer->lock is held for writing. */
-static void ndma_lease_leave(struct ndma_lease *lease)
+static void ndma_lease_free(struct ndma_lease *lease)
 {
-	list_del(&lease->link);
-	if (lease->access == NDMA_WRITE)
-		lease->buffer->write_leases--;
-	else
-		lease->buffer->read_leases--;
+	ndma_buffer_put(lease->buffer);
+	kfree(lease);
 }
 
-static int ndma_lease_new(struct ndma_client *client, struct dma_buf *dmabuf,
-			  struct ndma_buffer *buffer, u32 access, u32 *id)
+/* Makes a lease that counts 0, unless another thread was faster. */
+static int ndma_lease_create(struct ndma_client *client, struct ndma_buffer *buffer, u32 access)
 {
 	struct ndma_lease *lease;
 	int ret;
@@ -54,25 +90,37 @@ static int ndma_lease_new(struct ndma_client *client, struct dma_buf *dmabuf,
 		return -ENOMEM;
 	lease->client = client;
 	lease->buffer = buffer;
-	lease->dmabuf = dmabuf;
 	lease->access = access;
-	/* Reserved only: nobody can release it before it is valid. */
-	ret = xa_alloc_cyclic(&client->leases, id, NULL, XA_LIMIT(1, INT_MAX), &client->lease_next,
-			      GFP_KERNEL_ACCOUNT);
+	kref_get(&buffer->ref);
+	mutex_lock(&client->lock);
+	down_read(&buffer->lock);
+	ret = ndma_lease_find(buffer, client, access) ? -EEXIST : 0;
+	up_read(&buffer->lock);
+	if (!ret)
+		ret = xa_alloc_cyclic(&client->leases, &lease->id, lease, XA_LIMIT(1, INT_MAX),
+				      &client->lease_next, GFP_KERNEL_ACCOUNT);
+	if (ret >= 0) {
+		down_write(&buffer->lock);
+		list_add_tail(&lease->link, &buffer->leases);
+		up_write(&buffer->lock);
+	}
+	mutex_unlock(&client->lock);
 	if (ret < 0)
-		goto err_free;
-	ret = ndma_lease_enter(lease);
-	if (ret)
-		goto err_id;
-	get_dma_buf(dmabuf);
-	/* The reservation has the room: this cannot fail. */
-	xa_store(&client->leases, *id, lease, GFP_KERNEL);
-	return 0;
+		ndma_lease_free(lease);
+	return ret < 0 && ret != -EEXIST ? ret : 0;
+}
 
-err_id:
-	xa_release(&client->leases, *id);
-err_free:
-	kfree(lease);
+static int ndma_lease_new(struct ndma_client *client, struct dma_buf *dmabuf,
+			  struct ndma_buffer *buffer, u32 access, u32 *id)
+{
+	int ret;
+
+	/* Once, but where the owner revokes in between what another thread has counted. */
+	while ((ret = ndma_lease_count(client, dmabuf, buffer, access, id)) == -ENOENT) {
+		ret = ndma_lease_create(client, buffer, access);
+		if (ret)
+			break;
+	}
 	return ret;
 }
 
@@ -109,21 +157,26 @@ out_put:
 	return ret;
 }
 
-/* Ends a lease that no id leads to any more; -ESTALE if it was revoked. */
-static int ndma_lease_drop(struct ndma_lease *lease)
+/* Counts one less; client->lock is held. @dmabuf: to be put without it, or NULL. */
+static int ndma_lease_uncount(struct ndma_lease *lease, struct dma_buf **dmabuf)
 {
 	struct ndma_buffer *buffer = lease->buffer;
 	int ret = 0;
 
+	*dmabuf = NULL;
 	down_write(&buffer->lock);
+	if (!lease->count) {
+		ret = -EINVAL;
+		goto out_unlock;
+	}
 	if (lease->revoked)
 		ret = -ESTALE;
 	else
-		ndma_lease_leave(lease);
+		(*ndma_lease_total(lease))--;
+	if (!--lease->count)
+		*dmabuf = lease->dmabuf;
+out_unlock:
 	up_write(&buffer->lock);
-	dma_buf_put(lease->dmabuf);
-	atomic_dec(&lease->client->nr_leases);
-	kfree(lease);
 	return ret;
 }
 
@@ -132,14 +185,27 @@ int ndma_lease_release_ioctl(struct file *file, void *arg)
 	struct ndma_client *client = ndma_client_of(file);
 	const struct ndma_lease_release *request = arg;
 	struct ndma_lease *lease;
+	struct dma_buf *dmabuf;
+	int ret;
 
-	/* Not xa_erase(): it would free an id that is only reserved so far. */
-	do {
-		lease = xa_load(&client->leases, request->lease);
-		if (!lease)
-			return -EINVAL;
-	} while (xa_cmpxchg(&client->leases, request->lease, lease, NULL, 0) != lease);
-	return ndma_lease_drop(lease);
+	mutex_lock(&client->lock);
+	lease = xa_load(&client->leases, request->lease);
+	if (!lease) {
+		mutex_unlock(&client->lock);
+		return -EINVAL;
+	}
+	ret = ndma_lease_uncount(lease, &dmabuf);
+	/* Nobody can count a revoked one again. */
+	if (ret == -ESTALE && dmabuf) {
+		xa_erase(&client->leases, lease->id);
+		ndma_lease_free(lease);
+	}
+	mutex_unlock(&client->lock);
+	if (dmabuf)
+		dma_buf_put(dmabuf);
+	if (ret != -EINVAL)
+		atomic_dec(&client->nr_leases);
+	return ret;
 }
 
 void ndma_lease_acquire_undo(struct file *file, void *arg)
@@ -150,14 +216,68 @@ void ndma_lease_acquire_undo(struct file *file, void *arg)
 	ndma_lease_release_ioctl(file, &release);
 }
 
+/* Takes @lease out of its buffer with all it counts; buffer->lock is held for writing. */
+static void ndma_lease_leave(struct ndma_lease *lease)
+{
+	list_del_init(&lease->link);
+	if (!lease->revoked)
+		*ndma_lease_total(lease) -= lease->count;
+}
+
 void ndma_lease_drop_all(struct ndma_client *client)
 {
 	struct ndma_lease *lease;
 	unsigned long id;
 
-	xa_for_each(&client->leases, id, lease)
-		ndma_lease_drop(lease);
+	mutex_lock(&client->lock);
+	xa_for_each(&client->leases, id, lease) {
+		down_write(&lease->buffer->lock);
+		ndma_lease_leave(lease);
+		up_write(&lease->buffer->lock);
+		/* Its release comes later, from a place without locks: see fput(). */
+		if (lease->count)
+			dma_buf_put(lease->dmabuf);
+		ndma_lease_free(lease);
+	}
 	xa_destroy(&client->leases);
+	mutex_unlock(&client->lock);
+}
+
+/*
+ * Takes a lease out of @buffer, and gives its client with a reference: that one is alive while it
+ * has a lease here, as ndma_lease_drop_all() needs the lock.
+ */
+static struct ndma_lease *ndma_lease_pop(struct ndma_buffer *buffer, struct ndma_client **client,
+					 u32 *id)
+{
+	struct ndma_lease *lease;
+
+	down_write(&buffer->lock);
+	lease = list_first_entry_or_null(&buffer->leases, struct ndma_lease, link);
+	if (lease) {
+		list_del_init(&lease->link);
+		*client = lease->client;
+		*id = lease->id;
+		ndma_client_get(*client);
+	}
+	up_write(&buffer->lock);
+	return lease;
+}
+
+void ndma_lease_forget_all(struct ndma_buffer *buffer)
+{
+	struct ndma_client *client;
+	struct ndma_lease *lease;
+	u32 id;
+
+	while ((lease = ndma_lease_pop(buffer, &client, &id))) {
+		mutex_lock(&client->lock);
+		/* Else ndma_lease_drop_all() has freed it meanwhile. */
+		if (xa_cmpxchg(&client->leases, id, lease, NULL, 0) == lease)
+			ndma_lease_free(lease);
+		mutex_unlock(&client->lock);
+		ndma_client_put(client);
+	}
 }
 
 int ndma_lease_revoke_ioctl(struct file *file, void *arg)
@@ -182,11 +302,11 @@ int ndma_lease_revoke_ioctl(struct file *file, void *arg)
 	}
 	down_write(&buffer->lock);
 	list_for_each_entry_safe(lease, next, &buffer->leases, link) {
-		if (lease->client == client)
+		if (lease->client == client || !lease->count)
 			continue;
 		ndma_lease_leave(lease);
 		lease->revoked = true;
-		count++;
+		count += lease->count;
 	}
 	up_write(&buffer->lock);
 	dma_buf_put(dmabuf);

@@ -23,7 +23,7 @@ static void ndma_view_free(struct ndma_buffer *buffer)
 
 	if (buffer->release)
 		buffer->release(buffer->priv);
-	ndma_buffer_free(buffer);
+	ndma_buffer_end(buffer);
 	dma_buf_put(parent);
 }
 
@@ -67,7 +67,7 @@ int ndma_buffer_view(struct dma_buf *parent, u64 offset, u64 bytes,
 	view->handle.readonly = true;
 	dmabuf = ndma_handle_export(&view->handle, parent);
 	if (IS_ERR(dmabuf)) {
-		ndma_buffer_free(view);
+		ndma_buffer_end(view);
 		return PTR_ERR(dmabuf);
 	}
 	get_dma_buf(parent);

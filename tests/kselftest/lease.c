@@ -2,7 +2,9 @@
 /*
  * Leases: who excludes whom, across clients and processes, and how they end.
  */
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "heap.h"
 
@@ -66,6 +68,50 @@ TEST_F(lease, an_id_is_released_once_and_by_its_own_client)
 	EXPECT_EQ(lease_release(self->heap, lease), -EINVAL);
 	EXPECT_EQ(lease_release(self->heap, 0), -EINVAL);
 	EXPECT_EQ(lease_release(self->heap, UINT32_MAX), -EINVAL);
+}
+
+TEST_F(lease, those_of_a_client_that_are_alike_have_one_id)
+{
+	int64_t first = lease_acquire(self->heap, self->fd, NDMA_READ);
+	int64_t second = lease_acquire(self->heap, self->fd, NDMA_READ);
+
+	ASSERT_GT(first, 0);
+	EXPECT_EQ(first, second);
+	EXPECT_NE(lease_acquire(self->heap, self->fd, NDMA_WRITE), first);
+	EXPECT_EQ(buffer_info(self->heap, self->fd).read_leases, 2);
+	EXPECT_EQ(lease_release(self->heap, first), 0);
+	EXPECT_EQ(try_transfer(self->heap, self->fd, NDMA_FROM_DEVICE), -EBUSY);
+	EXPECT_EQ(lease_release(self->heap, first), 0);
+	EXPECT_EQ(lease_release(self->heap, first), -EINVAL);
+	EXPECT_EQ(buffer_info(self->heap, self->fd).read_leases, 0);
+	EXPECT_EQ(buffer_info(self->heap, self->fd).write_leases, 1);
+}
+
+TEST_F(lease, an_id_does_not_come_back_with_another_buffer)
+{
+	int64_t before = lease_acquire(self->heap, self->fd, NDMA_READ), after;
+
+	ASSERT_GT(before, 0);
+	EXPECT_EQ(lease_release(self->heap, before), 0);
+	close(self->fd);
+	self->fd = heap_alloc(self->heap, 4096);
+	after = lease_acquire(self->heap, self->fd, NDMA_READ);
+	ASSERT_GT(after, 0);
+	EXPECT_NE(before, after);
+	EXPECT_EQ(lease_release(self->heap, before), -EINVAL);
+	EXPECT_EQ(lease_release(self->heap, after), 0);
+}
+
+TEST_F(lease, it_keeps_the_memory_until_it_is_released)
+{
+	int64_t lease = lease_acquire(self->other, self->fd, NDMA_READ);
+	uint64_t used = heap_info(self->heap).used_bytes;
+
+	ASSERT_GT(lease, 0);
+	close(self->fd);
+	EXPECT_EQ(heap_info(self->heap).used_bytes, used);
+	EXPECT_EQ(lease_release(self->other, lease), 0);
+	EXPECT_LT(heap_info(self->heap).used_bytes, used);
 }
 
 TEST_F(lease, an_access_that_is_none_is_refused)
@@ -190,6 +236,24 @@ TEST_F(lease, the_owner_revokes_those_of_others)
 	EXPECT_EQ(lease_revoke(self->heap, self->fd), 0);
 }
 
+TEST_F(lease, what_is_revoked_says_so_once_for_each)
+{
+	int64_t old = lease_acquire(self->other, self->fd, NDMA_READ), new;
+
+	ASSERT_EQ(lease_acquire(self->other, self->fd, NDMA_READ), old);
+	EXPECT_EQ(lease_revoke(self->heap, self->fd), 2);
+	new = lease_acquire(self->other, self->fd, NDMA_READ);
+	ASSERT_GT(new, 0);
+	EXPECT_NE(new, old);
+	EXPECT_EQ(buffer_info(self->other, self->fd).own_leases, 1);
+	EXPECT_EQ(lease_release(self->other, old), -ESTALE);
+	EXPECT_EQ(lease_release(self->other, old), -ESTALE);
+	EXPECT_EQ(lease_release(self->other, old), -EINVAL);
+	EXPECT_EQ(lease_release(self->other, new), 0);
+	EXPECT_EQ(lease_revoke(self->heap, self->fd), 0);
+	EXPECT_EQ(lease_acquire(self->other, self->fd, NDMA_READ), new);
+}
+
 TEST_F(lease, there_are_only_so_many_for_one_client)
 {
 	uint32_t max = heap_info(self->heap).leases_max, i;
@@ -267,6 +331,56 @@ TEST_F(lease, holders_are_told_with_their_processes)
 	EXPECT_EQ(errno, EFAULT);
 	peer_tell(&peer);
 	EXPECT_EQ(peer_join(&peer), 0);
+}
+
+/* Buffers that come and go, under the clients' feet. */
+struct turnover {
+	atomic_int fd;
+	atomic_bool stop;
+};
+
+static void *come_and_go(void *argument)
+{
+	struct turnover *turnover = argument;
+	int heap = heap_open(), next;
+
+	while (!atomic_load(&turnover->stop)) {
+		next = heap_alloc(heap, 4096);
+		/* Its number may be taken by the next at once: for a client it is another buffer. */
+		close(atomic_exchange(&turnover->fd, next));
+	}
+	close(heap);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(lease, clients_and_buffers_go_at_the_same_time, 300)
+{
+	uint64_t used = heap_info(self->heap).used_bytes;
+	struct turnover turnover = {};
+	pthread_t threads[2];
+	int i, look, taken = 0;
+
+	atomic_store(&turnover.fd, heap_alloc(self->heap, 4096));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(pthread_create(&threads[i], NULL, come_and_go, &turnover), 0);
+	for (i = 0; i < 2000; i++) {
+		int client = heap_open();
+
+		for (look = 0; look < 4; look++) {
+			int64_t lease = lease_acquire(client, atomic_load(&turnover.fd), NDMA_READ);
+
+			if (lease > 0 && look & 1)
+				EXPECT_EQ(lease_release(client, lease), 0);
+			taken += lease > 0;
+		}
+		close(client);
+	}
+	atomic_store(&turnover.stop, true);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	close(atomic_load(&turnover.fd));
+	EXPECT_GT(taken, 0);
+	EXPECT_EQ(heap_info(self->heap).used_bytes, used);
 }
 
 TEST_F(lease, a_transfer_is_a_holder_too)

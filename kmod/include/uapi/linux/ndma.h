@@ -248,7 +248,8 @@ struct ndma_buffer_readonly {
  * @reserved: 0
  *
  * A lease pins the layout and keeps the memory. It ends by NDMA_LEASE_RELEASE or with the
- * client's file. EBUSY while a transfer that excludes it is in progress; EPERM to write
+ * client's file. A client's leases on one buffer to the same access are alike and have one id,
+ * which is good for as many releases. EBUSY while a transfer that excludes it is in progress; EPERM to write
  * through a read-only handle; EMFILE beyond leases_max; EOWNERDEAD once, to a new lease on a
  * buffer whose owner died in a transfer to it (the next one succeeds).
  */
@@ -266,7 +267,8 @@ struct ndma_lease_acquire {
  * @size: sizeof(struct ndma_lease_release)
  * @lease: an id of this client; EINVAL for others
  *
- * ESTALE, once, for a lease that was revoked: it is gone all the same.
+ * EINVAL too for an id that was released as often as it was acquired. ESTALE, once, for each
+ * lease that was revoked: it is gone all the same.
  */
 struct ndma_lease_release {
 	__u32 size;
@@ -299,8 +301,6 @@ struct ndma_lease_revoke {
  * @pid: process that opened the client's file, in the caller's pid namespace; 0 where the
  *   caller may not know (neither the same user nor CAP_SYS_PTRACE), or there is none
  * @count: how many of these
- *
- * Leases of one client that were not taken one after the other come in several entries.
  */
 struct ndma_holder {
 	__u32 kind;
