@@ -85,6 +85,25 @@ static inline struct ndma_ring *ndma_ring_open(struct ndma_stream *stream)
 }
 
 /**
+ * ndma_ring_position() - where the taker is
+ * @ring: the ring
+ * @taken: the shared word `taken`, loaded before @head
+ * @head: completions so far
+ *
+ * For the functions below. A program that has spoilt its own `taken` goes on with the oldest frame
+ * that it may not have taken yet; the next take puts the word right.
+ *
+ * Return: completions taken: @taken, if there can be so many.
+ */
+static inline uint32_t ndma_ring_position(const struct ndma_ring *ring, uint32_t taken,
+					  uint32_t head)
+{
+	if (head - taken <= ring->frames)
+		return taken;
+	return head - ring->taken <= ring->frames ? ring->taken : head - ring->frames;
+}
+
+/**
  * ndma_ring_take() - the next ready frame
  * @ring: the ring
  * @frame: filled where one is ready
@@ -98,6 +117,7 @@ static inline bool ndma_ring_take(struct ndma_ring *ring, struct ndma_frame *fra
 {
 	const struct ndma_completions *completions = ring->completions;
 	uint32_t taken = ring->taken;
+	uint32_t head, word;
 
 	if (ring->policy == NDMA_POLICY_DROP) {
 		if (__atomic_load_n(&completions->head, __ATOMIC_ACQUIRE) == taken)
@@ -106,17 +126,19 @@ static inline bool ndma_ring_take(struct ndma_ring *ring, struct ndma_frame *fra
 		/* The copy comes first: the kernel may use the entry again from here on. */
 		__atomic_store_n(&ring->releases->taken, taken + 1, __ATOMIC_RELEASE);
 	} else {
-		taken = __atomic_load_n(&ring->releases->taken, __ATOMIC_RELAXED);
+		word = __atomic_load_n(&ring->releases->taken, __ATOMIC_ACQUIRE);
 		do {
-			if (__atomic_load_n(&completions->head, __ATOMIC_ACQUIRE) == taken)
+			head = __atomic_load_n(&completions->head, __ATOMIC_ACQUIRE);
+			taken = ndma_ring_position(ring, word, head);
+			if (head == taken)
 				return false;
 			frame->completion = completions->ring[taken & ring->mask];
 			/*
 			 * The kernel steals by the same swap. Whoever loses it has a worthless
-			 * copy and goes on from the new value, which the swap has put in `taken`.
+			 * copy and goes on from the new value, which the swap has put in `word`.
 			 */
-		} while (!__atomic_compare_exchange_n(&ring->releases->taken, &taken, taken + 1,
-						      false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+		} while (!__atomic_compare_exchange_n(&ring->releases->taken, &word, taken + 1,
+						      false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	}
 	ring->taken = taken + 1;
 	frame->dropped = frame->completion.sequence - ring->sequence;
@@ -162,8 +184,13 @@ static inline bool ndma_ring_release(struct ndma_ring *ring, uint32_t index)
  */
 static inline uint32_t ndma_ring_ready(const struct ndma_ring *ring)
 {
-	return __atomic_load_n(&ring->completions->head, __ATOMIC_ACQUIRE) -
-	       __atomic_load_n(&ring->releases->taken, __ATOMIC_RELAXED);
+	uint32_t taken = ring->taken;
+	uint32_t head;
+
+	if (ring->policy != NDMA_POLICY_DROP)
+		taken = __atomic_load_n(&ring->releases->taken, __ATOMIC_ACQUIRE);
+	head = __atomic_load_n(&ring->completions->head, __ATOMIC_ACQUIRE);
+	return head - ndma_ring_position(ring, taken, head);
 }
 
 #ifdef __cplusplus

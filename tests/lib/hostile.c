@@ -95,6 +95,34 @@ TEST_F(hostile, a_taken_out_of_range_is_clamped_and_counted)
 	EXPECT_TRUE(is_consistent(self->stream));
 }
 
+TEST_F(hostile, a_spoilt_taken_misleads_nobody_and_the_next_take_puts_it_right)
+{
+	const uint32_t policies[] = { NDMA_POLICY_DROP, NDMA_POLICY_LATEST };
+	const uint32_t lies[] = { 1000, 0u - 1000, 0x80000000u };
+	struct ndma_frame frame;
+	size_t policy, lie;
+	uint32_t ready;
+
+	for (policy = 0; policy < 2; policy++) {
+		ndma_stream_free(self->stream);
+		self->options.policy = policies[policy];
+		OPEN_STREAM(&self->options, UNPACED);
+		self->ring = ndma_ring_open(self->stream);
+		ASSERT_DONE(ndma_stream_start(self->stream, 8));
+		ASSERT_EQ(8, ndma_stream_wait(self->stream, 8, 10 * SECOND_NS));
+		ASSERT_EQ(1, ndma_stream_next(self->stream, &frame, 0));
+		for (lie = 0, ready = 7; lie < 3; lie++, ready--) {
+			__atomic_store_n(&self->ring->releases->taken, lies[lie], __ATOMIC_RELEASE);
+			EXPECT_EQ(ready, ndma_ring_ready(self->ring));
+			EXPECT_EQ((int)ready, ndma_stream_wait(self->stream, 1, 0));
+			ASSERT_EQ(1, ndma_stream_next(self->stream, &frame, 0));
+			EXPECT_EQ(lie + 1, frame.completion.sequence);
+			EXPECT_EQ(lie + 2, self->ring->releases->taken);
+			ASSERT_DONE(ndma_stream_release(self->stream, &frame));
+		}
+	}
+}
+
 TEST_F(hostile, the_completions_cannot_be_written)
 {
 	long page = sysconf(_SC_PAGESIZE);
