@@ -37,7 +37,9 @@ help:
 setup:
 	@tests/vm/setup
 
-demo: setup
+# Without a guest there is little to install.
+demo:
+	@tests/vm/setup $(if $(filter memfd,$(BACKEND)),--only tests/host/build-packages)
 	@tests/vm/demo
 
 test: setup
@@ -53,7 +55,7 @@ selftest: setup
 	@tests/vm/selftest
 
 sanitize: setup
-	@tests/vm/setup tests/host/packages
+	@tests/vm/setup tests/host/build-packages tests/host/packages
 	@tests/host/sanitize
 
 bench: setup
