@@ -118,6 +118,10 @@ int ndma_memfd_file_create(const char *name, uint64_t bytes)
 	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
 		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0 && errno == ENOSYS)
+		return ndma_set_error(EOPNOTSUPP,
+				      "this kernel or container has no memfd_create(): buffers "
+				      "need module ndma here (sudo modprobe ndma)");
 	if (fd < 0)
 		return ndma_set_error(errno, "memfd_create: %s", strerror(errno));
 	rc = fill_and_seal(fd, bytes);

@@ -205,9 +205,9 @@ struct ndma_buffer_options {
  * user until the last mapping and file descriptor is gone.
  *
  * Return: 0; -EINVAL, -EOVERFLOW, -ERANGE: the layout or options; -EDQUOT: the user's quota;
- * -ENOMEM; -EOPNOTSUPP: no memory of that kind in that size; -EMFILE; -EACCES: no permission for
- * the device node, the words name the group; -ENODEV: NDMA_BACKEND=kernel and the module is not
- * loaded.
+ * -ENOMEM; -EOPNOTSUPP: no memory of that kind in that size, or neither the module nor
+ * memfd_create() is there; -EMFILE; -EACCES: no permission for the device node, the words name the
+ * group; -ENODEV: NDMA_BACKEND=kernel and the module is not loaded.
  */
 int ndma_buffer_create(const struct ndma_layout *layout, const struct ndma_buffer_options *options,
 		       struct ndma_buffer **out);
@@ -617,7 +617,7 @@ int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t value);
  * @iq: two numbers a sample (I/Q): the formats with NDMA_FORMAT_IQ; else those without
  * @order: NDMA_ORDER_PLANAR or NDMA_ORDER_INTERLEAVED; 0: what the format has, planar if both
  * @policy: NDMA_POLICY_DROP: no free frame, the newest is lost; NDMA_POLICY_LATEST: the oldest that
- *   was not taken is used again
+ *   was not taken is used again: hold at most all but two, or none is left to become the newest
  * @guard: NDMA_GUARD_NONE, or NDMA_GUARD_SIGBUS: a touch of a frame that the caller does not
  *   hold gets SIGBUS; to find bugs
  * @node: NUMA node, or NDMA_NODE_ANY: the device's own
@@ -663,7 +663,7 @@ struct ndma_frame {
  *
  * Return: 0; -EINVAL: an option, the words say what the source can do; -EBUSY: the source has no
  * stream left; -EOPNOTSUPP: memory that the device reaches does not exist in that size, or no such
- * guard; -EDQUOT; -ENOMEM; -EMFILE; -ENODEV; -EACCES.
+ * guard, or as ndma_buffer_create(); -EDQUOT; -ENOMEM; -EMFILE; -ENODEV; -EACCES.
  */
 int ndma_stream_create(const struct ndma_source *source, const struct ndma_stream_options *options,
 		       struct ndma_stream **out);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is the memfd backend's own: descriptors from strangers, hostile peers, what it cannot do. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "lib.h"
@@ -337,17 +341,6 @@ TEST_F(memfd, is_refused_cleanly_when_no_descriptor_is_left)
 	EXPECT_EQ(lowest, dup(0));
 }
 
-static uint64_t mapped_bytes(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	unsigned long pages;
-
-	if (!file || fscanf(file, "%lu", &pages) != 1)
-		abort();
-	fclose(file);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 TEST_F(memfd, is_not_mapped_beyond_the_address_space_limit)
 {
 	struct rlimit limit, low;
@@ -376,6 +369,39 @@ TEST_F(memfd, opened_for_writing_alone_is_no_buffer)
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-EACCES, ndma_buffer_import(fd, NULL, &other));
 	close(fd);
+}
+
+/* As on a kernel, or in a container, that has none. */
+static int forbid_memfd(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_memfd_create, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = 4, .filter = filter };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+TEST_F(memfd, without_the_system_call_says_so)
+{
+	struct ndma_stream_options options = NDMA_STREAM_OPTIONS_INIT;
+	struct ndma_stream *stream = NULL;
+	struct ndma_buffer *other = NULL;
+	struct ndma_source *source;
+
+	ASSERT_EQ(0, forbid_memfd());
+	EXPECT_EQ(-EOPNOTSUPP, make_buffer(10, &other));
+	ASSERT_WORDS("modprobe ndma");
+	EXPECT_EQ(NULL, other);
+	ASSERT_DONE(ndma_source_open("sim0", &source));
+	options.samples = 64;
+	EXPECT_EQ(-EOPNOTSUPP, ndma_stream_create(source, &options, &stream));
+	EXPECT_EQ(NULL, stream);
+	ndma_source_close(source);
 }
 
 TEST(a_backend_that_is_none_is_named)

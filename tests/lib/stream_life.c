@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Streams: set up, started, waited for, stopped, closed, inherited. */
+#include <sys/resource.h>
+
 #include "sim.h"
 
 FIXTURE(stream)
@@ -83,6 +85,50 @@ TEST_F(stream, is_refused_where_the_source_cannot_and_nothing_is_left)
 		EXPECT_LT(10, strlen(ndma_error()));
 	}
 	EXPECT_EQ(before, count_fds());
+}
+
+/* Descriptors run out at each of the steps in turn. */
+TEST_F(stream, is_refused_cleanly_when_no_descriptor_is_left)
+{
+	int lowest = dup(0), before, rc = -1;
+	struct rlimit limit, none;
+	rlim_t room;
+
+	close(lowest);
+	before = count_fds();
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	for (room = 0; rc && room < 16; room++) {
+		none = limit;
+		none.rlim_cur = lowest + room;
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+		rc = ndma_stream_create(self->source, &self->options, &self->stream);
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+		EXPECT_TRUE(!rc || rc == -EMFILE);
+		EXPECT_TRUE(!rc || count_fds() == before);
+	}
+	EXPECT_LT(1, room);
+	ASSERT_EQ(0, rc);
+	ASSERT_DONE(ndma_stream_start(self->stream, 1));
+	EXPECT_EQ(1, ndma_stream_wait(self->stream, 1, 10 * SECOND_NS));
+}
+
+TEST_F(stream, is_refused_cleanly_when_no_address_space_is_left)
+{
+	struct rlimit limit, low;
+	int before = count_fds();
+
+	self->options.samples = 1 << 18;
+	ASSERT_EQ(0, getrlimit(RLIMIT_AS, &limit));
+	low = limit;
+	low.rlim_cur = mapped_bytes() + (2 << 20);
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &low));
+	EXPECT_EQ(-ENOMEM, ndma_stream_create(self->source, &self->options, &self->stream));
+	EXPECT_EQ(NULL, self->stream);
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &limit));
+	EXPECT_EQ(before, count_fds());
+	ASSERT_DONE(ndma_stream_create(self->source, &self->options, &self->stream));
+	ASSERT_DONE(ndma_stream_start(self->stream, 1));
+	EXPECT_EQ(1, ndma_stream_wait(self->stream, 1, 10 * SECOND_NS));
 }
 
 TEST_F(stream, ends_after_its_count_and_can_be_started_again)
