@@ -52,6 +52,7 @@ BARS = {
     "map_touch_unmap_4MiB_received_fd": at_most_by_guest(105_000, 60_000),
     "alloc_free_64MiB": of_peer("dma_heap/system", 1.02),
     "alloc_free_4KiB": of_peer("with 10 alive", 1.05),
+    "lease_acquire_release": at_most(2_600),
     "transfer_begin_end": at_most(3_000),
     "transfer_begin_end_fence": at_most(6_000),
     "transfer_guarded_touch_4MiB": at_most(60_000),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Giving a 4 MiB buffer to a device and taking it back. */
+/* Giving a 4 MiB buffer to a device and taking it back; promising to look at it. */
 #include "bench.h"
 
 #include <sys/resource.h>
@@ -52,6 +52,17 @@ static uint64_t begin_end_touch(void *arg)
 	return spent;
 }
 
+static uint64_t acquire_release(void *arg)
+{
+	struct transfer *t = arg;
+	uint64_t start = bench_now();
+	uint32_t lease;
+
+	bench_must(ndma_lease_acquire(t->buffer, NDMA_READ, &lease), "acquire");
+	bench_must(ndma_lease_release(t->buffer, lease), "release");
+	return bench_now() - start;
+}
+
 void bench_transfer(void)
 {
 	struct transfer t = { 0 };
@@ -62,6 +73,8 @@ void bench_transfer(void)
 	bench_must(ndma_buffer_map(t.buffer, NDMA_WRITE, &t.address), "map");
 	bench_touch(t.address, BYTES);
 
+	bench_report("lease_acquire_release", "instructions", bench_median(acquire_release, &t));
+	bench_end();
 	bench_report("transfer_begin_end", "instructions", bench_median(begin_end, &t));
 	bench_end();
 	t.flags = NDMA_TRANSFER_FENCE;
