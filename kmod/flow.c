@@ -275,6 +275,19 @@ EXPORT_SYMBOL_GPL(ndma_stream_finish);
 
 /* ---------------------------------------------------------------- process context */
 
+/*
+ * Under `latest` a driver may have asked while all that could be stolen was filled but not published,
+ * and then waits. Only when a newer frame stays or follows: else nobody would ever get one.
+ */
+static void ndma_flow_steal_late(struct ndma_stream *stream)
+{
+	if (!stream->running || !stream->starving || stream->policy != NDMA_POLICY_LATEST ||
+	    stream->free.first)
+		return;
+	if (ndma_ring_ready(stream) + stream->count[NDMA_FRAME_IS_FILLED] > 1)
+		ndma_flow_steal(stream);
+}
+
 /* Calls ops->queue() where the driver waits and a frame is free. */
 static void ndma_flow_queue(struct ndma_stream *stream)
 {
@@ -317,6 +330,7 @@ static bool ndma_flow_publish_filled(struct ndma_stream *stream)
 	ndma_segments_sync_for_cpu(frame);
 	spin_lock_irq(&stream->ring_lock);
 	ndma_ring_publish(frame, &frame->completion);
+	ndma_flow_steal_late(stream);
 	if (stream->finished && !stream->count[NDMA_FRAME_IS_FILLED])
 		ndma_stream_set_state(stream, NDMA_STREAM_IDLE);
 	spin_unlock_irq(&stream->ring_lock);

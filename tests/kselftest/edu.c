@@ -112,6 +112,32 @@ TEST_F_TIMEOUT(edu, an_exported_frame_is_left_alone, 120)
 	close(fd);
 }
 
+TEST_F_TIMEOUT(edu, a_scope_that_nobody_looks_at_shows_the_newest, 120)
+{
+	struct ndma_stream_setup setup = setup_of(2, variant->bytes);
+	struct stream *stream = &self->stream;
+	struct ndma_completion completion;
+	struct ndma_stream_stats stats;
+	int ready, i;
+
+	stream_end(stream);
+	setup.policy = NDMA_POLICY_LATEST;
+	ASSERT_EQ(stream_make(stream, source_open("edu0"), &setup), 0);
+	ASSERT_EQ(stream_start(stream->fd, 6), 0);
+	ASSERT_TRUE(stream_await_end(stream->fd));
+	stats = stream_stats(stream->fd);
+	ready = stream_wait(stream->fd, 1, 0);
+	EXPECT_EQ(stats.completed, 6);
+	EXPECT_EQ(stats.stolen + ready, 6);
+	ASSERT_GE(ready, 1);
+	for (i = 6 - ready; i < 6; i++) {
+		ASSERT_TRUE(stream_take_latest(stream, &completion));
+		EXPECT_EQ(completion.sequence, i);
+		EXPECT_EQ(completion.hw_sequence, i);
+		EXPECT_EQ(check(stream, &completion), variant->bytes);
+	}
+}
+
 TEST_F_TIMEOUT(edu, there_is_one_stream_at_a_time, 120)
 {
 	struct ndma_stream_setup setup = setup_of(FRAMES, 100);

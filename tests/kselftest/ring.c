@@ -312,6 +312,38 @@ TEST_F(ring, latest_loses_the_oldest)
 	EXPECT_FALSE(stream_take_latest(stream, &completion));
 }
 
+/* A guarded stream's frames go through the worker, as those of a mapping that needs syncing. */
+TEST_F_TIMEOUT(ring, latest_loses_the_oldest_where_the_worker_frees_it, 300)
+{
+	struct ndma_stream_setup setup = setup_of(2, SAMPLES);
+	struct stream *stream = &self->stream;
+	struct ndma_completion completion;
+	struct ndma_stream_stats stats;
+	uint64_t first;
+	int ready, i;
+
+	setup.channels = 1;
+	setup.policy = NDMA_POLICY_LATEST;
+	setup.guard = NDMA_GUARD_SIGBUS;
+	ASSERT_EQ(stream_make(stream, stream->fd, &setup), 0);
+	/* Nobody takes or releases anything: a device that went to sleep would sleep for ever. */
+	ASSERT_EQ(stream_start(stream->fd, 1000), 0);
+	ASSERT_TRUE(stream_await_end(stream->fd));
+	stats = stream_stats(stream->fd);
+	ready = stream_wait(stream->fd, 1, 0);
+	EXPECT_EQ(stats.completed, 1000);
+	EXPECT_EQ(stats.stolen + ready, 1000);
+	EXPECT_EQ(stats.dropped, stats.stolen);
+	ASSERT_GE(ready, 1);
+	first = 1000 - ready;
+	for (i = 0; i < ready; i++) {
+		ASSERT_TRUE(stream_take_latest(stream, &completion));
+		EXPECT_EQ(completion.sequence, first + i);
+		EXPECT_TRUE(holds(stream, &completion));
+	}
+	EXPECT_FALSE(stream_take_latest(stream, &completion));
+}
+
 TEST_F_TIMEOUT(ring, latest_never_takes_back_what_was_taken, 300)
 {
 	struct ndma_completion held[3], completion;
