@@ -31,7 +31,7 @@ struct ndma_handle {
  * struct ndma_transfer - the time in which a device owns the buffer; buffer->lock
  * @active: it is in progress
  * @starting: it is about to begin: memory is being taken from the CPU, and no id is out yet
- * @expired: its deadline has come; set by the timer while it is @active
+ * @cause: why it has to end: -ETIMEDOUT by the timer, -EOWNERDEAD for a source's; 0: it has not
  * @id: of this one or, while none is @active, of the last; never 0 then
  * @timed_out: id of the last one if its deadline ended it and nobody was told yet, else 0
  * @direction: NDMA_FROM_DEVICE, …
@@ -41,11 +41,12 @@ struct ndma_handle {
  * @work: what @timer starts
  * @fence: published for this transfer, or NULL
  * @dmabuf: kept while @active
+ * @filler: a source's, whose fill it is, counted; it alone ends the transfer. NULL: the user's
  */
 struct ndma_transfer {
 	bool active;
 	bool starting;
-	bool expired;
+	int cause;
 	u32 id;
 	u32 timed_out;
 	u32 direction;
@@ -55,6 +56,7 @@ struct ndma_transfer {
 	struct work_struct work;
 	struct dma_fence *fence;
 	struct dma_buf *dmabuf;
+	struct ndma_stream *filler;
 };
 
 /**
@@ -209,10 +211,50 @@ void ndma_lease_drop_all(struct ndma_client *client);
 /* Of a buffer that nobody reaches any more: each of its leases counts 0. May sleep. */
 void ndma_lease_forget_all(struct ndma_buffer *buffer);
 
+/**
+ * struct ndma_transfer_plan - a transfer before it begins
+ * @direction: NDMA_FROM_DEVICE, …
+ * @guard: NDMA_GUARD_…
+ * @fenced: publish a fence
+ * @deadline: CLOCK_MONOTONIC
+ * @filler: the stream whose fill it is, or NULL: the user's
+ * @layout: what a fill leaves in the buffer; NULL: the buffer's stays
+ */
+struct ndma_transfer_plan {
+	u32 direction;
+	u32 guard;
+	bool fenced;
+	ktime_t deadline;
+	struct ndma_stream *filler;
+	const struct ndma_layout *layout;
+};
+
+#define NDMA_TRANSFER_MAX_NS (3600ULL * NSEC_PER_SEC)
+
+/* Only the owner may begin and end them, and by a handle that can write. */
+bool ndma_transfer_may(const struct ndma_handle *handle, const struct ndma_client *client);
+/*
+ * How a transfer begins, step by step, for fill.c, which makes the device ready in between. Others'
+ * fences are waited for, without a lock of ours.
+ */
+int ndma_transfer_await_fences(struct ndma_buffer *buffer, struct dma_resv *resv,
+			       const struct ndma_transfer_plan *plan);
+/* Takes the buffer from the CPU; followed by start or unclaim. */
+int ndma_transfer_seize(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan);
+void ndma_transfer_unclaim(struct ndma_buffer *buffer);
+/* From here on there is a transfer, with an id, a deadline and perhaps a fence. */
+int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
+			const struct ndma_transfer_plan *plan, u32 *id);
+/* A source's transfer is over, the device is quiet. @error: 0 or what the fence says. Takes @filler. */
+void ndma_transfer_complete(struct ndma_buffer *buffer, int error);
+
 void ndma_transfer_init(struct ndma_buffer *buffer);
 void ndma_transfer_fini(struct ndma_buffer *buffer);
 /* The owner's file is closed: what is in progress is aborted. */
 void ndma_transfer_owner_died(struct ndma_buffer *buffer);
+
+/* fill.c: stops the source and gives @buffer back, if its transfer still has a cause to end. */
+void ndma_fill_abort(struct ndma_stream *filler, struct ndma_buffer *buffer);
 
 /* fence.c */
 

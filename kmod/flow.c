@@ -204,7 +204,8 @@ static void ndma_flow_take(struct ndma_frame *frame, const struct ndma_frame_res
 	} else {
 		ndma_ring_publish(frame, &completion);
 	}
-	if (!--stream->remaining)
+	/* What is lost before a fill's frame is its gap, not its end. */
+	if (!--stream->remaining || stream->fill.state == NDMA_FILL_RUNNING)
 		ndma_flow_finish(stream);
 	else
 		ndma_flow_left_device(stream);

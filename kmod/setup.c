@@ -62,7 +62,7 @@ static int ndma_setup_config(struct ndma_stream *stream, const struct ndma_strea
 	 */
 	stream->guarded = setup->guard == NDMA_GUARD_SIGBUS;
 	stream->stride = round_up(bytes, stream->guarded ? NDMA_HUGE_BYTES : PAGE_SIZE);
-	if (desc->segments_max == 1 && bytes <= NDMA_HUGE_BYTES)
+	if (desc->segments_max == 1 && bytes <= NDMA_HUGE_BYTES && config->frames > 1)
 		stream->stride = roundup_pow_of_two(stream->stride);
 	if (check_mul_overflow(stream->stride, (u64)config->frames, &bytes))
 		return -EOVERFLOW;
@@ -115,6 +115,15 @@ static void ndma_setup_backing_layout(const struct ndma_stream *stream,
 	}
 }
 
+int ndma_setup_configure(struct ndma_stream *stream, const struct ndma_stream_setup *setup)
+{
+	int ret = ndma_setup_config(stream, setup);
+
+	if (!ret)
+		ndma_setup_layout(stream);
+	return ret;
+}
+
 static int ndma_setup_memory(struct ndma_stream *stream, int node)
 {
 	struct device *dev = stream->source->desc->dev;
@@ -141,15 +150,8 @@ static int ndma_setup_memory(struct ndma_stream *stream, int node)
 	kfree(backing);
 	if (ret)
 		goto put_memory;
-	if (dev)
-		return 0;
-	ret = ndma_memory_vmap(stream->memory);
-	if (ret)
-		goto put_dmabuf;
 	return 0;
 
-put_dmabuf:
-	dma_buf_put(stream->dmabuf);
 put_memory:
 	ndma_memory_put(stream->memory);
 	return ret;
@@ -157,31 +159,31 @@ put_memory:
 
 static void ndma_setup_memory_end(struct ndma_stream *stream)
 {
-	if (stream->memory->vaddr)
-		ndma_memory_vunmap(stream->memory);
 	dma_buf_put(stream->dmabuf);
 	ndma_memory_put(stream->memory);
 }
 
-static int ndma_setup_claim(struct ndma_source *source)
+int ndma_setup_claim(struct ndma_source *source)
 {
 	u32 most = source->desc->streams_max;
 
 	if (atomic_inc_return(&source->claimed) <= most || !most)
 		return 0;
-	atomic_dec(&source->claimed);
+	ndma_setup_unclaim(source);
 	return -EBUSY;
 }
 
-static int ndma_setup_build(struct ndma_stream *stream, int node)
+void ndma_setup_unclaim(struct ndma_source *source)
 {
-	int ret = ndma_setup_memory(stream, node);
+	atomic_dec(&source->claimed);
+}
+
+static int ndma_setup_build(struct ndma_stream *stream)
+{
+	int ret = ndma_ring_create(stream->config.frames, &stream->ring);
 
 	if (ret)
 		return ret;
-	ret = ndma_ring_create(stream->config.frames, &stream->ring);
-	if (ret)
-		goto end_memory;
 	ret = ndma_frames_create(stream);
 	if (ret)
 		goto put_ring;
@@ -198,8 +200,32 @@ destroy_frames:
 	ndma_frames_destroy(stream);
 put_ring:
 	ndma_ring_put(stream->ring);
-end_memory:
-	ndma_setup_memory_end(stream);
+	return ret;
+}
+
+int ndma_setup_attach(struct ndma_stream *stream)
+{
+	const struct ndma_source_ops *ops = stream->source->desc->ops;
+	int ret;
+
+	ret = ops->setup ? ops->setup(stream) : 0;
+	if (ret)
+		return ret;
+	stream->mapped = !stream->source->desc->dev;
+	ret = stream->mapped ? ndma_memory_vmap(stream->memory) : 0;
+	if (ret)
+		goto teardown;
+	ret = ndma_setup_build(stream);
+	if (ret)
+		goto unmap;
+	return 0;
+
+unmap:
+	if (stream->mapped)
+		ndma_memory_vunmap(stream->memory);
+teardown:
+	if (ops->teardown)
+		ops->teardown(stream);
 	return ret;
 }
 
@@ -217,37 +243,34 @@ static void ndma_setup_answer(const struct ndma_stream *stream, struct ndma_stre
 
 static int ndma_setup_locked(struct ndma_stream *stream, struct ndma_stream_setup *setup)
 {
-	const struct ndma_source_ops *ops = stream->source->desc->ops;
 	int ret;
 
-	if (stream->ready)
+	if (ndma_stream_in_use(stream))
 		return -EBUSY;
 	ret = ndma_setup_check(stream->source->desc, setup);
 	if (ret)
 		return ret;
-	ret = ndma_setup_config(stream, setup);
+	ret = ndma_setup_configure(stream, setup);
 	if (ret)
 		return ret;
-	ndma_setup_layout(stream);
 	ret = ndma_setup_claim(stream->source);
 	if (ret)
 		return ret;
-	ret = ops->setup ? ops->setup(stream) : 0;
+	ret = ndma_setup_memory(stream, setup->node);
 	if (ret)
 		goto unclaim;
-	ret = ndma_setup_build(stream, setup->node);
+	ret = ndma_setup_attach(stream);
 	if (ret)
-		goto teardown;
+		goto end_memory;
 	ndma_setup_answer(stream, setup);
 	/* Release: all of the above. Pairs with the acquire loads in stream.c, wait.c, frame.c. */
 	smp_store_release(&stream->ready, true);
 	return 0;
 
-teardown:
-	if (ops->teardown)
-		ops->teardown(stream);
+end_memory:
+	ndma_setup_memory_end(stream);
 unclaim:
-	atomic_dec(&stream->source->claimed);
+	ndma_setup_unclaim(stream->source);
 	return ret;
 }
 
@@ -263,12 +286,10 @@ int ndma_stream_setup(struct file *file, void *arg)
 	return ret;
 }
 
-void ndma_stream_detach(struct ndma_stream *stream, u32 state)
+void ndma_setup_detach(struct ndma_stream *stream, u32 state)
 {
 	const struct ndma_source_ops *ops = stream->source->desc->ops;
 
-	if (!stream->ready)
-		return;
 	ndma_stream_quiet(stream, state);
 	ndma_flow_settle(stream);
 	/* No device is there to be kept apart from: what is mapped can be read. */
@@ -277,13 +298,13 @@ void ndma_stream_detach(struct ndma_stream *stream, u32 state)
 	ndma_segments_unmap(stream);
 	if (ops->teardown)
 		ops->teardown(stream);
-	atomic_dec(&stream->source->claimed);
 }
 
-void ndma_stream_dismantle(struct ndma_stream *stream)
+void ndma_setup_dismantle(struct ndma_stream *stream)
 {
-	if (!stream->ready)
-		return;
 	ndma_ring_put(stream->ring);
+	if (stream->mapped)
+		ndma_memory_vunmap(stream->memory);
 	ndma_setup_memory_end(stream);
+	ndma_setup_unclaim(stream->source);
 }

@@ -87,21 +87,32 @@ void ndma_stream_quiet(struct ndma_stream *stream, u32 state)
 void ndma_stream_kill(struct ndma_stream *stream)
 {
 	mutex_lock(&stream->mutex);
-	ndma_stream_detach(stream, NDMA_STREAM_GONE);
+	ndma_fill_finish(stream, -ENODEV);
+	if (stream->ready)
+		ndma_setup_detach(stream, NDMA_STREAM_GONE);
 	mutex_unlock(&stream->mutex);
 }
 
+/* Fills or streams; whoever has started it is stopped. Under the mutex. */
+static void ndma_stream_end_run(struct ndma_stream *stream, int error)
+{
+	ndma_fill_finish(stream, error);
+	if (stream->active)
+		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+}
+
+/*
+ * Without source->lock: an active stream is not killed yet, and a source does not go before that.
+ * So whoever waits for a fill's fence does not wait for anybody's setup.
+ */
 static void ndma_stream_stopper(struct work_struct *work)
 {
 	struct ndma_stream *stream = container_of(work, struct ndma_stream, stopper);
-	struct ndma_source *source = stream->source;
 
-	down_read(&source->lock);
 	mutex_lock(&stream->mutex);
-	if (!source->gone && stream->active && READ_ONCE(stream->finished))
-		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+	if (stream->active && READ_ONCE(stream->finished))
+		ndma_stream_end_run(stream, -EIO);
 	mutex_unlock(&stream->mutex);
-	up_read(&source->lock);
 }
 
 static int ndma_stream_open(struct inode *inode, struct file *file)
@@ -155,8 +166,9 @@ static int ndma_stream_release(struct inode *inode, struct file *file)
 
 	down_read(&source->lock);
 	mutex_lock(&stream->mutex);
-	if (!source->gone)
-		ndma_stream_detach(stream, NDMA_STREAM_IDLE);
+	ndma_fill_finish(stream, -ECANCELED);
+	if (!source->gone && stream->ready)
+		ndma_setup_detach(stream, NDMA_STREAM_IDLE);
 	mutex_unlock(&stream->mutex);
 	mutex_lock(&source->streams_lock);
 	list_del(&stream->link);
@@ -165,7 +177,8 @@ static int ndma_stream_release(struct inode *inode, struct file *file)
 
 	cancel_work_sync(&stream->stopper);
 	cancel_work_sync(&stream->worker);
-	ndma_stream_dismantle(stream);
+	if (stream->ready)
+		ndma_setup_dismantle(stream);
 	stream->source = NULL;
 	ndma_stream_put(stream);
 	ndma_source_put(source);
@@ -173,7 +186,7 @@ static int ndma_stream_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static int ndma_stream_begin(struct ndma_stream *stream, u64 count)
+int ndma_stream_begin(struct ndma_stream *stream, u64 count)
 {
 	const struct ndma_source_ops *ops = stream->source->desc->ops;
 	s64 now;
@@ -236,8 +249,7 @@ static int ndma_stream_stop(struct file *file, void *arg)
 	ret = ndma_stream_lock(stream);
 	if (ret)
 		return ret == -ENODEV ? 0 : ret;
-	if (stream->active)
-		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+	ndma_stream_end_run(stream, -ECANCELED);
 	ndma_stream_unlock(stream);
 	return 0;
 }
@@ -284,6 +296,18 @@ static int ndma_stream_stats(struct file *file, void *arg)
 	return 0;
 }
 
+static __poll_t ndma_stream_poll_fill(const struct ndma_stream *stream)
+{
+	switch (READ_ONCE(stream->fill.state)) {
+	case NDMA_FILL_RUNNING:
+		return 0;
+	case NDMA_FILL_OVER:
+		return EPOLLIN | EPOLLRDNORM;
+	default:
+		return EPOLLERR;
+	}
+}
+
 static __poll_t ndma_stream_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct ndma_stream *stream = file->private_data;
@@ -292,7 +316,7 @@ static __poll_t ndma_stream_poll(struct file *file, struct poll_table_struct *ta
 	poll_wait(file, &stream->waiters, table);
 	/* Acquire: all that setup made. Pairs with its release store. */
 	if (!smp_load_acquire(&stream->ready))
-		return EPOLLERR;
+		return ndma_stream_poll_fill(stream);
 	ndma_flow_take_in(stream);
 	spin_lock_irq(&stream->ring_lock);
 	if (ndma_ring_ready(stream))
@@ -346,6 +370,9 @@ static const struct ndma_ioctl ndma_stream_ioctls[] = {
 	ROW(NDMA_STREAM_KICK, ndma_stream_kick, .handler = ndma_stream_kick),
 	ROW(NDMA_STREAM_STATS, ndma_stream_stats, .handler = ndma_stream_stats),
 	ROW(NDMA_STREAM_EXPORT, ndma_stream_export, .handler = ndma_frame_export),
+	ROW(NDMA_FILL_BEGIN, ndma_fill_begin, .handler = ndma_fill_begin_ioctl, .write = true,
+	    .in_only = true),
+	ROW(NDMA_FILL_WAIT, ndma_fill_wait, .handler = ndma_fill_wait_ioctl),
 };
 
 static long ndma_stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sources, streams and frames: what source.c, attribute.c, control.c, setup.c, stream.c, wait.c,
- * frame.c, flow.c, segment.c and ring.c share, and nobody else sees.
+ * Sources, streams and frames: what source.c, attribute.c, control.c, setup.c, fill.c, stream.c,
+ * wait.c, frame.c, flow.c, segment.c and ring.c share, and nobody else sees.
  *
  * Locks, outermost first (those of internal.h lie between stream->mutex and queue_lock):
  *   source->lock     read: an op may be called, the source stays; write: it leaves
@@ -135,14 +135,33 @@ struct ndma_segments {
 	struct ndma_piece *pieces;
 };
 
+enum ndma_fill_state {
+	NDMA_FILL_NONE,		/* the file never filled a buffer */
+	NDMA_FILL_RUNNING,
+	NDMA_FILL_OVER,
+};
+
+/**
+ * struct ndma_fill - what a stream without rings for user space does: one frame, in a heap's buffer
+ * @state: enum ndma_fill_state; stored with release when it is over
+ * @error: once it is over: 0 or why it failed
+ * @completion: once it is over without @error
+ */
+struct ndma_fill {
+	u32 state;
+	int error;
+	struct ndma_completion completion;
+};
+
 /**
  * struct ndma_stream - one open file of a source
- * @ref: the file, and every exported frame
+ * @ref: the file, every exported frame, and the transfer of a fill
  * @source: its source; the file's reference
  * @link: in source->streams
  * @mutex: see above
  * @priv: the driver's
  * @controls: values, in the order of the description
+ * @fill: under @mutex. While it runs, what follows is its, and @ready is false
  * @ready: set up. Stored with release at the end of setup, loaded with acquire by whoever does not
  *   hold @mutex; what follows down to @ring is constant from then on
  * @policy: NDMA_POLICY_…
@@ -150,7 +169,8 @@ struct ndma_segments {
  * @config: as the driver sees it
  * @stride: bytes from one frame to the next
  * @layout: of a frame
- * @memory: its pages, with a kernel mapping for a software source
+ * @memory: its pages
+ * @mapped: with a kernel mapping, for a software source
  * @dmabuf: the backing buffer
  * @frames: config.frames of them
  * @ring: both rings
@@ -191,6 +211,7 @@ struct ndma_stream {
 	struct mutex mutex;
 	void *priv;
 	s64 *controls;
+	struct ndma_fill fill;
 
 	bool ready;
 	u32 policy;
@@ -199,6 +220,7 @@ struct ndma_stream {
 	u64 stride;
 	struct ndma_layout layout;
 	struct ndma_memory *memory;
+	bool mapped;
 	struct dma_buf *dmabuf;
 	struct ndma_frame *frames;
 	struct ndma_ring *ring;
@@ -246,6 +268,12 @@ struct ndma_stream {
 	} stats;
 };
 
+/* Set up, or filling a buffer; under the mutex. */
+static inline bool ndma_stream_in_use(const struct ndma_stream *stream)
+{
+	return stream->ready || stream->fill.state == NDMA_FILL_RUNNING;
+}
+
 /* ---------------------------------------------------------------- source.c */
 
 void ndma_source_put(struct ndma_source *source);
@@ -275,6 +303,8 @@ int ndma_control_set(struct file *file, void *arg);
 int ndma_stream_lock(struct ndma_stream *stream);
 void ndma_stream_unlock(struct ndma_stream *stream);
 void ndma_stream_put(struct ndma_stream *stream);
+/* Starts the device; @count as in struct ndma_stream_start. Under the mutex. */
+int ndma_stream_begin(struct ndma_stream *stream, u64 count);
 /* The source is leaving, under its lock for writing: stop, unmap, tell user space. */
 void ndma_stream_kill(struct ndma_stream *stream);
 /* Stops the device; it is quiet, and every frame of its is free, when it returns. Under the mutex. */
@@ -285,10 +315,27 @@ void ndma_stream_set_state(struct ndma_stream *stream, u32 state);
 /* ---------------------------------------------------------------- setup.c */
 
 int ndma_stream_setup(struct file *file, void *arg);
-/* Takes the buffer from the device: stop, unmap, tell the driver. Under the mutex. */
-void ndma_stream_detach(struct ndma_stream *stream, u32 state);
-/* Ends what setup made, but for what mappings and exported frames need. After detach. */
-void ndma_stream_dismantle(struct ndma_stream *stream);
+/* All under the mutex. What was asked for, against the description: configuration and layout. */
+int ndma_setup_configure(struct ndma_stream *stream, const struct ndma_stream_setup *setup);
+/* One of the source's streams; -EBUSY: there is none left. */
+int ndma_setup_claim(struct ndma_source *source);
+void ndma_setup_unclaim(struct ndma_source *source);
+/* Driver, rings, frames, mapping, once memory and dmabuf are there. What fails is undone. */
+int ndma_setup_attach(struct ndma_stream *stream);
+/* Takes the buffer from the device: stop, unmap, tell the driver. After attach. */
+void ndma_setup_detach(struct ndma_stream *stream, u32 state);
+/* Ends the rest, but for what mappings and exported frames need; unclaims. After detach. */
+void ndma_setup_dismantle(struct ndma_stream *stream);
+
+/* ---------------------------------------------------------------- fill.c */
+
+int ndma_fill_begin_ioctl(struct file *file, void *arg);
+int ndma_fill_wait_ioctl(struct file *file, void *arg);
+/*
+ * Ends the fill, if there is one in progress: stop, unmap, give the buffer back. @error is for one
+ * that is not done. Under the mutex; that alone keeps the source, which is not gone before.
+ */
+void ndma_fill_finish(struct ndma_stream *stream, int error);
 
 /* ---------------------------------------------------------------- wait.c */
 

@@ -8,8 +8,7 @@
 
 #include "buffer.h"
 #include "heap.h"
-
-#define NDMA_TRANSFER_MAX_NS (3600ULL * NSEC_PER_SEC)
+#include "stream.h"
 
 /*
  * Gives the buffer back to the CPU. @error: 0, or why the owner did not. buffer->lock is held
@@ -19,7 +18,11 @@ static struct dma_buf *ndma_transfer_finish(struct ndma_buffer *buffer, int erro
 {
 	struct ndma_transfer *transfer = &buffer->transfer;
 
-	ndma_buffer_sync_for_cpu(buffer);
+	/* A source has its own mapping: what it wrote is news for importers, not from them. */
+	if (transfer->filler)
+		ndma_buffer_sync_for_device(buffer);
+	else
+		ndma_buffer_sync_for_cpu(buffer);
 	WRITE_ONCE(transfer->active, false);
 	if (transfer->guard != NDMA_GUARD_NONE)
 		wake_up_all(&buffer->wait);
@@ -37,10 +40,13 @@ static enum hrtimer_restart ndma_transfer_timer(struct hrtimer *timer)
 {
 	struct ndma_transfer *transfer = container_of(timer, struct ndma_transfer, timer);
 
-	/* Whoever waits for the fence must not depend on the worker. */
-	if (transfer->fence)
+	/*
+	 * Whoever waits for the fence must not depend on the worker; but a source writes until it
+	 * is stopped.
+	 */
+	if (transfer->fence && !transfer->filler)
 		ndma_fence_signal(transfer->fence, -ETIMEDOUT);
-	WRITE_ONCE(transfer->expired, true);
+	WRITE_ONCE(transfer->cause, -ETIMEDOUT);
 	queue_work(ndma_workqueue, &transfer->work);
 	return HRTIMER_NORESTART;
 }
@@ -49,18 +55,28 @@ static void ndma_transfer_work(struct work_struct *work)
 {
 	struct ndma_buffer *buffer = container_of(work, struct ndma_buffer, transfer.work);
 	struct ndma_transfer *transfer = &buffer->transfer;
+	struct ndma_stream *filler = NULL;
 	struct dma_buf *dmabuf = NULL;
 
 	down_write(&buffer->lock);
 	/* Else its owner ended it first; another one may be in progress. */
-	if (transfer->active && READ_ONCE(transfer->expired)) {
-		hrtimer_cancel(&transfer->timer);
-		transfer->timed_out = transfer->id;
-		dmabuf = ndma_transfer_finish(buffer, -ETIMEDOUT);
+	if (transfer->active && READ_ONCE(transfer->cause)) {
+		filler = transfer->filler;
+		if (filler) {
+			kref_get(&filler->ref);
+		} else {
+			hrtimer_cancel(&transfer->timer);
+			transfer->timed_out = transfer->id;
+			dmabuf = ndma_transfer_finish(buffer, -ETIMEDOUT);
+		}
 	}
 	up_write(&buffer->lock);
 	if (dmabuf)
 		dma_buf_put(dmabuf);
+	if (filler) {
+		ndma_fill_abort(filler, buffer);
+		ndma_stream_put(filler);
+	}
 }
 
 void ndma_transfer_init(struct ndma_buffer *buffer)
@@ -85,7 +101,13 @@ void ndma_transfer_owner_died(struct ndma_buffer *buffer)
 	if (transfer->active) {
 		hrtimer_cancel(&transfer->timer);
 		buffer->owner_died = true;
-		dmabuf = ndma_transfer_finish(buffer, -EOWNERDEAD);
+		if (transfer->filler) {
+			/* Its locks are outside ours. */
+			WRITE_ONCE(transfer->cause, -EOWNERDEAD);
+			queue_work(ndma_workqueue, &transfer->work);
+		} else {
+			dmabuf = ndma_transfer_finish(buffer, -EOWNERDEAD);
+		}
 	}
 	up_write(&buffer->lock);
 	if (dmabuf)
@@ -93,36 +115,45 @@ void ndma_transfer_owner_died(struct ndma_buffer *buffer)
 }
 
 /* May a transfer begin, as far as leases and other transfers go? buffer->lock is held. */
-static int ndma_transfer_admit(const struct ndma_buffer *buffer, u32 direction, u32 guard)
+static int ndma_transfer_admit(const struct ndma_buffer *buffer,
+			       const struct ndma_transfer_plan *plan)
 {
 	if (buffer->transfer.active)
 		return -EBUSY;
-	if (guard != NDMA_GUARD_NONE)
-		return 0;
-	if (buffer->write_leases || (direction != NDMA_TO_DEVICE && buffer->read_leases))
+	if (plan->guard == NDMA_GUARD_NONE)
+		return buffer->write_leases ||
+		       (plan->direction != NDMA_TO_DEVICE && buffer->read_leases) ? -EBUSY : 0;
+	/* A lease pins the layout, and a guard does not ask for leases. */
+	if (plan->layout && (buffer->read_leases || buffer->write_leases) &&
+	    memcmp(plan->layout, &buffer->layout, sizeof(buffer->layout)))
 		return -EBUSY;
 	return 0;
 }
 
+/* Does the buffer become the device's before its transfer starts? */
+static bool ndma_transfer_is_seized(const struct ndma_transfer_plan *plan)
+{
+	return plan->guard != NDMA_GUARD_NONE || plan->filler;
+}
+
 /* Makes the buffer the device's, if it may be. buffer->lock is held for writing. */
-static int ndma_transfer_claim(struct ndma_buffer *buffer,
-			       const struct ndma_transfer_begin *request)
+static int ndma_transfer_claim(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan)
 {
 	struct ndma_transfer *transfer = &buffer->transfer;
 	int ret;
 
-	ret = ndma_transfer_admit(buffer, request->direction, request->guard);
+	ret = ndma_transfer_admit(buffer, plan);
 	if (ret)
 		return ret;
-	transfer->expired = false;
-	transfer->direction = request->direction;
-	transfer->guard = request->guard;
-	transfer->starting = request->guard != NDMA_GUARD_NONE;
+	transfer->cause = 0;
+	transfer->direction = plan->direction;
+	transfer->guard = plan->guard;
+	transfer->starting = ndma_transfer_is_seized(plan);
 	WRITE_ONCE(transfer->active, true);
 	return 0;
 }
 
-static void ndma_transfer_unclaim(struct ndma_buffer *buffer)
+void ndma_transfer_unclaim(struct ndma_buffer *buffer)
 {
 	down_write(&buffer->lock);
 	WRITE_ONCE(buffer->transfer.active, false);
@@ -131,16 +162,14 @@ static void ndma_transfer_unclaim(struct ndma_buffer *buffer)
 	wake_up_all(&buffer->wait);
 }
 
-/* Claims the buffer and takes it away from every mapping. */
-static int ndma_transfer_seize(struct ndma_buffer *buffer,
-			       const struct ndma_transfer_begin *request)
+int ndma_transfer_seize(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan)
 {
 	int ret;
 
 	down_write(&buffer->lock);
-	ret = ndma_transfer_claim(buffer, request);
+	ret = ndma_transfer_claim(buffer, plan);
 	up_write(&buffer->lock);
-	if (ret)
+	if (ret || plan->guard == NDMA_GUARD_NONE)
 		return ret;
 	ret = ndma_guard_seize(buffer, 0, buffer->capacity);
 	if (ret)
@@ -150,7 +179,7 @@ static int ndma_transfer_seize(struct ndma_buffer *buffer,
 
 /* From here on it has an id and a deadline. Takes @fence over, if any. buffer->lock is held. */
 static u32 ndma_transfer_commit(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
-				ktime_t deadline, struct dma_fence *fence)
+				const struct ndma_transfer_plan *plan, struct dma_fence *fence)
 {
 	struct ndma_transfer *transfer = &buffer->transfer;
 
@@ -159,39 +188,44 @@ static u32 ndma_transfer_commit(struct ndma_buffer *buffer, struct dma_buf *dmab
 	if (!++transfer->id)
 		transfer->id = 1;
 	transfer->timed_out = 0;
-	transfer->deadline = deadline;
+	transfer->deadline = plan->deadline;
 	transfer->dmabuf = dmabuf;
 	transfer->fence = fence;
+	transfer->filler = plan->filler;
 	buffer->transfers++;
-	ndma_buffer_sync_for_device(buffer);
-	hrtimer_start(&transfer->timer, deadline, HRTIMER_MODE_ABS);
+	if (plan->filler) {
+		buffer->layout = *plan->layout;
+		ndma_buffer_sync_for_cpu(buffer);
+	} else {
+		ndma_buffer_sync_for_device(buffer);
+	}
+	hrtimer_start(&transfer->timer, plan->deadline, HRTIMER_MODE_ABS);
 	return transfer->id;
 }
 
-/* With a guard the buffer is claimed already. @fence is taken over on success; may be NULL. */
-static int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
-			       const struct ndma_transfer_begin *request, ktime_t deadline,
-			       struct dma_fence *fence, u32 *id)
+/* @fence is taken over on success; may be NULL. */
+static int ndma_transfer_enter(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
+			       const struct ndma_transfer_plan *plan, struct dma_fence *fence,
+			       u32 *id)
 {
-	bool guarded = request->guard != NDMA_GUARD_NONE;
+	bool seized = ndma_transfer_is_seized(plan);
 	int ret = 0;
 
 	down_write(&buffer->lock);
-	if (!guarded)
-		ret = ndma_transfer_claim(buffer, request);
+	if (!seized)
+		ret = ndma_transfer_claim(buffer, plan);
 	if (!ret)
-		*id = ndma_transfer_commit(buffer, dmabuf, deadline, fence);
+		*id = ndma_transfer_commit(buffer, dmabuf, plan, fence);
 	up_write(&buffer->lock);
 	/* Readers of a transfer to the device may go on. */
-	if (guarded)
+	if (seized)
 		wake_up_all(&buffer->wait);
 	return ret;
 }
 
-/* As ndma_transfer_start(), with a fence that everybody who has the dma-buf sees. */
-static int ndma_transfer_start_fenced(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
-				      const struct ndma_transfer_begin *request, ktime_t deadline,
-				      u32 *id)
+/* With a fence that everybody who has the dma-buf sees. */
+static int ndma_transfer_enter_fenced(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
+				      const struct ndma_transfer_plan *plan, u32 *id)
 {
 	struct dma_resv *resv = dmabuf->resv;
 	struct dma_fence *fence;
@@ -209,18 +243,42 @@ static int ndma_transfer_start_fenced(struct ndma_buffer *buffer, struct dma_buf
 		goto out_unlock;
 	}
 	dma_fence_get(fence);
-	ret = ndma_transfer_start(buffer, dmabuf, request, deadline, fence, id);
+	ret = ndma_transfer_enter(buffer, dmabuf, plan, fence, id);
 	if (ret) {
 		ndma_fence_signal(fence, ret);
 		dma_fence_put(fence);
 	} else {
-		dma_resv_add_fence(resv, fence, request->direction == NDMA_TO_DEVICE ?
+		dma_resv_add_fence(resv, fence, plan->direction == NDMA_TO_DEVICE ?
 				   DMA_RESV_USAGE_READ : DMA_RESV_USAGE_WRITE);
 	}
 	dma_fence_put(fence);
 out_unlock:
 	dma_resv_unlock(resv);
 	return ret;
+}
+
+int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
+			const struct ndma_transfer_plan *plan, u32 *id)
+{
+	if (plan->fenced)
+		return ndma_transfer_enter_fenced(buffer, dmabuf, plan, id);
+	return ndma_transfer_enter(buffer, dmabuf, plan, NULL, id);
+}
+
+void ndma_transfer_complete(struct ndma_buffer *buffer, int error)
+{
+	struct ndma_transfer *transfer = &buffer->transfer;
+	struct ndma_stream *filler;
+	struct dma_buf *dmabuf;
+
+	down_write(&buffer->lock);
+	hrtimer_cancel(&transfer->timer);
+	filler = transfer->filler;
+	dmabuf = ndma_transfer_finish(buffer, error);
+	transfer->filler = NULL;
+	up_write(&buffer->lock);
+	ndma_stream_put(filler);
+	dma_buf_put(dmabuf);
 }
 
 static int ndma_transfer_begin_check(const struct ndma_transfer_begin *request)
@@ -235,45 +293,48 @@ static int ndma_transfer_begin_check(const struct ndma_transfer_begin *request)
 	return 0;
 }
 
-static bool ndma_transfer_may(const struct ndma_handle *handle, const struct ndma_client *client)
+bool ndma_transfer_may(const struct ndma_handle *handle, const struct ndma_client *client)
 {
 	return handle->buffer->owner == client && !handle->readonly;
 }
 
-static int ndma_transfer_await_fences(struct ndma_buffer *buffer, struct dma_resv *resv,
-				      const struct ndma_transfer_begin *request, ktime_t deadline)
+int ndma_transfer_await_fences(struct ndma_buffer *buffer, struct dma_resv *resv,
+			       const struct ndma_transfer_plan *plan)
 {
-	bool write = request->direction != NDMA_TO_DEVICE;
+	bool write = plan->direction != NDMA_TO_DEVICE;
 	int ret;
 
 	if (ndma_fence_all_signaled(resv, write))
 		return 0;
 	/* What is refused anyhow is refused before others' fences are waited for. */
 	down_read(&buffer->lock);
-	ret = ndma_transfer_admit(buffer, request->direction, request->guard);
+	ret = ndma_transfer_admit(buffer, plan);
 	up_read(&buffer->lock);
-	return ret ? ret : ndma_fence_wait(resv, write, deadline);
+	return ret ? ret : ndma_fence_wait(resv, write, plan->deadline);
 }
 
 static int ndma_transfer_begin(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
 			       const struct ndma_transfer_begin *request, u32 *id)
 {
-	ktime_t deadline = ktime_add_ns(ktime_get(), request->timeout_ns);
+	const struct ndma_transfer_plan plan = {
+		.direction = request->direction,
+		.guard = request->guard,
+		.fenced = request->flags & NDMA_TRANSFER_FENCE,
+		.deadline = ktime_add_ns(ktime_get(), request->timeout_ns),
+	};
+	bool guarded = request->guard != NDMA_GUARD_NONE;
 	int ret;
 
-	ret = ndma_transfer_await_fences(buffer, dmabuf->resv, request, deadline);
+	ret = ndma_transfer_await_fences(buffer, dmabuf->resv, &plan);
 	if (ret)
 		return ret;
-	if (request->guard != NDMA_GUARD_NONE) {
-		ret = ndma_transfer_seize(buffer, request);
+	if (guarded) {
+		ret = ndma_transfer_seize(buffer, &plan);
 		if (ret)
 			return ret;
 	}
-	if (request->flags & NDMA_TRANSFER_FENCE)
-		ret = ndma_transfer_start_fenced(buffer, dmabuf, request, deadline, id);
-	else
-		ret = ndma_transfer_start(buffer, dmabuf, request, deadline, NULL, id);
-	if (ret && request->guard != NDMA_GUARD_NONE)
+	ret = ndma_transfer_start(buffer, dmabuf, &plan, id);
+	if (ret && guarded)
 		ndma_transfer_unclaim(buffer);
 	return ret;
 }
@@ -308,10 +369,10 @@ static int ndma_transfer_end(struct ndma_buffer *buffer, u32 id)
 	int ret = 0;
 
 	down_write(&buffer->lock);
-	if (transfer->active && !transfer->starting && transfer->id == id) {
+	if (transfer->active && !transfer->starting && !transfer->filler && transfer->id == id) {
 		hrtimer_cancel(&transfer->timer);
 		/* The timer may be late, and the deadline has passed all the same. */
-		if (transfer->expired || ktime_after(ktime_get(), transfer->deadline))
+		if (transfer->cause || ktime_after(ktime_get(), transfer->deadline))
 			ret = -ETIMEDOUT;
 		dmabuf = ndma_transfer_finish(buffer, ret);
 	} else if (id && transfer->timed_out == id) {

@@ -9,6 +9,9 @@
  *
  * Life of a stream:  setup → (start → stop)… → teardown
  *
+ * A fill of a user's buffer is a stream too, of one frame whatever @frames_min says, which is
+ * started once. It has a deadline, and somebody waits for its fence: stop and abort have to end.
+ *
  * start, stop, abort, setup, teardown and control of one stream never run at the same time
  * (the core holds the stream's mutex); queue may run at any time between start's and stop's
  * beginning, never twice at a time, with interrupts off. stop and abort return when the device
@@ -146,7 +149,7 @@ struct ndma_source_ops {
  * @nr_channels: at least 1
  * @controls: controls, @nr_controls of them, by growing id
  * @nr_controls: may be 0
- * @frames_min: fewest frames, at least 2
+ * @frames_min: fewest frames, at least 2; a fill has one, and is refused to %NDMA_SOURCE_CYCLIC
  * @frames_max: most frames
  * @frame_bytes_max: largest frame
  * @samples_step: samples of a frame are a multiple of it; 0: 1

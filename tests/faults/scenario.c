@@ -356,6 +356,52 @@ static int export_a_frame(struct scene *scene)
 	return scene_release(scene, completion.index);
 }
 
+static int with_source_and_buffer(struct scene *scene)
+{
+	TRY(with_source(scene));
+	return alloc_in_reach(scene);
+}
+
+static int begin_a_fill(struct scene *scene, uint32_t guard)
+{
+	struct ndma_fill_begin fill = {
+		.fd = scene->buffer,
+		.heap_fd = scene->heap,
+		.guard = guard,
+		.order = NDMA_ORDER_PLANAR,
+		.channels = 1,
+		.samples = 1000,
+		.timeout_ns = 10000000000,
+	};
+
+	return scene_call(scene->source, NDMA_FILL_BEGIN, &fill);
+}
+
+static int fill_a_buffer(struct scene *scene)
+{
+	struct ndma_fill_wait wait = { 0 };
+
+	TRY(begin_a_fill(scene, NDMA_GUARD_BLOCK));
+	return scene_call(scene->source, NDMA_FILL_WAIT, &wait);
+}
+
+static int stop_a_fill(struct scene *scene)
+{
+	struct ndma_fill_wait wait = { 0 };
+	int ret;
+
+	TRY(begin_a_fill(scene, NDMA_GUARD_NONE));
+	TRY(scene_stop(scene));
+	ret = scene_call(scene->source, NDMA_FILL_WAIT, &wait);
+	return ret == -ECANCELED ? 0 : ret;
+}
+
+static int leave_a_fill(struct scene *scene)
+{
+	TRY(begin_a_fill(scene, NDMA_GUARD_NONE));
+	return close_everything(scene);
+}
+
 static int stream_from_open_to_close(struct scene *scene)
 {
 	TRY(with_running_stream(scene));
@@ -403,6 +449,9 @@ const struct scenario scenarios[] = {
 	{ NEEDS_SIM, 0, "polling a stream", with_running_stream, poll_a_stream },
 	{ NEEDS_SIM, 0, "taking and releasing frames", with_running_stream, take_and_release },
 	{ NEEDS_SIM, 0, "exporting a frame", with_running_stream, export_a_frame },
+	{ NEEDS_SIM, 0, "filling a buffer", with_source_and_buffer, fill_a_buffer },
+	{ NEEDS_SOURCE, 0, "stopping a fill", with_source_and_buffer, stop_a_fill },
+	{ NEEDS_SOURCE, 0, "closing in a fill", with_source_and_buffer, leave_a_fill },
 	{ NEEDS_SIM, 0, "a stream from open to close", NULL, stream_from_open_to_close },
 };
 

@@ -202,6 +202,29 @@ static long export(struct world *world, const struct call *call)
 	return result ? result : world_put(&world->buffers[slot_buffer(call)], export.fd);
 }
 
+/* A: samples, B: guard, C: timeout. The buffer's, and the heap of the same number. */
+static long fill(struct world *world, const struct call *call)
+{
+	struct ndma_fill_begin fill = {
+		.fd = world->buffers[slot_buffer(call)],
+		.heap_fd = world->heaps[slot_buffer(call)],
+		.guard = call->arg[1] & 3,
+		.order = NDMA_ORDER_PLANAR,
+		.channels = call->arg[1] >> 2,
+		.samples = call->arg[0],
+		.timeout_ns = call->arg[2] % WAIT_MAX_NS,
+	};
+
+	return world_ioctl(call, source_of(world, call), NDMA_FILL_BEGIN, &fill, sizeof(fill));
+}
+
+static long wait_filled(struct world *world, const struct call *call)
+{
+	struct ndma_fill_wait wait = { 0 };
+
+	return world_ioctl(call, source_of(world, call), NDMA_FILL_WAIT, &wait, sizeof(wait));
+}
+
 /* A: timeout, B: events */
 static long poll_source(struct world *world, const struct call *call)
 {
@@ -342,6 +365,8 @@ const struct op source_ops[] = {
 	{ "jump", { ANY, ANY }, jump },
 	{ "attribute", { SMALL }, attribute },
 	{ "raw_source", { SMALL, ANY, SMALL }, raw_source },
+	{ "fill", { BYTES, BITS, TIME }, fill },
+	{ "wait_filled", { NONE }, wait_filled },
 };
 
 const unsigned int nr_source_ops = sizeof(source_ops) / sizeof(source_ops[0]);

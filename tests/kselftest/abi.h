@@ -264,6 +264,23 @@ AT(ndma_completion, dropped, 48);
 AT(ndma_completion, trigger, 56);
 AT(ndma_completion, reserved, 60);
 
+SIZE(ndma_fill_begin, 48);
+AT(ndma_fill_begin, size, 0);
+AT(ndma_fill_begin, flags, 4);
+AT(ndma_fill_begin, fd, 8);
+AT(ndma_fill_begin, heap_fd, 12);
+AT(ndma_fill_begin, guard, 16);
+AT(ndma_fill_begin, format, 20);
+AT(ndma_fill_begin, order, 24);
+AT(ndma_fill_begin, channels, 28);
+AT(ndma_fill_begin, samples, 32);
+AT(ndma_fill_begin, timeout_ns, 40);
+
+SIZE(ndma_fill_wait, 72);
+AT(ndma_fill_wait, size, 0);
+AT(ndma_fill_wait, flags, 4);
+AT(ndma_fill_wait, completion, 8);
+
 SIZE(ndma_completions, 64);
 AT(ndma_completions, head, 0);
 AT(ndma_completions, need_wakeup, 4);

@@ -5,9 +5,7 @@
  */
 #include <sys/syscall.h>
 
-#include "stream.h"
-
-#include "ndma_edu.h"
+#include "fill.h"
 
 #define DRIVER "/sys/bus/pci/drivers/ndma_edu"
 
@@ -104,6 +102,32 @@ TEST_F_TIMEOUT(removal, a_card_can_be_pulled_out_in_mid_frame, 120)
 	EXPECT_EQ(source_open("edu0"), -ENOENT);
 	expect_gone(_metadata, self);
 	ASSERT_EQ(write_file("/sys/bus/pci/rescan", "1"), 0);
+}
+
+/* Of a buffer that the card has to itself for seconds. */
+TEST_F_TIMEOUT(removal, a_card_that_is_pulled_out_gives_back_the_buffer_it_fills, 120)
+{
+	struct ndma_completion completion;
+	int heap = heap_open(), source, fd, fence;
+	int64_t lease;
+
+	stream_end(&self->stream);
+	self->stream = (struct stream){ .fd = -1 };
+	source = source_open("edu0");
+	fd = fill_alloc(heap, source, LONG_BYTES);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(fill_begin(source, heap, fd, LONG_BYTES, FENCED_NS), 0);
+	fence = fence_export(fd);
+	ASSERT_EQ(write_device(self->device, "remove", "1"), 0);
+	EXPECT_EQ(fill_wait(source, &completion), -ENODEV);
+	EXPECT_EQ(fence_status(fence), -ENODEV);
+	lease = lease_acquire(heap, fd, NDMA_WRITE);
+	EXPECT_GT(lease, 0);
+	ASSERT_EQ(write_file("/sys/bus/pci/rescan", "1"), 0);
+	close(fence);
+	close(fd);
+	close(source);
+	close(heap);
 }
 
 TEST_F_TIMEOUT(removal, who_waits_is_told_that_the_card_is_gone, 120)

@@ -4,7 +4,10 @@
  * not one.
  */
 #include "abi.h"
-#include "stream.h"
+#include "fill.h"
+
+/* The buffer of all fills, and the heap's file that owns it. */
+static int fill_heap, fill_fd;
 
 FIXTURE(source)
 {
@@ -15,10 +18,15 @@ FIXTURE_SETUP(source)
 {
 	self->fd = source_open("sim0");
 	ASSERT_GE(self->fd, 0);
+	fill_heap = heap_open();
+	fill_fd = heap_alloc(fill_heap, 4096);
+	ASSERT_GE(fill_fd, 0);
 }
 
 FIXTURE_TEARDOWN(source)
 {
+	close(fill_fd);
+	close(fill_heap);
 	close(self->fd);
 }
 
@@ -265,6 +273,8 @@ static const struct row {
 	ROW(NDMA_STREAM_KICK, ndma_stream_kick, ZERO(ndma_stream_kick, flags)),
 	ROW(NDMA_STREAM_STATS, ndma_stream_stats),
 	ROW(NDMA_STREAM_EXPORT, ndma_stream_export),
+	ROW(NDMA_FILL_BEGIN, ndma_fill_begin, ZERO(ndma_fill_begin, flags)),
+	ROW(NDMA_FILL_WAIT, ndma_fill_wait, ZERO(ndma_fill_wait, flags)),
 #undef ZERO
 #undef ROW
 };
@@ -280,10 +290,21 @@ struct argument {
 		struct ndma_stream_setup setup;
 		struct ndma_stream_wait wait;
 		struct ndma_stream_export export;
+		struct ndma_fill_begin fill;
 		uint32_t size;
 		unsigned char bytes[ARGUMENT_ROOM];
 	};
 };
+
+static void prepare_fill(const struct row *row, int fd, struct argument *argument)
+{
+	struct ndma_fill_begin fill = fill_of(fill_heap, fill_fd, 100, SECOND_NS);
+
+	if (row->number == NDMA_FILL_BEGIN)
+		argument->fill = fill;
+	else
+		call(fd, NDMA_FILL_BEGIN, &fill);
+}
 
 /* A file on which the call succeeds with the argument that this makes. */
 static int prepare(const struct row *row, struct argument *argument)
@@ -295,7 +316,9 @@ static int prepare(const struct row *row, struct argument *argument)
 	memset(argument, 0, sizeof(*argument));
 	argument->size = row->bytes;
 	control_set(stream.fd, NDMA_SIM_CONTROL_PACED, 0);
-	if (row->number >= NDMA_STREAM_START) {
+	if (row->number >= NDMA_FILL_BEGIN) {
+		prepare_fill(row, stream.fd, argument);
+	} else if (row->number >= NDMA_STREAM_START) {
 		stream_make(&stream, stream.fd, &setup);
 		if (row->number == NDMA_STREAM_EXPORT) {
 			stream_start(stream.fd, 1);
@@ -459,9 +482,12 @@ TEST_F(source, an_export_that_cannot_be_told_leaves_no_dma_buf)
 {
 	unsigned char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	const struct row *row = &rows[ROWS - 1];
+	const struct row *row = rows;
 	struct argument argument;
 	int fd, files;
+
+	while (row->number != NDMA_STREAM_EXPORT)
+		row++;
 
 	ASSERT_NE(page, MAP_FAILED);
 	fd = prepare(row, &argument);

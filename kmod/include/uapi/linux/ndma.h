@@ -35,6 +35,8 @@
  *   ENODEV      the device is gone
  *   EOPNOTSUPP  known, but not done by this source or kernel
  *   EOWNERDEAD  the owner died during a transfer: the contents are not to be trusted
+ *   ECANCELED   the fill was stopped, or its source's file closed, before it was done
+ *   EIO         the source gave up before the buffer was full
  *   ESTALE      the lease was revoked by the buffer's owner
  *   EDQUOT      this user's quota of buffer memory is used up
  *   EMFILE      too many leases or transfers of this client
@@ -180,7 +182,7 @@ struct ndma_buffer_alloc {
  * @own_leases: out: leases of the calling client, of both kinds
  * @node: out: NUMA node of the first page
  * @transfers: out: transfers begun so far
- * @aborted: out: transfers that ended by their deadline or by their owner's death
+ * @aborted: out: of these, ended by their deadline or their owner's death, and fills that failed
  * @touches: out: CPU touches that a guard has met
  */
 struct ndma_buffer_info {
@@ -363,7 +365,7 @@ struct ndma_transfer_begin {
  * struct ndma_transfer_end - NDMA_TRANSFER_END
  * @size: sizeof(struct ndma_transfer_end)
  * @fd: the buffer
- * @transfer: its id; EINVAL if that transfer is not in progress
+ * @transfer: its id; EINVAL if that transfer is not in progress, or a source's
  * @flags: 0
  *
  * ETIMEDOUT when the deadline had ended it already: what the buffer holds is not to be trusted.
@@ -649,7 +651,8 @@ struct ndma_stream_start {
  * @size: sizeof(struct ndma_stream_stop)
  * @flags: 0
  *
- * Frames that are done stay done; waiters wake. No error on a stream that does not run.
+ * Frames that are done stay done; waiters wake. A fill of this file is over. No error on a stream
+ * that does not run.
  */
 struct ndma_stream_stop {
 	__u32 size;
@@ -743,6 +746,58 @@ struct ndma_stream_export {
 	__s32 fd;
 };
 
+/* ------------------------------------------------------------------ fills: a buffer at once */
+
+/**
+ * struct ndma_fill_begin - NDMA_FILL_BEGIN: the source fills a buffer of the heap, once, in place
+ * @size: sizeof(struct ndma_fill_begin)
+ * @flags: 0
+ * @fd: a buffer, by a handle that can write
+ * @heap_fd: the open file of the heap that owns it, open for writing: proof that the caller may
+ * @guard: NDMA_GUARD_…
+ * @format: index of a format
+ * @order: one NDMA_ORDER_… of that format
+ * @channels: how many channels, from the first; 0: all
+ * @samples: samples of one channel, a multiple of samples_step
+ * @timeout_ns: deadline from now, 1 ns to one hour
+ *
+ * A stream of one frame whose memory is the buffer's, with the controls of this file. Returns when
+ * the source runs. From here on until the fill is over the buffer is the device's, as in a transfer
+ * from the device: new leases, layouts, transfers and fills are refused (EBUSY), a guard keeps the
+ * CPU away. The buffer's layout becomes that of what the source writes: [channel, sample], and a
+ * trailing 2 for I/Q, from byte 0 on; it stays where this call fails.
+ *
+ * A fill of up to fence_max_ns publishes a fence on the dma-buf: poll(), DMA_BUF_IOCTL_SYNC and
+ * DMA_BUF_IOCTL_EXPORT_SYNC_FILE see it. A longer one publishes none, as nobody is to be kept
+ * waiting so long. The fence signals when the buffer is the CPU's again, with an error if the fill
+ * failed.
+ *
+ * A fill is over when the buffer is full, at its deadline (ETIMEDOUT), when the source is gone
+ * (ENODEV), by NDMA_STREAM_STOP or the end of this file (ECANCELED), by the end of the heap's file
+ * (EOWNERDEAD). However it ends, the source is stopped first and touches the buffer no more before
+ * that is the CPU's again.
+ *
+ * EBADF: @fd is no buffer, or @heap_fd no file of the heap; EACCES: one of the files is not open for
+ * writing; EPERM: the buffer is not that client's, or the handle is read-only. EBUSY: as
+ * NDMA_TRANSFER_BEGIN from the device, and with a guard while a lease pins another layout; this file
+ * is set up as a stream or fills already; the source has no stream left. ERANGE: the buffer is too
+ * small. EOPNOTSUPP: the source cannot stop by itself (%NDMA_SOURCE_CYCLIC), or its device does not
+ * reach the buffer: allocate it with source_fd. ETIMEDOUT: fences of others did not signal before
+ * the deadline. EINVAL, ENOMEM, ENODEV, EINTR.
+ */
+struct ndma_fill_begin {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__s32 heap_fd;
+	__u32 guard;
+	__u32 format;
+	__u32 order;
+	__u32 channels;
+	__aligned_u64 samples;
+	__aligned_u64 timeout_ns;
+};
+
 /*
  * The rings
  * =========
@@ -786,6 +841,7 @@ struct ndma_stream_export {
  *   POLLRDHUP  the stream was started and is idle: stopped, or `count` reached
  *   POLLHUP    the source is gone; ready frames can still be taken
  *   POLLERR    not set up
+ * Where the file fills a buffer: POLLIN when the fill is over, and nothing before.
  * It takes in releases first. A stream whose frames are all held by the caller is not readable.
  */
 
@@ -827,6 +883,22 @@ struct ndma_completion {
 	__aligned_u64 dropped;
 	__u32 trigger;
 	__u32 reserved;
+};
+
+/**
+ * struct ndma_fill_wait - NDMA_FILL_WAIT: sleep until this file's fill is over; what became of it
+ * @size: sizeof(struct ndma_fill_wait)
+ * @flags: 0
+ * @completion: out: as of a frame; @index and @sequence are 0
+ *
+ * Answers at once, again and again, until the next fill begins. 0: the source has written
+ * @completion.bytes_used bytes. Else why it ended early, and what the buffer holds is not to be
+ * trusted: ETIMEDOUT, ENODEV, ECANCELED, EOWNERDEAD, EIO. EINVAL: there was no fill; EINTR.
+ */
+struct ndma_fill_wait {
+	__u32 size;
+	__u32 flags;
+	struct ndma_completion completion;
 };
 
 /**
@@ -892,5 +964,7 @@ struct ndma_releases {
 #define NDMA_STREAM_KICK		_IO(NDMA_IOC_TYPE, 0x34)
 #define NDMA_STREAM_STATS		_IO(NDMA_IOC_TYPE, 0x35)
 #define NDMA_STREAM_EXPORT		_IO(NDMA_IOC_TYPE, 0x36)
+#define NDMA_FILL_BEGIN			_IO(NDMA_IOC_TYPE, 0x37)
+#define NDMA_FILL_WAIT			_IO(NDMA_IOC_TYPE, 0x38)
 
 #endif /* _UAPI_LINUX_NDMA_H */

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fills: a source's bounded transfer to a buffer of the heap.
+ *
+ * A fill is a stream of one frame whose memory is the buffer's, and whose rings nobody maps. The
+ * driver cannot tell. What ends it, in whatever order: the frame is done, the source gives up, the
+ * deadline, NDMA_STREAM_STOP, the end of its file, of its source, of the buffer's owner. All of them
+ * come to ndma_fill_finish(): stop, quiesce, unmap, give back, signal.
+ *
+ * The fence signals in finite time: every one of these takes the stream's mutex alone, under which
+ * nothing is allocated once the fence is published, and a driver's stop and abort are bounded.
+ */
+#include <linux/dma-buf.h>
+#include <linux/file.h>
+#include <linux/sched/signal.h>
+
+#include "buffer.h"
+#include "heap.h"
+#include "stream.h"
+
+/* As the file was before: the next setup or fill finds counters and queues at zero. */
+static void ndma_fill_reset(struct ndma_stream *stream)
+{
+	ndma_setup_dismantle(stream);
+	ndma_frames_destroy(stream);
+	memset_startat(stream, 0, running);
+	stream->started = false;
+}
+
+void ndma_fill_finish(struct ndma_stream *stream, int error)
+{
+	struct ndma_fill *fill = &stream->fill;
+	struct ndma_buffer *buffer;
+
+	if (fill->state != NDMA_FILL_RUNNING)
+		return;
+	ndma_setup_detach(stream, NDMA_STREAM_IDLE);
+	memset(&fill->completion, 0, sizeof(fill->completion));
+	/* Whatever was to end it: what is done is done. */
+	if (stream->head) {
+		fill->completion = stream->ring->completions->ring[0];
+		error = 0;
+	}
+	fill->error = error;
+	/* The transfer keeps it. */
+	buffer = ndma_buffer_from_dmabuf(stream->dmabuf);
+	ndma_fill_reset(stream);
+	if (fill->completion.flags & NDMA_FRAME_ERROR)
+		error = -EIO;
+	ndma_transfer_complete(buffer, error);
+	/* Release: the result. Pairs with the acquire load in ndma_fill_wait_ioctl(). */
+	smp_store_release(&fill->state, NDMA_FILL_OVER);
+	wake_up_all(&stream->waiters);
+}
+
+void ndma_fill_abort(struct ndma_stream *filler, struct ndma_buffer *buffer)
+{
+	int cause;
+
+	mutex_lock(&filler->mutex);
+	/* A new transfer of the same buffer has no cause yet. */
+	cause = READ_ONCE(buffer->transfer.cause);
+	if (cause && filler->fill.state == NDMA_FILL_RUNNING &&
+	    ndma_buffer_from_dmabuf(filler->dmabuf) == buffer)
+		ndma_fill_finish(filler, cause);
+	mutex_unlock(&filler->mutex);
+}
+
+/* What is to be written, and whether the buffer can take it. */
+static int ndma_fill_configure(struct ndma_stream *stream, const struct ndma_fill_begin *request,
+			       const struct ndma_buffer *buffer)
+{
+	const struct ndma_source_desc *desc = stream->source->desc;
+	const struct ndma_stream_setup setup = {
+		.frames = 1,
+		.policy = NDMA_POLICY_DROP,
+		.guard = NDMA_GUARD_NONE,
+		.format = request->format,
+		.order = request->order,
+		.channels = request->channels,
+		.samples = request->samples,
+	};
+	int ret;
+
+	if (desc->flags & NDMA_SOURCE_CYCLIC)
+		return -EOPNOTSUPP;
+	ret = ndma_setup_configure(stream, &setup);
+	if (ret)
+		return ret;
+	ret = ndma_layout_check(&stream->layout, buffer->bytes);
+	if (ret)
+		return ret;
+	if (!desc->dev || ndma_memory_reachable(buffer->memory, desc->dev))
+		return 0;
+	pr_info_ratelimited("ndma: %s does not reach the buffer that %s[%d] wants it to fill; allocate it with source_fd\n",
+			    stream->source->name, current->comm, task_tgid_nr(current));
+	return -EOPNOTSUPP;
+}
+
+/* Under the mutex. Takes the buffer and starts the source, or leaves all as it was. */
+static int ndma_fill_begin(struct ndma_stream *stream, struct dma_buf *dmabuf,
+			   const struct ndma_transfer_plan *plan)
+{
+	struct ndma_buffer *buffer = ndma_buffer_from_dmabuf(dmabuf);
+	u32 id;
+	int ret;
+
+	ret = ndma_setup_claim(stream->source);
+	if (ret)
+		return ret;
+	ret = ndma_transfer_seize(buffer, plan);
+	if (ret)
+		goto unclaim_source;
+	ndma_memory_get(buffer->memory);
+	stream->memory = buffer->memory;
+	get_dma_buf(dmabuf);
+	stream->dmabuf = dmabuf;
+	ret = ndma_setup_attach(stream);
+	if (ret)
+		goto put_buffer;
+	kref_get(&stream->ref);
+	ret = ndma_transfer_start(buffer, dmabuf, plan, &id);
+	if (ret)
+		goto detach;
+	stream->fill.state = NDMA_FILL_RUNNING;
+	ret = ndma_stream_begin(stream, 0);
+	if (ret)
+		ndma_fill_finish(stream, ret);
+	return ret;
+
+detach:
+	ndma_stream_put(stream);
+	ndma_setup_detach(stream, NDMA_STREAM_IDLE);
+	ndma_fill_reset(stream);
+	ndma_transfer_unclaim(buffer);
+	return ret;
+put_buffer:
+	dma_buf_put(dmabuf);
+	ndma_memory_put(buffer->memory);
+	ndma_transfer_unclaim(buffer);
+unclaim_source:
+	ndma_setup_unclaim(stream->source);
+	return ret;
+}
+
+/* The heap's file proves who asks, and must not be closed before the transfer has begun. */
+static struct file *ndma_fill_heap(int fd, const struct ndma_handle *handle)
+{
+	struct file *heap = fget(fd);
+	int ret;
+
+	if (!heap)
+		return ERR_PTR(-EBADF);
+	if (heap->f_op != &ndma_heap_fops)
+		ret = -EBADF;
+	else if (!(heap->f_mode & FMODE_WRITE))
+		ret = -EACCES;
+	else if (!ndma_transfer_may(handle, ndma_client_of(heap)))
+		ret = -EPERM;
+	else
+		return heap;
+	fput(heap);
+	return ERR_PTR(ret);
+}
+
+static int ndma_fill_try(struct ndma_stream *stream, struct dma_buf *dmabuf,
+			 const struct ndma_fill_begin *request)
+{
+	struct ndma_buffer *buffer = ndma_buffer_from_dmabuf(dmabuf);
+	struct ndma_transfer_plan plan = {
+		.direction = NDMA_FROM_DEVICE,
+		.guard = request->guard,
+		.fenced = request->timeout_ns <= NDMA_FENCE_MAX_NS,
+		.deadline = ktime_add_ns(ktime_get(), request->timeout_ns),
+		.filler = stream,
+	};
+	int ret;
+
+	/* Not under the mutex: an unplugged source waits for that. */
+	ret = ndma_transfer_await_fences(buffer, dmabuf->resv, &plan);
+	if (ret)
+		return ret;
+	ret = ndma_stream_lock(stream);
+	if (ret)
+		return ret;
+	ret = -EBUSY;
+	if (!ndma_stream_in_use(stream))
+		ret = ndma_fill_configure(stream, request, buffer);
+	if (!ret) {
+		plan.layout = &stream->layout;
+		ret = ndma_fill_begin(stream, dmabuf, &plan);
+	}
+	ndma_stream_unlock(stream);
+	return ret;
+}
+
+int ndma_fill_begin_ioctl(struct file *file, void *arg)
+{
+	const struct ndma_fill_begin *request = arg;
+	struct ndma_handle *handle;
+	struct dma_buf *dmabuf;
+	struct file *heap;
+	int ret;
+
+	if (request->flags || request->guard > NDMA_GUARD_SIGBUS || !request->timeout_ns ||
+	    request->timeout_ns > NDMA_TRANSFER_MAX_NS)
+		return -EINVAL;
+	dmabuf = ndma_handle_get(request->fd, &handle);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	heap = ndma_fill_heap(request->heap_fd, handle);
+	ret = PTR_ERR_OR_ZERO(heap);
+	if (!ret) {
+		ret = ndma_fill_try(file->private_data, dmabuf, request);
+		fput(heap);
+	}
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+int ndma_fill_wait_ioctl(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_fill_wait *wait = arg;
+	struct ndma_fill *fill = &stream->fill;
+	int ret;
+
+	if (wait->flags)
+		return -EINVAL;
+	do {
+		/* Acquire: the result. Pairs with the release store in ndma_fill_finish(). */
+		if (wait_event_interruptible(stream->waiters, smp_load_acquire(&fill->state) !=
+							      NDMA_FILL_RUNNING))
+			return -EINTR;
+		if (mutex_lock_killable(&stream->mutex))
+			return -EINTR;
+		/* Another thread may have begun the next one meanwhile. */
+		ret = fill->state == NDMA_FILL_RUNNING ? -EAGAIN : fill->error;
+		if (fill->state == NDMA_FILL_NONE)
+			ret = -EINVAL;
+		wait->completion = fill->completion;
+		mutex_unlock(&stream->mutex);
+	} while (ret == -EAGAIN);
+	return ret;
+}
