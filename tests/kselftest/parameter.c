@@ -2,7 +2,9 @@
 /*
  * Module parameters, as root: each user's quota of memory, and how long a system call may sleep.
  */
+#include <sched.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "heap.h"
 
@@ -71,6 +73,14 @@ static int as_user(uid_t user, int (*check)(int heap), int heap)
 	return peer_join(&peer);
 }
 
+/* Exit status of whichever child ends first. */
+static int child_status(void)
+{
+	int status;
+
+	return wait(&status) > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 #define CHECK(condition) \
 	do { \
 		if (!(condition)) \
@@ -136,9 +146,9 @@ TEST_F(parameter, a_quota_of_nothing_is_no_limit)
 	close(fd);
 }
 
-TEST_F(parameter, holders_are_hidden_from_other_users)
+/* The process of the one holder that @fd has; -1: there is another number of them. */
+static pid_t holder_pid(int heap, int fd)
 {
-	int fd = heap_alloc(self->heap, 1);
 	struct ndma_holder entry = {};
 	struct ndma_buffer_holders request = {
 		.size = sizeof(request),
@@ -146,16 +156,82 @@ TEST_F(parameter, holders_are_hidden_from_other_users)
 		.count = 1,
 		.holders = (uintptr_t)&entry,
 	};
+
+	return call(heap, NDMA_BUFFER_HOLDERS, &request) || request.count != 1 ? -1 : entry.pid;
+}
+
+TEST_F(parameter, holders_are_hidden_from_other_users)
+{
+	int fd = heap_alloc(self->heap, 1);
 	struct peer peer;
 
 	ASSERT_GT(lease_acquire(self->heap, fd, NDMA_READ), 0);
-	if (!peer_fork(&peer)) {
-		_exit(setuid(SOMEBODY) || call(self->heap, NDMA_BUFFER_HOLDERS, &request) ||
-		      request.count != 1 || entry.pid);
-	}
+	if (!peer_fork(&peer))
+		_exit(setuid(SOMEBODY) || holder_pid(self->heap, fd));
 	EXPECT_EQ(peer_join(&peer), 0);
-	EXPECT_EQ(call(self->heap, NDMA_BUFFER_HOLDERS, &request), 0);
-	EXPECT_EQ(entry.pid, getpid());
+	EXPECT_EQ(holder_pid(self->heap, fd), getpid());
+	close(fd);
+}
+
+TEST_F(parameter, holders_are_told_to_whoever_may_trace_them)
+{
+	int fd = heap_alloc(self->heap, 1);
+	struct peer peer;
+
+	if (!peer_fork(&peer)) {
+		struct stat node;
+		int heap = -1;
+
+		/* The file is opened as another user: whose it is goes by that. */
+		if (!stat(NDMA_HEAP_PATH, &node) && !setgid(node.st_gid) && !setuid(SOMEBODY))
+			heap = heap_open();
+		if (lease_acquire(heap, fd, NDMA_READ) > 0 && peer_tell(&peer))
+			peer_await(&peer);
+		_exit(0);
+	}
+	ASSERT_TRUE(peer_await(&peer));
+	/* Root has CAP_SYS_PTRACE; the same user needs none; another user is told nothing. */
+	EXPECT_EQ(holder_pid(self->heap, fd), peer.pid);
+	if (!fork())
+		_exit(setuid(SOMEBODY) || holder_pid(self->heap, fd) != peer.pid);
+	EXPECT_EQ(child_status(), 0);
+	if (!fork())
+		_exit(setuid(SOMEBODY_ELSE) || holder_pid(self->heap, fd));
+	EXPECT_EQ(child_status(), 0);
+	peer_tell(&peer);
+	EXPECT_EQ(peer_join(&peer), 0);
+	close(fd);
+}
+
+TEST_F(parameter, holders_are_told_by_the_callers_pid_namespace)
+{
+	int fd = heap_alloc(self->heap, 1);
+	struct peer peer;
+	int64_t lease;
+
+	ASSERT_EQ(unshare(CLONE_NEWPID), 0);
+	if (!peer_fork(&peer)) {
+		/* The first process of a namespace from which the parent is not seen. */
+		int heap = heap_open();
+
+		if (getpid() != 1 || lease_acquire(heap, fd, NDMA_READ) < 0 ||
+		    holder_pid(heap, fd) != 1)
+			_exit(1);
+		peer_tell(&peer);
+		peer_await(&peer);
+		close(heap);
+		peer_tell(&peer);
+		peer_await(&peer);
+		_exit(holder_pid(self->heap, fd));
+	}
+	ASSERT_TRUE(peer_await(&peer));
+	EXPECT_EQ(holder_pid(self->heap, fd), peer.pid);
+	peer_tell(&peer);
+	ASSERT_TRUE(peer_await(&peer));
+	lease = lease_acquire(self->heap, fd, NDMA_READ);
+	EXPECT_GT(lease, 0);
+	peer_tell(&peer);
+	EXPECT_EQ(peer_join(&peer), 0);
 	close(fd);
 }
 

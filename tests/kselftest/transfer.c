@@ -111,20 +111,88 @@ TEST_F(transfer, a_second_one_is_refused)
 	EXPECT_EQ(transfer_end(self->heap, self->fd, next), 0);
 }
 
-TEST_F(transfer, only_the_owner_may)
-{
-	int readonly = buffer_readonly(self->heap, self->fd);
-	int64_t transfer;
+/* What a client can ask of a buffer. */
+enum deed { BEGIN_FROM, BEGIN_TO, BEGIN_GUARDED, END, LEASE_READ, LEASE_WRITE, LAYOUT, REVOKE };
 
-	EXPECT_EQ(begin(self->other, self->fd, LONG_NS), -EPERM);
-	EXPECT_EQ(begin(self->other, readonly, LONG_NS), -EPERM);
-	EXPECT_EQ(begin(self->heap, readonly, LONG_NS), -EPERM);
-	transfer = begin(self->heap, self->fd, LONG_NS);
+static int64_t do_deed(enum deed deed, int heap, int fd, int64_t transfer)
+{
+	struct ndma_layout layout = layout_bytes(16);
+
+	switch (deed) {
+	case BEGIN_FROM:
+		return begin(heap, fd, LONG_NS);
+	case BEGIN_TO:
+		return transfer_begin(heap, fd, NDMA_TO_DEVICE, NDMA_GUARD_NONE,
+				      NDMA_TRANSFER_FENCE, 10 * SECOND_NS);
+	case BEGIN_GUARDED:
+		return transfer_begin(heap, fd, NDMA_BOTH, NDMA_GUARD_BLOCK, 0, LONG_NS);
+	case END:
+		return transfer_end(heap, fd, transfer);
+	case LEASE_READ:
+		return lease_acquire(heap, fd, NDMA_READ);
+	case LEASE_WRITE:
+		return lease_acquire(heap, fd, NDMA_WRITE);
+	case LAYOUT:
+		return layout_set(heap, fd, &layout);
+	default:
+		return lease_revoke(heap, fd);
+	}
+}
+
+/* Errors of: the owner; the owner through a read-only handle; another client; that one so. */
+static const struct {
+	const char *name;
+	enum deed deed;
+	int errors[4];
+} may[] = {
+	{ "a transfer from the device", BEGIN_FROM, { 0, -EPERM, -EPERM, -EPERM } },
+	{ "a transfer to the device", BEGIN_TO, { 0, -EPERM, -EPERM, -EPERM } },
+	{ "a guarded transfer", BEGIN_GUARDED, { 0, -EPERM, -EPERM, -EPERM } },
+	{ "the end of a transfer", END, { 0, -EPERM, -EPERM, -EPERM } },
+	{ "a lease to read", LEASE_READ, { 0, 0, 0, 0 } },
+	{ "a lease to write", LEASE_WRITE, { 0, -EPERM, 0, -EPERM } },
+	{ "a layout", LAYOUT, { 0, -EPERM, 0, -EPERM } },
+	{ "a revocation", REVOKE, { 0, 0, -EPERM, -EPERM } },
+};
+
+TEST(who_may_do_what)
+{
+	size_t row;
+	int who;
+
+	for (row = 0; row < sizeof(may) / sizeof(may[0]); row++) {
+		for (who = 0; who < 4; who++) {
+			int heaps[2] = { heap_open(), heap_open() };
+			int fd = heap_alloc(heaps[0], 4096), readonly;
+			int64_t transfer = 0, ret;
+
+			readonly = buffer_readonly(heaps[0], fd);
+			if (may[row].deed == END)
+				transfer = begin(heaps[0], fd, LONG_NS);
+			ret = do_deed(may[row].deed, heaps[who / 2], who & 1 ? readonly : fd,
+				      transfer);
+			EXPECT_EQ(ret < 0 ? ret : 0, may[row].errors[who])
+				TH_LOG("%s, column %d", may[row].name, who);
+			close(readonly);
+			close(fd);
+			close(heaps[0]);
+			close(heaps[1]);
+		}
+	}
+}
+
+/* An open file of the heap is what counts, not the process: who was given it may. */
+TEST_F(transfer, whoever_has_the_owners_file_may)
+{
+	int64_t transfer = begin(self->heap, self->fd, LONG_NS);
+	struct peer peer;
+
 	ASSERT_GT(transfer, 0);
-	EXPECT_EQ(transfer_end(self->other, self->fd, transfer), -EPERM);
-	EXPECT_EQ(transfer_end(self->heap, readonly, transfer), -EPERM);
-	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
-	close(readonly);
+	if (!peer_fork(&peer))
+		_exit(transfer_end(self->heap, self->fd, transfer) ||
+		      begin(self->heap, self->fd, LONG_NS) < 0);
+	EXPECT_EQ(peer_join(&peer), 0);
+	EXPECT_EQ(buffer_info(self->heap, self->fd).owner, NDMA_OWNER_DEVICE);
 }
 
 TEST_F(transfer, an_argument_that_makes_no_sense_is_refused)
