@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -92,6 +93,7 @@ struct ndma_buffer {
  * @process: ndma_process_id() of the opener
  * @fd: of an open file that holds the controls, or -1
  * @number: no other source of this process ever has it
+ * @filling: a fill was begun and is not known to be over
  * @name: "sim0"
  */
 struct ndma_source {
@@ -99,6 +101,7 @@ struct ndma_source {
 	uint32_t process;
 	int fd;
 	uint64_t number;
+	atomic_bool filling;
 	char name[NDMA_NAME_MAX];
 };
 
@@ -180,6 +183,9 @@ struct ndma_stream {
  * @control_menu, @control_get: as the public ones
  * @control_set: -ERANGE: the nearest valid value is written back to *@value
  *
+ * @fill_begin: @setup has the inputs that a frame has, guard among them; -EBUSY without words
+ * @fill_wait, @fill_cancel: as the public ones; -EINTR: not over
+ *
  * @stream_create: @setup has its inputs; allocates memory and rings (MADV_DONTFORK), copies
  *   the source's controls, fills setup, fd, completions, releases, data of the stream (ring,
  *   held, locks are stream.c's) by ndma_stream_init()
@@ -231,6 +237,11 @@ struct ndma_backend {
 	int (*control_get)(const struct ndma_source *source, uint32_t id, int64_t *value);
 	int (*control_set)(struct ndma_source *source, uint32_t id, int64_t *value);
 
+	int (*fill_begin)(struct ndma_source *source, struct ndma_buffer *buffer,
+			  const struct ndma_stream_setup *setup, uint64_t timeout_ns);
+	int (*fill_wait)(struct ndma_source *source, struct ndma_completion *completion);
+	int (*fill_cancel)(struct ndma_source *source);
+
 	int (*stream_create)(const struct ndma_source *source, struct ndma_stream_setup *setup,
 			     bool writable, struct ndma_stream **out);
 	int (*stream_start)(struct ndma_stream *stream, uint64_t count);
@@ -279,8 +290,13 @@ int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access);
 int ndma_buffer_busy(const struct ndma_buffer *buffer, const char *what);
 /* Ends the transfer and the leases of this object. */
 void ndma_buffer_let_go(struct ndma_buffer *buffer);
-/* True: a transfer of some buffer was begun in this process and not ended. */
+/* True: a transfer or fill of some buffer was begun in this process and is not known to be over. */
 bool ndma_transfer_is_on(void);
+/* One is about to begin, or one is over. */
+void ndma_transfer_note(bool begins);
+
+/* fill.c: the source's object goes, and what it fills with it. */
+void ndma_source_let_go(struct ndma_source *source);
 
 /* source.c */
 

@@ -33,6 +33,15 @@ int ndma_kernel_buffer_readonly_fd(const struct ndma_buffer *buffer);
 int ndma_kernel_buffer_holders(const struct ndma_buffer *buffer, struct ndma_holder *holders,
 			       size_t room);
 
+/* kernel_fence.c: -ETIMEDOUT, with the drivers whose fences a transfer has waited for in vain. */
+int ndma_kernel_fence_error(const struct ndma_buffer *buffer, uint32_t direction);
+
+/* kernel_fill.c */
+int ndma_kernel_fill_begin(struct ndma_source *source, struct ndma_buffer *buffer,
+			   const struct ndma_stream_setup *setup, uint64_t timeout_ns);
+int ndma_kernel_fill_wait(struct ndma_source *source, struct ndma_completion *completion);
+int ndma_kernel_fill_cancel(struct ndma_source *source);
+
 /* kernel_lease.c: leases and transfers */
 int ndma_kernel_buffer_revoke(struct ndma_buffer *buffer);
 int ndma_kernel_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease);

@@ -65,8 +65,7 @@ int ndma_kernel_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, u
 		return heap;
 	rc = ndma_ioctl(heap, NDMA_TRANSFER_BEGIN, &argument);
 	if (rc == -ETIMEDOUT)
-		return ndma_set_error(ETIMEDOUT, "somebody else's fence on the buffer did not end "
-						 "before the deadline; no transfer began");
+		return ndma_kernel_fence_error(buffer, direction);
 	if (rc == -EOPNOTSUPP)
 		return ndma_set_error(EOPNOTSUPP,
 				      "the loaded module ndma has no guard %u for this "

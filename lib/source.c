@@ -63,8 +63,10 @@ NDMA_API int ndma_source_open(const char *name, struct ndma_source **out)
 
 NDMA_API void ndma_source_close(struct ndma_source *source)
 {
-	if (source)
-		source->backend->source_free(source);
+	if (!source)
+		return;
+	ndma_source_let_go(source);
+	source->backend->source_free(source);
 }
 
 NDMA_API const char *ndma_source_name(const struct ndma_source *source)
@@ -210,8 +212,11 @@ NDMA_API int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t v
 	rc = query(source, id & ~NDMA_CONTROL_NEXT, &info);
 	if (rc)
 		return rc;
-	if (info.type == NDMA_CONTROL_BUTTON)
-		return ndma_button_press(source, info.id);
+	if (info.type == NDMA_CONTROL_BUTTON) {
+		rc = ndma_button_press(source, info.id);
+		if (rc || !atomic_load(&source->filling))
+			return rc;
+	}
 	rc = source->backend->control_set(source, id, &nearest);
 	return rc ? ndma_control_error(&info, rc, value, nearest) : 0;
 }

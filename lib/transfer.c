@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Transfers: the time in which a device owns a buffer. */
-#include <stdatomic.h>
-
 #include "internal.h"
 
 /* Of all buffers of this process: while any is on, no lease is taken for granted. */
@@ -10,6 +8,11 @@ static atomic_uint on;
 bool ndma_transfer_is_on(void)
 {
 	return atomic_load(&on) != 0;
+}
+
+void ndma_transfer_note(bool begins)
+{
+	atomic_fetch_add(&on, begins ? 1 : -1U);
 }
 
 /* Notes that the object's transfer is over, if it is the one with this id. */

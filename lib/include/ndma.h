@@ -8,6 +8,7 @@
  *   layout    what the bytes are: format, shape, strides (struct ndma_layout)
  *   lease     somebody looks at a buffer: no device writes there, and the layout stays
  *   transfer  the time in which a device owns a buffer
+ *   fill      a transfer that a source makes by itself, from its device to a buffer
  *   source    an acquisition driver, "sim0"
  *   stream    one run of a source into frames
  *   frame     one piece of a stream's memory, with sequence number, time stamp and loss count
@@ -439,9 +440,9 @@ int ndma_lease_release(struct ndma_buffer *buffer, uint32_t lease);
  * come from other threads meanwhile.
  *
  * Return: 0; -EINVAL: an argument; -EBUSY: leased, in a transfer, or pinned, the words say by whom;
- * -EPERM: not the owner, a read-only handle, or a foreign dma-buf; -ETIMEDOUT: the fences of others;
- * -EOPNOTSUPP: no such guard or fence on this machine or backend; -EINTR: nothing began, call
- * again; -EMFILE.
+ * -EPERM: not the owner, a read-only handle, or a foreign dma-buf; -ETIMEDOUT: the fences of others,
+ * the words name their drivers; -EOPNOTSUPP: no such guard or fence on this machine or backend;
+ * -EINTR: nothing began, call again; -EMFILE.
  */
 int ndma_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 			uint32_t flags, uint64_t timeout_ns, uint32_t *transfer);
@@ -598,7 +599,7 @@ int ndma_control_get(const struct ndma_source *source, uint32_t id, int64_t *val
  *
  * For streams that are made afterwards; those that exist have their own, ndma_stream_control_set().
  * A button is the exception: it is pressed in every stream that was made from @source and is not
- * closed, and does nothing where there is none.
+ * closed, and in its fill, and does nothing where there is none.
  *
  * Return: 0; -ERANGE: the words name the range and the nearest valid value; -EINVAL: no such
  * control, or the source refuses the value together with another; -ENODEV.
@@ -858,6 +859,65 @@ int ndma_stream_control_get(const struct ndma_stream *stream, uint32_t id, int64
  * stream runs; -EINVAL: no such control; -EBADF: closed; -ENODEV.
  */
 int ndma_stream_control_set(struct ndma_stream *stream, uint32_t id, int64_t value);
+
+/* ---------------------------------------------------------------- fills */
+
+/**
+ * ndma_fill_begin() - have a source fill a buffer, once, in place
+ * @source: the source, of the backend "kernel"; with its controls as they are
+ * @buffer: a buffer that this process created where the source's device reaches (@source of struct
+ *   ndma_buffer_options)
+ * @options: samples, channels, format, iq and order of what is written from byte 0 on; guard: what a
+ *   touch by the CPU meets until it is there, all three of ndma_transfer_begin(). The others
+ *   (frames, policy, node, writable) do not matter. Copied
+ * @timeout_ns: deadline from now, 1 ns to one hour
+ *
+ * Returns when the source runs. Until the fill is over the buffer is the device's, as in a transfer
+ * from the device. Its layout becomes [channel, sample], and a last dimension of 2 for I/Q. Controls
+ * of @source reach the running fill where they may change then: a button is pressed. No samples are
+ * copied: the device writes where the buffer is.
+ *
+ * Up to fence_max_ns (struct ndma_heap_info: 10 s) a fence is published, so that poll() on
+ * ndma_buffer_fd(), ndma_buffer_sync_begin() and other drivers wait for the data. A longer fill
+ * publishes none.
+ *
+ * The fill is over when the buffer is full, at its deadline, by ndma_fill_cancel(), when the source
+ * is closed or gone, or this process ends. The source is always stopped first: when the buffer is
+ * the CPU's again, no device writes to it any more.
+ *
+ * Return: 0; -EINVAL: an option, the words say what the source can do; -ERANGE: the buffer is too
+ * small; -EBUSY: the buffer is leased, in a transfer or pinned, or the source is in use, the words
+ * say which; -EPERM: not the buffer's owner, or a read-only handle; -EOPNOTSUPP: a source or buffer
+ * of another backend, memory that the device does not reach, a card that cannot stop by itself;
+ * -ETIMEDOUT: the fences of others, the words name their drivers; -ENODEV: the source is gone;
+ * -EINTR: nothing began, call again.
+ */
+int ndma_fill_begin(struct ndma_source *source, struct ndma_buffer *buffer,
+		    const struct ndma_stream_options *options, uint64_t timeout_ns);
+
+/**
+ * ndma_fill_wait() - sleep until the fill of this source is over
+ * @source: the source that fills
+ * @completion: written on success: bytes_used, flags (NDMA_FRAME_…), timestamp_ns (CLOCK_MONOTONIC),
+ *   dropped; index and sequence are 0
+ *
+ * Answers the same until the next fill begins. Any thread, also while another cancels.
+ *
+ * Return: 0: full, or as full as bytes_used says; -ETIMEDOUT, -ECANCELED, -ENODEV, -EIO (the source
+ * gave up), -EOWNERDEAD: why it ended early, and what the buffer holds is not to be trusted;
+ * -EINVAL: this object has filled no buffer; -EINTR: a signal came first, call again.
+ */
+int ndma_fill_wait(struct ndma_source *source, struct ndma_completion *completion);
+
+/**
+ * ndma_fill_cancel() - stop the source, give the buffer back
+ * @source: the source that fills; one that does not is fine
+ *
+ * Returns when the device is quiet. Any thread, also while another waits: it gets -ECANCELED.
+ *
+ * Return: 0.
+ */
+int ndma_fill_cancel(struct ndma_source *source);
 
 /* ---------------------------------------------------------------- frames */
 

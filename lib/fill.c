@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/* Fills: a source writes to a buffer, once, in place. */
+#include "stream.h"
+
+static int check(const struct ndma_source *source, const struct ndma_buffer *buffer,
+		 const struct ndma_stream_options *options, uint64_t timeout_ns)
+{
+	int rc = ndma_process_check(source->process, "source");
+
+	if (!rc)
+		rc = ndma_process_check(buffer->process, "buffer");
+	if (rc)
+		return rc;
+	if (options->guard > NDMA_GUARD_SIGBUS)
+		return ndma_set_error(EINVAL,
+				      "guard %u: expected NDMA_GUARD_NONE, _BLOCK or _SIGBUS",
+				      options->guard);
+	if (!timeout_ns || timeout_ns > 3600ULL * 1000000000)
+		return ndma_set_error(EINVAL, "a deadline in %llu ns: expected 1 ns to one hour",
+				      (unsigned long long)timeout_ns);
+	if (buffer->readonly)
+		return ndma_set_error(EPERM, "no fill through a read-only handle");
+	if (!source->backend->fill_begin || buffer->backend != source->backend)
+		return ndma_set_error(EOPNOTSUPP,
+				      "a source of the backend \"%s\" does not fill a buffer of "
+				      "the backend \"%s\": read a stream and copy",
+				      source->backend->name, buffer->backend->name);
+	return 0;
+}
+
+/* The format, the order and the counts of a stream of one such frame. */
+static int resolve(const struct ndma_source *source, const struct ndma_stream_options *options,
+		   struct ndma_stream_setup *setup)
+{
+	struct ndma_stream_options frame = *options;
+	struct ndma_source_info info;
+	int rc = ndma_source_info(source, &info);
+
+	if (rc)
+		return rc;
+	frame.frames = info.frames_min;
+	frame.policy = NDMA_POLICY_DROP;
+	frame.guard = NDMA_GUARD_NONE;
+	rc = ndma_stream_resolve(source, &frame, setup);
+	setup->guard = options->guard;
+	return rc;
+}
+
+/* Whose fault it is: the buffer's, or the source's. */
+static int busy(const struct ndma_source *source, const struct ndma_buffer *buffer)
+{
+	struct ndma_holder holder;
+
+	if (buffer->backend->buffer_holders(buffer, &holder, 1) > 0)
+		return ndma_buffer_busy(buffer, "no fill begins");
+	return ndma_set_error(EBUSY,
+			      "%s is in use: this object fills a buffer already, or the source "
+			      "has no stream left",
+			      source->name);
+}
+
+/* A fill of this source is over, as far as this process knows. */
+static void forget(struct ndma_source *source)
+{
+	if (atomic_exchange(&source->filling, false))
+		ndma_transfer_note(false);
+}
+
+NDMA_API int ndma_fill_begin(struct ndma_source *source, struct ndma_buffer *buffer,
+			     const struct ndma_stream_options *options, uint64_t timeout_ns)
+{
+	struct ndma_stream_setup setup;
+	int rc;
+
+	rc = check(source, buffer, options, timeout_ns);
+	if (!rc)
+		rc = resolve(source, options, &setup);
+	if (rc)
+		return rc;
+	/* Counted before it begins: whoever joins a lease meanwhile asks the backend. */
+	ndma_transfer_note(true);
+	rc = source->backend->fill_begin(source, buffer, &setup, timeout_ns);
+	if (rc) {
+		ndma_transfer_note(false);
+		return rc == -EBUSY ? busy(source, buffer) : rc;
+	}
+	/* One that ended, and nobody waited for. */
+	forget(source);
+	atomic_store(&source->filling, true);
+	return 0;
+}
+
+NDMA_API int ndma_fill_wait(struct ndma_source *source, struct ndma_completion *completion)
+{
+	int rc = ndma_process_check(source->process, "source");
+
+	if (rc)
+		return rc;
+	if (!source->backend->fill_wait)
+		return ndma_set_error(EINVAL, "%s has filled no buffer", source->name);
+	rc = source->backend->fill_wait(source, completion);
+	if (rc != -EINTR)
+		forget(source);
+	return rc;
+}
+
+NDMA_API int ndma_fill_cancel(struct ndma_source *source)
+{
+	int rc = ndma_process_check(source->process, "source");
+
+	if (rc || !source->backend->fill_cancel)
+		return rc;
+	return source->backend->fill_cancel(source);
+}
+
+void ndma_source_let_go(struct ndma_source *source)
+{
+	forget(source);
+}
