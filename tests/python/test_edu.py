@@ -2,6 +2,7 @@
 """The edu card: what its DMA brings is right to the byte. A copy takes it 100 ms."""
 
 import errno
+import signal
 
 import numpy as np
 import pytest
@@ -55,6 +56,54 @@ def test_a_buffer_that_the_card_reaches(edu):
     buf = ndma.zeros(1 << 16, "u1", source=edu)
     buf[:] = 7
     assert buf.array().sum() == 7 * (1 << 16)
+
+
+def test_a_buffer_is_filled_in_place(edu):
+    buf = ndma.zeros((1, 5000), "u1", source=edu)
+    edu.read_into(buf, timeout=30)
+    assert (buf.array()[0] == pattern(0, 5000)).all()
+    assert not buf.aborted and not buf.holders()
+
+
+def test_a_fill_that_takes_too_long_is_stopped(edu):
+    buf = ndma.zeros((1, 1 << 20), "u1", source=edu)
+    with pytest.raises(TimeoutError, match="edu0"):
+        edu.read_into(buf, timeout=0.2)
+    # The device had the buffer itself, and has given it back.
+    assert buf.aborted == 1
+    buf[:] = 7
+    edu.read(100, timeout=30)
+    assert (buf.array() == 7).all()
+
+
+def test_a_view_sends_a_read_through_frames(edu):
+    buf = ndma.zeros((1, 3000), "u1", source=edu)
+    view = buf.array()
+    with pytest.raises(TimeoutError):
+        edu.read_into(buf, timeout=0.01)
+    assert not buf.aborted and not view.any()
+    edu.read_into(buf, timeout=30)
+    assert (view[0] == pattern(0, 3000)).all()
+
+
+def test_a_signal_handler_that_raises_stops_a_fill(edu):
+    class Enough(Exception):
+        pass
+
+    def handler(number, frame):
+        raise Enough
+
+    buf = ndma.zeros((1, 1 << 20), "u1", source=edu)
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(Enough):
+            edu.read_into(buf)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert buf.aborted == 1 and not buf.holders()
+    buf[:] = 1
 
 
 def test_a_held_frame_is_not_written_to(edu):

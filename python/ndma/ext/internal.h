@@ -302,6 +302,9 @@ PyObject *ext_source_channel_record(struct ext_state *state,
 				    const struct ndma_source_channel *channel);
 PyObject *ext_source_read(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *ext_source_read_into(PyObject *self, PyObject *args, PyObject *kwargs);
+/* Has the device write to the buffer itself: 1; 0: not possible here, stream and copy; -1 with an
+ * exception. */
+int ext_source_fill(struct ext_source *source, struct ext_buffer *buffer, int64_t timeout_ns);
 
 /* control.c: settings as attributes */
 PyObject *ext_control_getattro(PyObject *self, PyObject *name);

@@ -234,13 +234,19 @@ PyObject *ext_source_read_into(PyObject *self, PyObject *args, PyObject *kwargs)
 	struct ext_stream_request request = { .options = NDMA_STREAM_OPTIONS_INIT };
 	PyObject *target, *timeout = Py_None, *array, *stream;
 	PyArrayObject *out;
-	int failed;
+	int failed, filled;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:read_into", names, &target,
 					 &timeout) ||
 	    ext_timeout(timeout, &request.timeout_ns) ||
 	    ext_source_ready((struct ext_source *)self))
 		return NULL;
+	if (Py_IS_TYPE(target, ((struct ext_source *)self)->state->buffer_type)) {
+		filled = ext_source_fill((struct ext_source *)self, (struct ext_buffer *)target,
+					 request.timeout_ns);
+		if (filled)
+			return filled < 0 ? NULL : Py_NewRef(Py_None);
+	}
 	array = open_target((struct ext_source *)self, target);
 	if (!array)
 		return NULL;

@@ -374,7 +374,11 @@ static PyMethodDef source_methods[] = {
 	  "    Writable, of shape ``(channels, samples)`` (a trailing 2 for I/Q), of a dtype that\n"
 	  "    the source has.\n"
 	  "timeout : float, optional\n    Seconds without data; TimeoutError then.\n\n"
-	  "Raises\n------\nAs `read`; what was there before is lost then." },
+	  "Raises\n------\nAs `read`; what was there before is lost then.\n\n"
+	  "Notes\n-----\n"
+	  "A Buffer that this process made where the device reaches (``source=``), without a live\n"
+	  "view, is filled in place: the device writes to it, no sample is copied, and others see\n"
+	  "a fence on its dma-buf until the data are there. Anything else is copied from frames." },
 	{ "close", source_close, METH_NOARGS,
 	  "close($self, /)\n--\n\nGive the source back. Its streams go on." },
 	{ "__dir__", ext_control_dir, METH_NOARGS,
