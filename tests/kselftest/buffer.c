@@ -210,7 +210,7 @@ TEST_F(buffer, no_descriptor_left_is_an_error_that_leaves_nothing)
 	EXPECT_EQ(heap_info(self->heap).used_bytes, self->used);
 }
 
-TEST_F(buffer, ten_thousand_of_them_live_and_die)
+TEST_F_TIMEOUT(buffer, ten_thousand_of_them_live_and_die, 900)
 {
 	enum { COUNT = 10000 };
 	void **data = calloc(COUNT, sizeof(*data));
