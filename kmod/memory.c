@@ -182,13 +182,12 @@ static int ndma_memory_fill(struct ndma_memory *memory, const struct ndma_memory
 	ret = ndma_chunks_alloc(spec, memory->bytes, &chunks);
 	if (ret < 0)
 		goto err_chunks;
-	memory->nr_chunks = ret;
-	memory->chunks = kvmalloc_array(memory->nr_chunks, sizeof(*memory->chunks),
-					GFP_KERNEL_ACCOUNT);
+	memory->chunks = kvmalloc_array(ret, sizeof(*memory->chunks), GFP_KERNEL_ACCOUNT);
 	if (!memory->chunks) {
 		ret = -ENOMEM;
 		goto err_chunks;
 	}
+	memory->nr_chunks = ret;
 	ndma_memory_adopt(memory, &chunks);
 	return 0;
 
