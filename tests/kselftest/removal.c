@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include "fill.h"
+#include "sysfs.h"
 
 #define DRIVER "/sys/bus/pci/drivers/ndma_edu"
 
@@ -15,26 +16,6 @@ FIXTURE(removal)
 	struct ndma_completion completion;
 	char device[64];
 };
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
-static int write_device(const char *device, const char *attribute, const char *text)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", device, attribute);
-	return write_file(path, text);
-}
 
 /* One frame is in hand, and the card is at the next. */
 FIXTURE_SETUP(removal)
