@@ -1,9 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Other drivers' dma-bufs, made by udmabuf: no module of ndma is needed. */
+/* Other drivers' dma-bufs, from udmabuf and dma-heap: no module of ndma is needed. */
+#include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 #include <sys/ioctl.h>
 
 #include "lib.h"
+
+#define BYTES (4 << 20)
+
+/* The fd of a dma-buf of BYTES, or -1 where this machine has no such driver. */
+static int make_udmabuf(void)
+{
+	int device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = BYTES };
+	int fd = -1;
+
+	if (device < 0)
+		return -1;
+	create.memfd = memfd_create("foreign", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	if (!ftruncate((int)create.memfd, BYTES) &&
+	    !fcntl((int)create.memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		fd = ioctl(device, UDMABUF_CREATE, &create);
+	close((int)create.memfd);
+	close(device);
+	return fd;
+}
+
+static int make_heap(void)
+{
+	int device = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
+	struct dma_heap_allocation_data data = { .len = BYTES, .fd_flags = O_RDWR | O_CLOEXEC };
+	int fd = -1;
+
+	if (device < 0)
+		return -1;
+	if (!ioctl(device, DMA_HEAP_IOCTL_ALLOC, &data))
+		fd = (int)data.fd;
+	close(device);
+	return fd;
+}
 
 FIXTURE(foreign)
 {
@@ -12,24 +47,30 @@ FIXTURE(foreign)
 	int fd;
 };
 
+FIXTURE_VARIANT(foreign)
+{
+	const char *device;
+	int (*make)(void);
+};
+
+FIXTURE_VARIANT_ADD(foreign, udmabuf){
+	.device = "/dev/udmabuf",
+	.make = make_udmabuf,
+};
+
+FIXTURE_VARIANT_ADD(foreign, dma_heap){
+	.device = "/dev/dma_heap/system",
+	.make = make_heap,
+};
+
 FIXTURE_SETUP(foreign)
 {
-	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = 4 << 20 };
-	int device, memory;
-
 	self->fd = -1;
-	device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
-	if (device < 0)
-		SKIP(return, "this guest has no /dev/udmabuf");
-	memory = memfd_create("foreign", MFD_ALLOW_SEALING | MFD_CLOEXEC);
-	ASSERT_EQ(0, ftruncate(memory, create.size));
-	ASSERT_EQ(0, fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK));
-	create.memfd = memory;
-	self->fd = ioctl(device, UDMABUF_CREATE, &create);
+	if (access(variant->device, F_OK))
+		SKIP(return, "this guest has no %s", variant->device);
+	self->fd = variant->make();
 	ASSERT_LE(0, self->fd);
-	close(memory);
-	close(device);
-	ndma_layout_flat(&self->layout, 4 << 20);
+	ndma_layout_flat(&self->layout, BYTES);
 	ASSERT_DONE(ndma_buffer_import(self->fd, &self->layout, &self->buffer));
 }
 
@@ -45,14 +86,14 @@ TEST_F(foreign, is_mapped_and_written_between_syncs)
 	void *read, *write;
 
 	EXPECT_STREQ("foreign", ndma_buffer_backend(self->buffer));
-	EXPECT_EQ(4 << 20, ndma_buffer_bytes(self->buffer));
+	EXPECT_EQ(BYTES, ndma_buffer_bytes(self->buffer));
 	ASSERT_DONE(ndma_buffer_map(self->buffer, NDMA_WRITE, &write));
 	ASSERT_DONE(ndma_buffer_map(self->buffer, NDMA_READ, &read));
 	EXPECT_EQ(0, (uintptr_t)write % (2 << 20));
 	ASSERT_DONE(ndma_buffer_sync_begin(self->buffer, NDMA_WRITE));
-	memset(write, 0x5a, 4 << 20);
+	memset(write, 0x5a, BYTES);
 	ASSERT_DONE(ndma_buffer_sync_end(self->buffer, NDMA_WRITE));
-	EXPECT_EQ(0x5a, ((char *)read)[(4 << 20) - 1]);
+	EXPECT_EQ(0x5a, ((char *)read)[BYTES - 1]);
 }
 
 TEST_F(foreign, needs_a_layout_that_fits)
@@ -62,7 +103,7 @@ TEST_F(foreign, needs_a_layout_that_fits)
 
 	EXPECT_EQ(-EINVAL, ndma_buffer_import(self->fd, NULL, &none));
 	ASSERT_WORDS("give a layout");
-	ndma_layout_flat(&layout, (4 << 20) + 1);
+	ndma_layout_flat(&layout, BYTES + 1);
 	EXPECT_EQ(-ERANGE, ndma_buffer_import(self->fd, &layout, &none));
 	EXPECT_EQ(NULL, none);
 }
