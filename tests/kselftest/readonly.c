@@ -2,7 +2,10 @@
 /*
  * Read-only handles: no way leads from one to a changed byte.
  */
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
 
 #include "heap.h"
 
@@ -86,12 +89,15 @@ static void expect_no_way_in(struct __test_metadata *_metadata, char *seen, size
 	struct {
 		char byte;
 	} change = { 99 };
+	struct iovec local = { &change, 1 }, remote = { seen, 1 };
 	int memory = open("/proc/self/mem", O_RDWR), zero = open("/dev/zero", O_RDONLY);
 
 	EXPECT_EQ(mprotect(seen, bytes, RW), -1);
 	EXPECT_EQ(errno, EACCES);
 	EXPECT_EQ(pwrite(memory, &change, 1, (off_t)(uintptr_t)seen), -1);
 	EXPECT_EQ(read(zero, seen, 1), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(process_vm_writev(getpid(), &local, 1, &remote, 1, 0), -1);
 	EXPECT_EQ(errno, EFAULT);
 	EXPECT_EQ(seen[0], 42);
 	close(memory);
@@ -141,6 +147,65 @@ TEST_F(readonly, it_keeps_the_buffer)
 	ASSERT_NE(seen, MAP_FAILED);
 	EXPECT_EQ(seen[0], 42);
 	munmap(seen, self->bytes);
+}
+
+static int export_fence(int fd)
+{
+	struct dma_buf_export_sync_file request = { .flags = DMA_BUF_SYNC_READ, .fd = -1 };
+	int ret = call(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &request);
+
+	return ret ? ret : request.fd;
+}
+
+static int import_fence(int fd, int fence)
+{
+	struct dma_buf_import_sync_file request = { .flags = DMA_BUF_SYNC_WRITE, .fd = fence };
+
+	return call(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &request);
+}
+
+#define FENCES 16
+
+/* A fence needs no right to write: so whoever has a handle can add some again and again. */
+TEST_F(readonly, fences_that_come_through_it_hold_a_transfer_up_to_its_deadline)
+{
+	int buffers[FENCES], fences[FENCES], i;
+	int64_t transfers[FENCES], transfer;
+	uint64_t start;
+	struct peer peer;
+
+	for (i = 0; i < FENCES; i++) {
+		buffers[i] = heap_alloc(self->heap, 4096);
+		transfers[i] = transfer_begin(self->heap, buffers[i], NDMA_FROM_DEVICE,
+					      NDMA_GUARD_NONE, NDMA_TRANSFER_FENCE, 10 * SECOND_NS);
+		ASSERT_GT(transfers[i], 0);
+		fences[i] = export_fence(buffers[i]);
+		ASSERT_GE(fences[i], 0);
+		ASSERT_EQ(import_fence(self->readonly, fences[i]), 0);
+	}
+	if (!peer_fork(&peer)) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (i = 0; !import_fence(self->readonly, fences[i % FENCES]); i++)
+			if (!i)
+				peer_tell(&peer);
+		_exit(1);
+	}
+	ASSERT_TRUE(peer_await(&peer));
+	start = now_ns();
+	EXPECT_EQ(transfer_begin(self->heap, self->fd, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0,
+				 SECOND_NS / 2), -ETIMEDOUT);
+	EXPECT_LT(now_ns() - start, 8 * SECOND_NS);
+	kill(peer.pid, SIGKILL);
+	EXPECT_EQ(peer_join(&peer), 128 + SIGKILL);
+	for (i = 0; i < FENCES; i++) {
+		transfer_end(self->heap, buffers[i], transfers[i]);
+		close(fences[i]);
+		close(buffers[i]);
+	}
+	transfer = transfer_begin(self->heap, self->fd, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0,
+				  SECOND_NS);
+	EXPECT_GT(transfer, 0);
+	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
 }
 
 TEST_F(readonly, a_cpu_access_can_be_bracketed)
