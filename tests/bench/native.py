@@ -38,14 +38,7 @@ def prepare(build):
                        check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", build, "all", "tests/bench/ndma-bench-native"],
                    check=True, stdout=subprocess.DEVNULL)
-    # As it is when installed: the extension inside the package.
-    package = build / "native-package" / "ndma"
-    package.mkdir(parents=True, exist_ok=True)
-    for file in [*(ROOT / "python" / "ndma").iterdir(), *(build / "python").glob("_ext*.so")]:
-        link = package / file.name
-        link.unlink(missing_ok=True)
-        link.symlink_to(file)
-    return {**os.environ, "NDMA_BACKEND": "memfd", "PYTHONPATH": str(package.parent),
+    return {**os.environ, "NDMA_BACKEND": "memfd", "PYTHONPATH": str(build / "python"),
             "LD_LIBRARY_PATH": str(build / "lib"), "PYTHONHASHSEED": "0"}
 
 
