@@ -11,6 +11,12 @@ import ndma
 
 from test_layout import PLAIN, STRUCTURED
 
+try:
+    # Debian has it in a package of its own, libpython3.*-testsuite.
+    from test import test_buffer as cpython
+except ImportError:
+    cpython = None
+
 # Requests, as in CPython's pybuffer.h.
 WRITABLE, FORMAT, ND = 0x1, 0x4, 0x8
 STRIDES = 0x10 | ND
@@ -153,8 +159,39 @@ def test_a_frame_exports_by_the_same_rules(source):
                 check(frame, flags, a.shape, a.strides, 2, True, a.ctypes.data, "h")
 
 
+@pytest.mark.skipif(cpython is None, reason="this guest has no test.test_buffer")
+@pytest.mark.parametrize("code", "?bBhHiIlLqQfd")
+def test_cpythons_own_verification_of_exporters_is_content_with_ours(code):
+    """TestBufferProtocol.verify of Lib/test/test_buffer.py, which knows nothing of NumPy."""
+    verify = cpython.TestBufferProtocol()
+    verify.setUp()
+    itemsize = np.dtype(code).itemsize
+    refused = verified = 0
+    for shape, strides, offset in layouts(itemsize):
+        buf = with_layout(code, shape, strides, offset)
+        buf.array()[...] = np.arange(buf.size).reshape(shape) % 2
+        for array in buf.array(), buf.array(writable=False):
+            lease, readonly = array.base, not array.flags.writeable
+            for flags in REQUESTS:
+                if is_refused(flags, shape, strides, itemsize, readonly):
+                    verify.assertRaises(BufferError, cpython.ndarray, lease, getbuf=flags)
+                    refused += 1
+                    continue
+                nd, st = wants(flags, ND), wants(flags, STRIDES)
+                typed = wants(flags, FORMAT)
+                if typed and 0 in shape:
+                    continue        # it takes for granted that there is an element to look at
+                view = cpython.ndarray(lease, getbuf=flags)
+                verify.verify(view, obj=lease, itemsize=itemsize, fmt=code if typed else "",
+                              readonly=readonly, ndim=len(shape) if nd else 1,
+                              shape=shape if nd else (), strides=strides if st else (),
+                              lst=array.tolist() if typed else array.tobytes())
+                verified += 1
+    assert refused > 100 and verified > 100
+
+
 def test_numpy_verifies_the_export_as_its_own():
-    """The comparison of CPython's own test_buffer: elements by memoryview against a list."""
+    """Elements by memoryview against NumPy's own list of them."""
     for dtype, (shape, strides, offset) in cases()[:200]:
         if np.dtype(dtype).char not in "?bBhHiIlLqQfd" or not np.dtype(dtype).isnative:
             continue
