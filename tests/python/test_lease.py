@@ -17,12 +17,6 @@ import ndma
 
 from conftest import run_python
 
-try:
-    import torch
-except ImportError:
-    torch = None
-
-
 @pytest.fixture
 def buf():
     return ndma.array(np.arange(16, dtype="f4").reshape(4, 4))
@@ -362,16 +356,3 @@ def test_a_protocol_5_pickle_of_an_array_goes_out_of_band(buf):
     del a, again, buffers[:]
     with buf.transfer("from_device"):
         pass
-
-
-@pytest.mark.skipif(torch is None, reason="this guest has no python3-torch")
-def test_torch_holds_a_lease(buf):
-    for make in (lambda: torch.frombuffer(buf, dtype=torch.float32), lambda: torch.from_dlpack(buf),
-                 lambda: torch.from_numpy(buf.array())):
-        tensor = make()
-        assert tensor.flatten()[5] == 5
-        with pytest.raises(BufferError):
-            buf.transfer("from_device").begin()
-        del tensor
-        with buf.transfer("from_device"):
-            pass
