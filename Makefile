@@ -13,7 +13,7 @@ SECONDS ?= 3600
 host := build/host
 kbuild := $(CURDIR)/$(host)/kbuild
 
-.PHONY: help setup demo test debug coverage selftest sanitize bench soak fuzz check format modules programs \
+.PHONY: help setup demo test debug coverage selftest sanitize python bench soak fuzz check format modules programs \
 	install clean
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make coverage  the same, counting the lines of kmod/ and lib/ that run'
 	@echo 'make selftest  see that the rig catches planted mistakes'
 	@echo 'make sanitize  the library under sanitizers, valgrind and libFuzzer'
+	@echo 'make python    the package from sdist and checkout, its suite without a guest'
 	@echo 'make bench     what an operation costs, beside its peers'
 	@echo 'make check     style, checkpatch, sparse, cppcheck, no warning in any guest: PARTS=...'
 	@echo 'make format    write the .c files as check wants them'
@@ -57,6 +58,10 @@ selftest: setup
 sanitize: setup
 	@tests/vm/setup tests/host/build-packages tests/host/packages
 	@tests/host/sanitize
+
+python: setup
+	@tests/vm/setup tests/host/packages
+	@tests/host/python
 
 bench: setup
 	@tests/bench/report.py $(addprefix --guest=,$(GUESTS))
