@@ -30,7 +30,7 @@ void __libc_free(void *block);
 
 struct block {
 	size_t size;
-	size_t unused;	/* keeps what follows aligned */
+	size_t unused; /* keeps what follows aligned */
 };
 
 static uintptr_t watched_from, watched_to;

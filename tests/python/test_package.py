@@ -2,10 +2,12 @@
 """What is shipped: types that agree with the code, documentation that is true, examples that run."""
 
 import ast
+import builtins
 import doctest
 import importlib.util
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,19 +89,71 @@ def test_everything_public_is_documented():
         for name, value in vars(cls).items():
             if not name.startswith("_"):
                 assert value.__doc__, f"{cls.__name__}.{name}"
-    for name in FUNCTIONS:
-        assert getattr(ndma, name).__doc__
+    for name in set(ndma.__all__) - {"__version__"}:
+        assert getattr(ndma, name).__doc__, name
+
+
+def callables():
+    """Every public function and method: its name, itself, and its node in the stub."""
+    nodes, _ = stub()
+    found = [(name, getattr(ndma, name), nodes[name]) for name in FUNCTIONS]
+    for cls in CLASSES:
+        typed = {item.name: item for item in nodes[cls.__name__].body
+                 if isinstance(item, ast.FunctionDef)}
+        found += [(f"{cls.__name__}.{name}", value, typed[name])
+                  for name, value in vars(cls).items()
+                  if callable(value) and not name.startswith("_")]
+    return found
+
+
+CALLABLES = callables()
+# What nothing can go wrong with.
+NEVER_RAISES = {"backend", "trace_leases", "Source.close", "Stream.close"}
+
+
+def sections(text):
+    """Title and text of each section of a numpydoc docstring."""
+    parts = re.split(r"^(\w+)\n-+$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+@pytest.mark.parametrize("name, function, node", CALLABLES, ids=[name for name, *_ in CALLABLES])
+def test_a_docstring_says_what_goes_in_what_comes_out_and_what_is_raised(name, function, node):
+    found = sections(function.__doc__)
+    taken = [parameter for parameter in inspect.signature(function).parameters
+             if parameter != "self"]
+    described = re.findall(r"^(\w[\w, ]*)(?: :.*)?$", found.get("Parameters", ""), re.MULTILINE)
+    assert [word.strip() for words in described for word in words.split(",")] == taken
+    returns = ast.unparse(node.returns)
+    assert ("Returns" in found) == (returns != "None"), returns
+    if "Returns" in found:
+        kind = found["Returns"].split()[0]
+        assert kind.replace("numpy.ndarray", "NDArray") in returns.replace("Literal", "str"), returns
+    assert ("Raises" in found) == (name not in NEVER_RAISES)
+    for line in re.findall(r"^(\w.*)$", found.get("Raises", ""), re.MULTILINE):
+        for error in line.split(", "):
+            assert issubclass(getattr(ndma, error, None) or getattr(builtins, error), Exception)
+    assert ">>> " in found["Examples"]
+    titles = "Parameters", "Returns", "Raises", "Notes", "Examples"
+    assert list(found) == [title for title in titles if title in found]
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_a_class_shows_how_it_is_used(cls):
+    assert ">>> " in sections(cls.__doc__)["Examples"]
+
+
+def test_an_attribute_says_its_type_first():
+    for cls in CLASSES:
+        for name, value in vars(cls).items():
+            if not name.startswith("_") and not callable(value):
+                assert re.match(r"[\w.(][\w. ,()]*[.:]", value.__doc__), f"{cls.__name__}.{name}"
 
 
 def documented():
-    yield "ndma", ndma.__doc__
-    for name in FUNCTIONS:
-        yield name, getattr(ndma, name).__doc__
-    for cls in CLASSES:
-        for name, value in vars(cls).items():
-            if isinstance(getattr(value, "__doc__", None), str) and ">>>" in value.__doc__:
-                yield f"{cls.__name__}.{name}", value.__doc__
-    yield "README", (ROOT / "python" / "README.md").read_text()
+    found = [("ndma", ndma.__doc__), ("README", (ROOT / "python" / "README.md").read_text())]
+    found += [(name, function.__doc__) for name, function, _ in CALLABLES]
+    return found + [(cls.__name__, cls.__doc__) for cls in CLASSES]
 
 
 @pytest.mark.parametrize("name, text", documented(), ids=lambda value: value[:30])
@@ -110,7 +164,6 @@ def test_examples_in_the_documentation_are_true(name, text):
     legacy = np.lib.NumpyVersion(np.__version__) < "2.0.0"
     for example in test.examples:
         if legacy:          # np.float64(7.0) is how NumPy 2 writes what 1.x writes as 7.0
-            import re
             example.want = re.sub(r"np\.\w+\(([^)]*)\)", r"\1", example.want)
     doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=output.append)
     assert not output, "".join(output)

@@ -306,9 +306,21 @@ static PyMethodDef allocator_methods[] = {
 	  "The memory of an array that was made inside, as a Buffer of its shape.\n\n"
 	  "Its descriptor can go to drivers and other processes, which see plain bytes. The array\n"
 	  "holds a lease to write, so a transfer waits for its end.\n\n"
-	  "Parameters\n----------\narray : numpy.ndarray\n    Or a view of one.\n\n"
-	  "Returns\n-------\nBuffer\n\n"
-	  "Raises\n------\nValueError\n    The memory is from elsewhere." },
+	  "Parameters\n----------\n"
+	  "array : numpy.ndarray\n"
+	  "    Or a view of one.\n\n"
+	  "Returns\n-------\n"
+	  "Buffer\n"
+	  "    Of the array's dtype, shape and strides.\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    The memory is from elsewhere.\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.allocator() as allocator:\n"
+	  "...     x = np.zeros((2, 3), \"f4\")\n"
+	  ">>> allocator.buffer(x)[1] = 5\n"
+	  ">>> x.sum()\n"
+	  "np.float32(15.0)" },
 	{ "__enter__", allocator_enter, METH_NOARGS,
 	  "__enter__($self, /)\n--\n\nNumPy allocates here." },
 	{ "__exit__", allocator_exit, METH_VARARGS,
@@ -318,7 +330,12 @@ static PyMethodDef allocator_methods[] = {
 
 static PyType_Slot allocator_slots[] = {
 	{ Py_tp_doc, "NumPy's memory from DMA buffers; made by `allocator()`.\n\n"
-		     "For the calling thread or task, as NumPy's own setting." },
+		     "For the calling thread or task, as NumPy's own setting.\n\n"
+		     "Examples\n--------\n"
+		     ">>> with ndma.allocator():\n"
+		     "...     x = np.arange(3)\n"
+		     ">>> x.tolist()\n"
+		     "[0, 1, 2]" },
 	{ Py_tp_dealloc, allocator_dealloc },
 	{ Py_tp_traverse, allocator_traverse },
 	{ Py_tp_methods, allocator_methods },

@@ -143,51 +143,6 @@ PyObject *ext_buffer_array(struct ext_buffer *buffer, uint32_t access)
 	return array;
 }
 
-static PyObject *traces(struct ext_buffer *buffer)
-{
-	PyObject *text = PyUnicode_FromString("");
-
-	for (struct ext_lease *lease = buffer->leases; text && lease; lease = lease->next)
-		if (lease->made)
-			PyUnicode_AppendAndDel(
-				&text,
-				PyUnicode_FromFormat("\nA view to %s was made at\n%U",
-						     lease->access == NDMA_READ ? "read" : "write",
-						     lease->made));
-	if (text && !PyUnicode_GET_LENGTH(text))
-		PyUnicode_AppendAndDel(
-			&text, PyUnicode_FromString(
-				       "; ndma.trace_leases(True) remembers where views are made"));
-	return text;
-}
-
-void *ext_buffer_refuse(struct ext_buffer *buffer, const char *what)
-{
-	PyObject *where = traces(buffer), *text;
-
-	if (!where)
-		return NULL;
-	text = PyUnicode_FromFormat(
-		"cannot %s: views of it are alive in this process (%zd, to write %zd). Let go of "
-		"the arrays, slices and memoryviews made from it: lists, _ and Out[n] in IPython, "
-		"and sys.last_traceback keep them too%U",
-		what, ext_buffer_views(buffer), buffer->views[NDMA_WRITE], where);
-	Py_DECREF(where);
-	return ext_error_os(buffer->state->locked_error, EBUSY, text);
-}
-
-int ext_buffer_check_views(struct ext_buffer *buffer, const char *what)
-{
-	if (!ext_buffer_views(buffer))
-		return 0;
-	if (ext_collect())
-		return -1;
-	if (!ext_buffer_views(buffer))
-		return 0;
-	ext_buffer_refuse(buffer, what);
-	return -1;
-}
-
 static int buffer_getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
 	bool writable = (flags & PyBUF_WRITABLE) == PyBUF_WRITABLE;
@@ -324,29 +279,71 @@ static PyMethodDef buffer_methods[] = {
 	  "writable : bool, optional\n"
 	  "    True or False; by default writable where that is allowed now. A read-only array\n"
 	  "    points into a mapping of its own that nothing can write through.\n\n"
-	  "Returns\n-------\nnumpy.ndarray\n\n"
+	  "Returns\n-------\n"
+	  "numpy.ndarray\n"
+	  "    Of the buffer's dtype, shape and strides.\n\n"
 	  "Raises\n------\n"
 	  "LockedError\n"
 	  "    The buffer is with its device. Under guard=\"block\" it waits instead, unless it was\n"
 	  "    this thread that began the transfer.\n"
-	  "ValueError\n    Closed, or read-only and to be written.\n\n"
+	  "ValueError\n"
+	  "    Closed, or read-only and to be written.\n\n"
 	  "Examples\n--------\n"
-	  ">>> buf = ndma.zeros(3)\n>>> buf.array()[1] = 7\n>>> buf[1]\nnp.float64(7.0)" },
+	  ">>> buf = ndma.zeros(3)\n"
+	  ">>> buf.array()[1] = 7\n"
+	  ">>> buf[1]\n"
+	  "np.float64(7.0)" },
 	{ "assign", (PyCFunction)(void (*)(void))ext_buffer_assign, METH_VARARGS | METH_KEYWORDS,
 	  "assign($self, /, x, casting=\"same_kind\")\n--\n\n"
 	  "Copy an array into the buffer's own memory.\n\n"
 	  "Parameters\n----------\n"
-	  "x : array_like\n    Of the buffer's shape.\n"
+	  "x : array_like\n"
+	  "    Of the buffer's shape.\n"
 	  "casting : {\"no\", \"equiv\", \"safe\", \"same_kind\", \"unsafe\"}\n\n"
 	  "Raises\n------\n"
-	  "ValueError\n    Another shape.\nTypeError\n    A dtype that `casting` does not allow.\n\n"
+	  "ValueError\n"
+	  "    Another shape; closed, or read-only.\n"
+	  "TypeError\n"
+	  "    A dtype that `casting` does not allow.\n"
+	  "LockedError\n"
+	  "    The buffer is with its device.\n\n"
 	  "Examples\n--------\n"
-	  ">>> buf = ndma.empty(3, \"f4\")\n>>> buf.assign([1, 2, 3], casting=\"unsafe\")" },
+	  ">>> buf = ndma.empty(3, \"f4\")\n"
+	  ">>> buf.assign([1, 2, 3], casting=\"unsafe\")" },
 	{ "fill", ext_buffer_fill, METH_O,
-	  "fill($self, value, /)\n--\n\nSet every element, as `numpy.ndarray.fill`." },
+	  "fill($self, value, /)\n--\n\n"
+	  "Set every element, as `numpy.ndarray.fill`.\n\n"
+	  "Parameters\n----------\n"
+	  "value : scalar\n\n"
+	  "Raises\n------\n"
+	  "LockedError\n"
+	  "    The buffer is with its device.\n"
+	  "ValueError\n"
+	  "    Closed, or read-only; what NumPy says of `value`.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.empty(3, \"i2\")\n"
+	  ">>> buf.fill(7)\n"
+	  ">>> buf[:].tolist()\n"
+	  "[7, 7, 7]" },
 	{ "copy", ext_buffer_copy, METH_NOARGS,
-	  "copy($self, /)\n--\n\nA new buffer of the same dtype, shape and contents, C-contiguous.\n\n"
-	  "Returns\n-------\nBuffer" },
+	  "copy($self, /)\n--\n\n"
+	  "A new buffer of the same dtype, shape and contents.\n\n"
+	  "Returns\n-------\n"
+	  "Buffer\n"
+	  "    C-contiguous.\n\n"
+	  "Raises\n------\n"
+	  "LockedError\n"
+	  "    The device is writing.\n"
+	  "MemoryError, OSError\n"
+	  "    No memory.\n"
+	  "ValueError\n"
+	  "    Closed.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.array([1, 2])\n"
+	  ">>> other = buf.copy()\n"
+	  ">>> buf[0] = 9\n"
+	  ">>> other[:].tolist()\n"
+	  "[1, 2]" },
 	{ "set_layout", (PyCFunction)(void (*)(void))ext_buffer_set_layout,
 	  METH_VARARGS | METH_KEYWORDS,
 	  "set_layout($self, /, dtype, shape=None, strides=None, offset=0)\n--\n\n"
@@ -398,26 +395,104 @@ static PyMethodDef buffer_methods[] = {
 	{ "sync", ext_sync_new, METH_O,
 	  "sync($self, access, /)\n--\n\n"
 	  "Bracket for CPU access to a foreign dma-buf, as a context manager.\n\n"
-	  "Parameters\n----------\naccess : {\"read\", \"write\"}\n\n"
+	  "Parameters\n----------\n"
+	  "access : {\"read\", \"write\"}\n\n"
+	  "Returns\n-------\n"
+	  "Sync\n"
+	  "    Entering it gives the buffer.\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Another access; closed.\n"
+	  "OSError\n"
+	  "    On entering and leaving: what the exporting driver says.\n\n"
 	  "Examples\n--------\n"
-	  ">>> with ndma.zeros(4).sync(\"read\") as buf:\n...     buf[0]\nnp.float64(0.0)" },
+	  ">>> with ndma.zeros(4).sync(\"read\") as buf:\n"
+	  "...     buf[0]\n"
+	  "np.float64(0.0)" },
 	{ "holders", ext_buffer_holders, METH_NOARGS,
-	  "holders($self, /)\n--\n\nWho keeps the buffer from a transfer, in all processes.\n\n"
-	  "Returns\n-------\nlist of Holder\n    pid is 0 where it may not be known." },
+	  "holders($self, /)\n--\n\n"
+	  "Who keeps the buffer from a transfer, in all processes.\n\n"
+	  "Returns\n-------\n"
+	  "list of Holder\n"
+	  "    `kind` and `access` say how; `pid` is 0 where it may not be known.\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Closed.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.zeros(3)\n"
+	  ">>> view = buf.array(writable=False)\n"
+	  ">>> [(holder.kind, holder.access) for holder in buf.holders()]\n"
+	  "[('lease', 'read')]" },
 	{ "leases", ext_buffer_leases, METH_NOARGS,
-	  "leases($self, /)\n--\n\nThe views that are alive in this process, newest first.\n\n"
-	  "Returns\n-------\nlist of View\n    `made` is set where `trace_leases` was on." },
+	  "leases($self, /)\n--\n\n"
+	  "The views that are alive in this process, newest first.\n\n"
+	  "Returns\n-------\n"
+	  "list of View\n"
+	  "    `made` is set where `trace_leases` was on.\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Closed.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.zeros(3)\n"
+	  ">>> views = buf.array(), memoryview(buf)\n"
+	  ">>> [view.access for view in buf.leases()]\n"
+	  "['write', 'write']" },
 	{ "revoke", ext_buffer_revoke, METH_NOARGS,
-	  "revoke($self, /)\n--\n\nTake back the leases of other processes on a buffer that this one made.\n\n"
-	  "Returns\n-------\nint\n    How many." },
+	  "revoke($self, /)\n--\n\n"
+	  "Take back the leases of other processes on a buffer that this one made.\n\n"
+	  "Their next call says ESTALE.\n\n"
+	  "Returns\n-------\n"
+	  "int\n"
+	  "    How many.\n\n"
+	  "Raises\n------\n"
+	  "PermissionError\n"
+	  "    Another process made the buffer.\n"
+	  "OSError\n"
+	  "    EOPNOTSUPP: memfd has no way to, and another process has one.\n"
+	  "ValueError\n"
+	  "    Closed.\n\n"
+	  "Examples\n--------\n"
+	  ">>> ndma.zeros(3).revoke()\n"
+	  "0" },
 	{ "as_readonly", ext_buffer_as_readonly, METH_NOARGS,
-	  "as_readonly($self, /)\n--\n\nA second handle on the same memory that can never be written through,\n"
-	  "by whoever it is sent to.\n\nReturns\n-------\nBuffer" },
+	  "as_readonly($self, /)\n--\n\n"
+	  "A second handle on the same memory that can never be written through, by whoever it\n"
+	  "is sent to.\n\n"
+	  "Returns\n-------\n"
+	  "Buffer\n"
+	  "    Its `readonly` is True.\n\n"
+	  "Raises\n------\n"
+	  "OSError\n"
+	  "    No descriptor left.\n"
+	  "ValueError\n"
+	  "    Closed.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.array([1, 2, 3])\n"
+	  ">>> with buf.as_readonly() as other:\n"
+	  "...     other.array().flags.writeable\n"
+	  "False" },
 	{ "close", buffer_close, METH_NOARGS,
-	  "close($self, /)\n--\n\nGive the memory back.\n\n"
-	  "Raises\n------\nLockedError\n    Views are alive, or a transfer is in progress." },
+	  "close($self, /)\n--\n\n"
+	  "Give the memory back. Leaving ``with buf:`` is never refused: then the last view frees it.\n\n"
+	  "Raises\n------\n"
+	  "LockedError\n"
+	  "    Views are alive, or a transfer is in progress.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.zeros(3)\n"
+	  ">>> buf.close()\n"
+	  ">>> buf.closed\n"
+	  "True" },
 	{ "fileno", buffer_fileno, METH_NOARGS,
-	  "fileno($self, /)\n--\n\nThe dma-buf (or memfd), for drivers and other processes; do not close it." },
+	  "fileno($self, /)\n--\n\n"
+	  "The dma-buf (or memfd), for drivers and other processes; do not close it.\n\n"
+	  "Returns\n-------\n"
+	  "int\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Closed.\n\n"
+	  "Examples\n--------\n"
+	  ">>> ndma.zeros(3).fileno() > 2\n"
+	  "True" },
 	{ "__array__", (PyCFunction)(void (*)(void))buffer_dunder_array,
 	  METH_VARARGS | METH_KEYWORDS,
 	  "__array__($self, /, dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked." },
@@ -458,7 +533,12 @@ static PyType_Slot buffer_slots[] = {
 	  "Arrays over it are leases: while one lives the layout stays and the device keeps out.\n"
 	  "What takes its address and counts nowhere (``numpy.ndarray(buffer=buf)``, C code that\n"
 	  "kept a pointer, arrays inherited by fork) is caught by a transfer's guard alone.\n"
-	  "Any thread." },
+	  "Any thread.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.empty((2, 3), \"i2\")\n"
+	  ">>> buf[0] = 1\n"
+	  ">>> np.asarray(buf).tolist()\n"
+	  "[[1, 1, 1], [0, 0, 0]]" },
 	{ Py_tp_dealloc, buffer_dealloc },
 	{ Py_tp_traverse, buffer_traverse },
 	{ Py_tp_repr, ext_buffer_repr },

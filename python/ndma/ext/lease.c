@@ -207,6 +207,51 @@ static void lease_dealloc(PyObject *self)
 	Py_DECREF(buffer);
 }
 
+static PyObject *traces(struct ext_buffer *buffer)
+{
+	PyObject *text = PyUnicode_FromString("");
+
+	for (struct ext_lease *lease = buffer->leases; text && lease; lease = lease->next)
+		if (lease->made)
+			PyUnicode_AppendAndDel(
+				&text,
+				PyUnicode_FromFormat("\nA view to %s was made at\n%U",
+						     lease->access == NDMA_READ ? "read" : "write",
+						     lease->made));
+	if (text && !PyUnicode_GET_LENGTH(text))
+		PyUnicode_AppendAndDel(
+			&text, PyUnicode_FromString(
+				       "; ndma.trace_leases(True) remembers where views are made"));
+	return text;
+}
+
+void *ext_buffer_refuse(struct ext_buffer *buffer, const char *what)
+{
+	PyObject *where = traces(buffer), *text;
+
+	if (!where)
+		return NULL;
+	text = PyUnicode_FromFormat(
+		"cannot %s: views of it are alive in this process (%zd, to write %zd). Let go of "
+		"the arrays, slices and memoryviews made from it: lists, _ and Out[n] in IPython, "
+		"and sys.last_traceback keep them too%U",
+		what, ext_buffer_views(buffer), buffer->views[NDMA_WRITE], where);
+	Py_DECREF(where);
+	return ext_error_os(buffer->state->locked_error, EBUSY, text);
+}
+
+int ext_buffer_check_views(struct ext_buffer *buffer, const char *what)
+{
+	if (!ext_buffer_views(buffer))
+		return 0;
+	if (ext_collect())
+		return -1;
+	if (!ext_buffer_views(buffer))
+		return 0;
+	ext_buffer_refuse(buffer, what);
+	return -1;
+}
+
 static int lease_getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
 	struct ext_lease *lease = (struct ext_lease *)self;
@@ -242,7 +287,12 @@ static PyGetSetDef lease_getset[] = {
 
 static PyType_Slot lease_slots[] = {
 	{ Py_tp_doc,
-	  "One view of a Buffer: the base of its arrays, the object of its memoryviews." },
+	  "One view of a Buffer: the base of its arrays, the object of its memoryviews.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.zeros(3)\n"
+	  ">>> lease = buf.array().base\n"
+	  ">>> lease.access, lease.buffer is buf\n"
+	  "('write', True)" },
 	{ Py_tp_dealloc, lease_dealloc },
 	{ Py_tp_repr, lease_repr },
 	{ Py_tp_getset, lease_getset },

@@ -41,12 +41,25 @@ static PyMethodDef module_methods[] = {
 	  "...     source.name\n"
 	  "'sim0'" },
 	{ "sources", ext_source_names, METH_NOARGS,
-	  "sources()\n--\n\nNames of the sources there are.\n\n"
-	  "Returns\n-------\nlist of str\n\n"
-	  "Examples\n--------\n>>> \"sim0\" in ndma.sources()\nTrue" },
+	  "sources()\n--\n\n"
+	  "Names of the sources there are.\n\n"
+	  "Returns\n-------\n"
+	  "list of str\n\n"
+	  "Raises\n------\n"
+	  "OSError\n"
+	  "    What the system says when they cannot be listed.\n\n"
+	  "Examples\n--------\n"
+	  ">>> \"sim0\" in ndma.sources()\n"
+	  "True" },
 	{ "backend", module_backend, METH_NOARGS,
-	  "backend()\n--\n\n\"kernel\" or \"memfd\": what new buffers and simulated sources use.\n\n"
-	  "Returns\n-------\nstr" },
+	  "backend()\n--\n\n"
+	  "\"kernel\" or \"memfd\": what new buffers and simulated sources use.\n\n"
+	  "Returns\n-------\n"
+	  "str\n"
+	  "    \"memfd\" where the module is not loaded, or ``NDMA_BACKEND=memfd`` is set.\n\n"
+	  "Examples\n--------\n"
+	  ">>> ndma.backend() in (\"kernel\", \"memfd\")\n"
+	  "True" },
 	{ "empty", (PyCFunction)(void (*)(void))ext_buffer_empty, METH_VARARGS | METH_KEYWORDS,
 	  "empty(shape, dtype=\"float64\", *, source=None, node=None, contiguous=False)\n--\n\n"
 	  "A new buffer of DMA memory. The kernel fills it with zeros.\n\n"
@@ -65,45 +78,101 @@ static PyMethodDef module_methods[] = {
 	  "np.float32(0.0)" },
 	{ "zeros", (PyCFunction)(void (*)(void))ext_buffer_zeros, METH_VARARGS | METH_KEYWORDS,
 	  "zeros(shape, dtype=\"float64\", *, source=None, node=None, contiguous=False)\n--\n\n"
-	  "As `empty`, which gives zeros too." },
+	  "As `empty`, which gives zeros too.\n\n"
+	  "Parameters\n----------\n"
+	  "shape, dtype, source, node, contiguous\n"
+	  "    As in `empty`.\n\n"
+	  "Returns\n-------\n"
+	  "Buffer\n"
+	  "    Of that shape, C-contiguous.\n\n"
+	  "Raises\n------\n"
+	  "MemoryError, OSError, TypeError, ValueError\n"
+	  "    As `empty`.\n\n"
+	  "Examples\n--------\n"
+	  ">>> ndma.zeros(3, \"i2\").array().tolist()\n"
+	  "[0, 0, 0]" },
 	{ "array", (PyCFunction)(void (*)(void))ext_buffer_from_array, METH_VARARGS | METH_KEYWORDS,
 	  "array(x, dtype=None, *, source=None, node=None, contiguous=False)\n--\n\n"
 	  "A new buffer with a copy of an array.\n\n"
 	  "It is always a copy: memory that a device reaches must be allocated as such.\n\n"
 	  "Parameters\n----------\n"
 	  "x : array_like\n"
-	  "dtype : dtype, optional\n    To convert to.\n"
-	  "source, node, contiguous\n    As in `empty`.\n\n"
-	  "Returns\n-------\nBuffer\n\n"
+	  "dtype : dtype, optional\n"
+	  "    To convert to.\n"
+	  "source, node, contiguous\n"
+	  "    As in `empty`.\n\n"
+	  "Returns\n-------\n"
+	  "Buffer\n"
+	  "    Of the shape of `x`, C-contiguous.\n\n"
+	  "Raises\n------\n"
+	  "MemoryError, OSError\n"
+	  "    No memory; EDQUOT: the user's quota is used up.\n"
+	  "TypeError, ValueError\n"
+	  "    A dtype without a PEP 3118 format; what np.asarray says of `x`.\n\n"
 	  "Examples\n--------\n"
-	  ">>> ndma.array([1, 2, 3])[1:].tolist()\n[2, 3]" },
+	  ">>> ndma.array([1, 2, 3])[1:].tolist()\n"
+	  "[2, 3]" },
 	{ "from_fd", (PyCFunction)(void (*)(void))ext_buffer_from_fd, METH_VARARGS | METH_KEYWORDS,
 	  "from_fd(fd, dtype=None, shape=None, strides=None, offset=0)\n--\n\n"
 	  "A buffer by its file descriptor: ndma's own, or any driver's dma-buf.\n\n"
 	  "Parameters\n----------\n"
-	  "fd : int or object with fileno()\n    Duplicated: close yours.\n"
+	  "fd : int or object with fileno()\n"
+	  "    Duplicated: close yours.\n"
 	  "dtype : dtype, optional\n"
 	  "    Of a foreign dma-buf, which has no layout of its own; bytes by default.\n"
-	  "shape : int or sequence of int, optional\n    By default as much as there is.\n"
-	  "strides : sequence of int, optional\n    C-contiguous by default.\n"
-	  "offset : int\n    Byte of the element with all indices 0.\n\n"
-	  "Returns\n-------\nBuffer\n\n"
+	  "shape : int or sequence of int, optional\n"
+	  "    By default as much as there is.\n"
+	  "strides : sequence of int, optional\n"
+	  "    In bytes; C-contiguous by default.\n"
+	  "offset : int\n"
+	  "    Byte of the element with all indices 0.\n\n"
+	  "Returns\n-------\n"
+	  "Buffer\n"
+	  "    Of the layout that the buffer has, or that was given.\n\n"
 	  "Raises\n------\n"
-	  "OSError\n    EBADF: not a dma-buf, and not a buffer of ndma.\n"
-	  "ValueError\n    The layout reaches outside the buffer, or differs from its own." },
+	  "OSError\n"
+	  "    EBADF: not a dma-buf, and not a buffer of ndma.\n"
+	  "ValueError\n"
+	  "    The layout reaches outside the buffer, or differs from its own.\n\n"
+	  "Examples\n--------\n"
+	  ">>> buf = ndma.array([1, 2, 3])\n"
+	  ">>> with ndma.from_fd(buf.fileno()) as same:\n"
+	  "...     same[1] = 20\n"
+	  ">>> buf[:].tolist()\n"
+	  "[1, 20, 3]" },
 	{ "trace_leases", module_trace_leases, METH_O,
 	  "trace_leases(on, /)\n--\n\n"
 	  "Remember where each view of a buffer is made, and say so in LockedError.\n\n"
-	  "Returns\n-------\nbool\n    What it was before." },
+	  "It costs a stack trace a view: a tool for debugging.\n\n"
+	  "Parameters\n----------\n"
+	  "on : bool\n\n"
+	  "Returns\n-------\n"
+	  "bool\n"
+	  "    What it was before.\n\n"
+	  "Examples\n--------\n"
+	  ">>> before = ndma.trace_leases(True)\n"
+	  ">>> view = ndma.zeros(3).array()\n"
+	  ">>> \"File\" in view.base.buffer.leases()[0].made\n"
+	  "True\n"
+	  ">>> ndma.trace_leases(before)\n"
+	  "True" },
 	{ "allocator", (PyCFunction)(void (*)(void))ext_allocator_new, METH_VARARGS | METH_KEYWORDS,
 	  "allocator(*, source=None, node=None, contiguous=False)\n--\n\n"
 	  "A context in which NumPy takes the memory of new arrays from here (NEP 49).\n\n"
 	  "Each array gets a buffer of its own, and with it a file descriptor.\n\n"
-	  "Parameters\n----------\nsource, node, contiguous\n    As in `empty`.\n\n"
+	  "Parameters\n----------\n"
+	  "source, node, contiguous\n"
+	  "    As in `empty`.\n\n"
+	  "Returns\n-------\n"
+	  "Allocator\n\n"
+	  "Raises\n------\n"
+	  "TypeError, ValueError\n"
+	  "    A source that is none, a node that is none.\n\n"
 	  "Examples\n--------\n"
 	  ">>> with ndma.allocator() as allocator:\n"
 	  "...     x = np.ones((4, 4))\n"
-	  ">>> allocator.buffer(x).shape\n(4, 4)" },
+	  ">>> allocator.buffer(x).shape\n"
+	  "(4, 4)" },
 	{ NULL },
 };
 

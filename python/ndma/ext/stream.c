@@ -379,27 +379,92 @@ static PyMethodDef stream_methods[] = {
 	  "start($self, /, count=None)\n--\n\n"
 	  "Let the source fill frames; entering the stream or asking for a frame does it too.\n\n"
 	  "Parameters\n----------\n"
-	  "count : int, optional\n    Stop after so many frames, lost ones included." },
+	  "count : int, optional\n"
+	  "    Stop after so many frames, lost ones included.\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Closed, or a count below 1.\n"
+	  "OSError\n"
+	  "    EBUSY: it runs already. ENODEV: the source was unplugged.\n\n"
+	  "Examples\n--------\n"
+	  ">>> stream = ndma.open(\"sim0\").stream(1000)\n"
+	  ">>> stream.start(count=2)\n"
+	  ">>> len(list(stream))\n"
+	  "2\n"
+	  ">>> stream.close()" },
 	{ "stop", stream_stop, METH_NOARGS,
 	  "stop($self, /)\n--\n\n"
-	  "Stop the source. Iteration ends after the frames that are ready. Any thread." },
+	  "Stop the source. Iteration ends after the frames that are ready. Any thread.\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Closed.\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.open(\"sim0\").stream(1000, on_loss=\"ignore\") as stream:\n"
+	  "...     for frame in stream:\n"
+	  "...         if frame.sequence >= 3:\n"
+	  "...             stream.stop()" },
 	{ "close", stream_close, METH_NOARGS,
 	  "close($self, /)\n--\n\n"
 	  "Stop the source and give it back. Frames and arrays that are held stay readable.\n"
-	  "Any thread, also while another one waits for a frame." },
+	  "Any thread, also while another one waits for a frame.\n\n"
+	  "Examples\n--------\n"
+	  ">>> stream = ndma.open(\"sim0\").stream(1000)\n"
+	  ">>> frame = next(stream)\n"
+	  ">>> stream.close()\n"
+	  ">>> frame.array().shape[1]\n"
+	  "1000" },
 	{ "latest", stream_latest, METH_NOARGS,
 	  "latest($self, /)\n--\n\n"
 	  "The newest frame that is ready; older ones go back unseen. Waits as next() does.\n\n"
-	  "Returns\n-------\nFrame\n\n"
-	  "Raises\n------\nEOFError\n    The stream has ended." },
+	  "Returns\n-------\n"
+	  "Frame\n\n"
+	  "Raises\n------\n"
+	  "EOFError\n"
+	  "    The stream has ended.\n"
+	  "TimeoutError, FramesHeldError, SourceGone, FrameLossError, ValueError\n"
+	  "    As next().\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.open(\"sim0\").stream(1000, on_loss=\"ignore\") as stream:\n"
+	  "...     stream.latest().valid\n"
+	  "1000" },
 	{ "fileno", stream_fileno, METH_NOARGS,
-	  "fileno($self, /)\n--\n\nA descriptor that polls readable when a frame is ready." },
+	  "fileno($self, /)\n--\n\n"
+	  "A descriptor that polls readable when a frame is ready.\n\n"
+	  "Returns\n-------\n"
+	  "int\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Closed.\n\n"
+	  "Examples\n--------\n"
+	  ">>> import select\n"
+	  ">>> with ndma.open(\"sim0\").stream(1000, count=1) as stream:\n"
+	  "...     readable, _, _ = select.select([stream], [], [], 10)\n"
+	  "...     readable == [stream]\n"
+	  "True" },
 	{ "read", stream_read, METH_O,
 	  "read($self, frames, /)\n--\n\n"
 	  "For asyncio: ``await stream.read(n)``.\n\n"
 	  "Cancelling it loses nothing: frames that had come are the next call's.\n\n"
-	  "Parameters\n----------\nframes : int\n    How many, at most all of the stream's.\n\n"
-	  "Returns\n-------\nlist of Frame\n    Fewer only at the end of the stream." },
+	  "Parameters\n----------\n"
+	  "frames : int\n"
+	  "    How many, at most all of the stream's.\n\n"
+	  "Returns\n-------\n"
+	  "list of Frame\n"
+	  "    Fewer only at the end of the stream.\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Less than 1, or more than the stream has; closed.\n"
+	  "RuntimeError\n"
+	  "    Another thread or task waits for a frame.\n"
+	  "TimeoutError, FramesHeldError, SourceGone, FrameLossError\n"
+	  "    As next().\n\n"
+	  "Examples\n--------\n"
+	  ">>> async def main():\n"
+	  "...     with ndma.open(\"sim0\").stream(1000, count=4) as stream:\n"
+	  "...         return [frame.sequence for frame in await stream.read(4)]\n"
+	  ">>> import asyncio\n"
+	  ">>> asyncio.run(main())\n"
+	  "[0, 1, 2, 3]" },
 	{ "_poll", stream_poll, METH_O, NULL },
 	{ "_claim", stream_claim, METH_O, NULL },
 	{ "_take", stream_take_pending, METH_NOARGS, NULL },
@@ -435,7 +500,14 @@ static PyType_Slot stream_slots[] = {
 	{ Py_tp_doc,
 	  "A run of a source into frames; made by `Source.stream()`.\n\n"
 	  "Iterate over it, or ``async for``. One thread or task asks for frames at a time; frames\n"
-	  "go back from any thread; stop() and close() may be called from any thread." },
+	  "go back from any thread; stop() and close() may be called from any thread.\n\n"
+	  "Asking for a frame raises TimeoutError after `timeout`, FramesHeldError when this process\n"
+	  "holds every frame, SourceGone when the source was unplugged, FrameLossError where the\n"
+	  "stream was made with ``on_loss=\"raise\"``.\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.open(\"sim0\").stream(1000, count=3) as stream:\n"
+	  "...     sum(frame.valid for frame in stream)\n"
+	  "3000" },
 	{ Py_tp_dealloc, stream_dealloc },
 	{ Py_tp_traverse, stream_traverse },
 	{ Py_tp_repr, ext_stream_repr },

@@ -96,7 +96,10 @@ static PyMethodDef sync_methods[] = {
 };
 
 static PyType_Slot sync_slots[] = {
-	{ Py_tp_doc, "A bracket around CPU access; made by `Buffer.sync()`." },
+	{ Py_tp_doc, "A bracket around CPU access; made by `Buffer.sync()`.\n\n"
+		     "Examples\n--------\n"
+		     ">>> with ndma.zeros(2).sync(\"write\") as buf:\n"
+		     "...     buf[0] = 1" },
 	{ Py_tp_dealloc, sync_dealloc },
 	{ Py_tp_traverse, sync_traverse },
 	{ Py_tp_methods, sync_methods },

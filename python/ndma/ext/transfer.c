@@ -232,15 +232,35 @@ static int transfer_traverse(PyObject *self, visitproc visit, void *arg)
 
 static PyMethodDef transfer_methods[] = {
 	{ "begin", transfer_begin, METH_NOARGS,
-	  "begin($self, /)\n--\n\nGive the buffer to the device.\n\n"
+	  "begin($self, /)\n--\n\n"
+	  "Give the buffer to the device; entering the transfer does it too.\n\n"
 	  "Raises\n------\n"
-	  "LockedError\n    Views are alive, or a transfer is in progress.\n"
-	  "PermissionError\n    The buffer was made by another process.\n"
-	  "TimeoutError\n    Somebody else's device was still busy with it at the deadline." },
+	  "LockedError\n"
+	  "    Views are alive, or a transfer is in progress.\n"
+	  "PermissionError\n"
+	  "    The buffer was made by another process.\n"
+	  "TimeoutError\n"
+	  "    Somebody else's device was still busy with it at the deadline.\n\n"
+	  "Examples\n--------\n"
+	  ">>> transfer = ndma.zeros(3).transfer(\"from_device\")\n"
+	  ">>> transfer.begin()\n"
+	  ">>> transfer.buffer.locked\n"
+	  "True\n"
+	  ">>> transfer.end()" },
 	{ "end", transfer_end, METH_NOARGS,
-	  "end($self, /)\n--\n\nTake the buffer back.\n\n"
+	  "end($self, /)\n--\n\n"
+	  "Take the buffer back; leaving the transfer does it too.\n\n"
 	  "Raises\n------\n"
-	  "TimeoutError\n    The deadline ended it already: the contents are not to be trusted." },
+	  "TimeoutError\n"
+	  "    The deadline ended it already: the contents are not to be trusted.\n"
+	  "ValueError\n"
+	  "    It was not begun.\n\n"
+	  "Examples\n--------\n"
+	  ">>> transfer = ndma.zeros(3).transfer(\"both\")\n"
+	  ">>> transfer.begin()\n"
+	  ">>> transfer.end()\n"
+	  ">>> transfer.active\n"
+	  "False" },
 	{ "__enter__", transfer_enter, METH_NOARGS,
 	  "__enter__($self, /)\n--\n\nBegins the transfer." },
 	{ "__exit__", transfer_exit, METH_VARARGS,
@@ -258,7 +278,13 @@ static PyGetSetDef transfer_getset[] = {
 };
 
 static PyType_Slot transfer_slots[] = {
-	{ Py_tp_doc, "The time in which a device owns a buffer; made by `Buffer.transfer()`." },
+	{ Py_tp_doc, "The time in which a device owns a buffer; made by `Buffer.transfer()`.\n\n"
+		     "Leaving it ends the transfer, also by an exception. Any thread.\n\n"
+		     "Examples\n--------\n"
+		     ">>> buf = ndma.zeros(3)\n"
+		     ">>> with buf.transfer(\"to_device\") as transfer:\n"
+		     "...     transfer.active, buf.array().flags.writeable\n"
+		     "(True, False)" },
 	{ Py_tp_dealloc, transfer_dealloc },
 	{ Py_tp_finalize, transfer_finalize },
 	{ Py_tp_traverse, transfer_traverse },
