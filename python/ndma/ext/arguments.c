@@ -38,6 +38,28 @@ int ext_arguments(const char *function, PyObject *const *args, Py_ssize_t nargs,
 	return 0;
 }
 
+int ext_type_error(PyObject *object, const char *what)
+{
+	if (PyErr_ExceptionMatches(PyExc_TypeError))
+		PyErr_Format(PyExc_TypeError, "%s, not %R", what, object);
+	return -1;
+}
+
+int ext_integer(PyObject *object, const char *what, int64_t min, int64_t max, int64_t *value)
+{
+	PyObject *number = PyNumber_Index(object);
+	int overflow;
+
+	if (!number)
+		return ext_type_error(object, what);
+	*value = PyLong_AsLongLongAndOverflow(number, &overflow);
+	Py_DECREF(number);
+	if (!overflow && *value >= min && *value <= max)
+		return 0;
+	PyErr_Format(PyExc_ValueError, "%s, not %R", what, object);
+	return -1;
+}
+
 int ext_timeout(PyObject *object, int64_t *ns)
 {
 	double seconds;
@@ -47,7 +69,7 @@ int ext_timeout(PyObject *object, int64_t *ns)
 		return 0;
 	seconds = PyFloat_AsDouble(object);
 	if (seconds == -1 && PyErr_Occurred())
-		return -1;
+		return ext_type_error(object, "timeout must be None or a number of seconds >= 0");
 	if (!(seconds >= 0)) {
 		PyErr_Format(PyExc_ValueError,
 			     "timeout must be None or a number of seconds >= 0, not %R", object);

@@ -151,7 +151,9 @@ static int buffer_getbuffer(PyObject *self, Py_buffer *view, int flags)
 
 	view->obj = NULL;
 	if (writable && BUFFER->readonly && !BUFFER->closed) {
-		PyErr_SetString(PyExc_BufferError, "this buffer is read-only");
+		PyErr_SetString(
+			PyExc_BufferError,
+			"this buffer is read-only: write through the one that it was made of");
 		return -1;
 	}
 	lease = ext_lease_new(BUFFER, writable ? NDMA_WRITE : 0);

@@ -7,19 +7,14 @@
 
 int ext_node(PyObject *object, int *node)
 {
-	long value;
+	int64_t value;
 
 	*node = NDMA_NODE_ANY;
 	if (!object || object == Py_None)
 		return 0;
-	value = PyLong_AsLong(object);
-	if (value == -1 && PyErr_Occurred())
+	if (ext_integer(object, "node must be None or a NUMA node, 0 or more", 0, INT32_MAX,
+			&value))
 		return -1;
-	if (value < 0 || value > INT32_MAX) {
-		PyErr_Format(PyExc_ValueError,
-			     "node must be None or a NUMA node, 0 or more, not %R", object);
-		return -1;
-	}
 	*node = (int)value;
 	return 0;
 }
@@ -152,18 +147,20 @@ static int parse_strides(PyObject *object, struct ext_layout *layout)
 		return -1;
 	count = PyTuple_GET_SIZE(strides);
 	if (count != layout->ndim) {
-		PyErr_Format(PyExc_ValueError, "%zd strides for %d dimensions", count,
-			     layout->ndim);
+		PyErr_Format(PyExc_ValueError, "strides %R: expected one for each of %d dimensions",
+			     object, layout->ndim);
 		Py_DECREF(strides);
 		return -1;
 	}
 	for (Py_ssize_t i = 0; i < count; i++) {
-		layout->strides[i] =
-			PyNumber_AsSsize_t(PyTuple_GET_ITEM(strides, i), PyExc_ValueError);
-		if (layout->strides[i] == -1 && PyErr_Occurred()) {
+		int64_t stride;
+
+		if (ext_integer(PyTuple_GET_ITEM(strides, i), "a stride must be an int of 64 bits",
+				INT64_MIN, INT64_MAX, &stride)) {
 			Py_DECREF(strides);
 			return -1;
 		}
+		layout->strides[i] = stride;
 	}
 	Py_DECREF(strides);
 	return ext_layout_finish(layout);

@@ -76,6 +76,12 @@ static bool same_shape(PyArrayObject *a, PyArrayObject *b)
 
 static int copy_checked(PyArrayObject *to, PyArrayObject *from, NPY_CASTING casting)
 {
+	static const char *const rules[] = {
+		[NPY_NO_CASTING] = "no",         [NPY_EQUIV_CASTING] = "equiv",
+		[NPY_SAFE_CASTING] = "safe",     [NPY_SAME_KIND_CASTING] = "same_kind",
+		[NPY_UNSAFE_CASTING] = "unsafe",
+	};
+
 	if (!same_shape(to, from)) {
 		PyObject *is = PyObject_GetAttrString((PyObject *)from, "shape");
 		PyObject *expected = is ? PyObject_GetAttrString((PyObject *)to, "shape") : NULL;
@@ -91,9 +97,9 @@ static int copy_checked(PyArrayObject *to, PyArrayObject *from, NPY_CASTING cast
 	}
 	if (!PyArray_CanCastArrayTo(from, PyArray_DESCR(to), casting)) {
 		PyErr_Format(PyExc_TypeError,
-			     "cannot assign %R to a Buffer of %R by this casting "
-			     "rule",
-			     PyArray_DESCR(from), PyArray_DESCR(to));
+			     "cannot assign %R to a Buffer of %R by casting='%s': convert it "
+			     "before, or say casting='unsafe'",
+			     PyArray_DESCR(from), PyArray_DESCR(to), rules[casting]);
 		return -1;
 	}
 	return PyArray_CopyInto(to, from);
@@ -230,7 +236,9 @@ PyObject *ext_buffer_resize(PyObject *self, PyObject *shape)
 	if (ext_buffer_ready(buffer))
 		return NULL;
 	if (buffer->readonly) {
-		PyErr_SetString(PyExc_ValueError, "this buffer is read-only");
+		PyErr_SetString(
+			PyExc_ValueError,
+			"this buffer is read-only: write through the one that it was made of");
 		return NULL;
 	}
 	if (check_free(buffer))

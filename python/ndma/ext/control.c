@@ -158,8 +158,12 @@ static int integer_value(const struct ndma_control_info *info, PyObject *object,
 		return 0;
 	}
 	wanted = PyFloat_AsDouble(object);
-	if (wanted == -1 && PyErr_Occurred())
+	if (wanted == -1 && PyErr_Occurred()) {
+		if (PyErr_ExceptionMatches(PyExc_TypeError))
+			PyErr_Format(PyExc_TypeError, "%s = %R: expected a number", info->name,
+				     object);
 		return -1;
+	}
 	scaled = info->exponent < 0 ? wanted * pow(10, -info->exponent)
 				    : wanted / pow(10, info->exponent);
 	if (!(fabs(scaled) < 9.2e18) ||

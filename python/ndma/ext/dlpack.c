@@ -218,11 +218,12 @@ static int check_device(PyObject *device)
 
 	if (device == Py_None)
 		return 0;
-	if (!PyArg_Parse(device, "(ll);dl_device is a pair of ints", &type, &id))
-		return -1;
+	if (!PyArg_Parse(device, "(ll)", &type, &id))
+		return ext_type_error(device, "dl_device must be a pair of ints");
 	if (type == DL_CPU && id == 0)
 		return 0;
-	PyErr_SetString(PyExc_BufferError, "this memory is the CPU's: dl_device must be (1, 0)");
+	PyErr_Format(PyExc_BufferError,
+		     "this memory is the CPU's: dl_device must be (1, 0), not %R", device);
 	return -1;
 }
 
@@ -234,8 +235,8 @@ static int parse_version(PyObject *version, bool *versioned)
 	*versioned = false;
 	if (version == Py_None)
 		return 0;
-	if (!PyArg_Parse(version, "(ll);max_version is a pair of ints", &major, &minor))
-		return -1;
+	if (!PyArg_Parse(version, "(ll)", &major, &minor))
+		return ext_type_error(version, "max_version must be None or a pair of ints");
 	*versioned = major >= 1;
 	return 0;
 }

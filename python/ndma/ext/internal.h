@@ -106,6 +106,10 @@ int ext_warn_memfd(struct ext_state *state);
  * (NULL-terminated); missing ones stay as they are. */
 int ext_arguments(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
 		  const char *const *names, PyObject **values);
+/* Makes of a TypeError one that says "`what`, not `object`"; always -1. */
+int ext_type_error(PyObject *object, const char *what);
+/* An int of min to max; else -1 with the TypeError or ValueError "`what`, not `object`". */
+int ext_integer(PyObject *object, const char *what, int64_t min, int64_t max, int64_t *value);
 /* None or a number of seconds, at least 0, into ns; None is -1. */
 int ext_timeout(PyObject *object, int64_t *ns);
 /* Index of the string `object` among `choices` (NULL-terminated), or -1 with a ValueError or

@@ -65,8 +65,10 @@ int ext_layout_finish(struct ext_layout *layout)
 			layout->bytes = 0;
 	for (int i = 0; i < layout->ndim && layout->bytes; i++) {
 		if (__builtin_mul_overflow(layout->bytes, layout->shape[i], &layout->bytes)) {
-			PyErr_SetString(PyExc_ValueError,
-					"the array is too big: its bytes do not fit 63 bits");
+			PyErr_Format(PyExc_ValueError,
+				     "the array is too big: the bytes of %d dimensions, %zd in "
+				     "axis %d, do not fit 63 bits",
+				     layout->ndim, layout->shape[i], i);
 			return -1;
 		}
 	}
@@ -152,15 +154,19 @@ static int parse_shape(PyObject *object, Py_ssize_t *extents)
 		ndim = -1;
 	}
 	for (Py_ssize_t i = 0; i < ndim; i++) {
-		extents[i] = PyNumber_AsSsize_t(PyTuple_GET_ITEM(sequence, i), PyExc_ValueError);
-		if (extents[i] == -1 && PyErr_Occurred()) {
+		PyObject *extent = PyTuple_GET_ITEM(sequence, i);
+		int64_t value = 0;
+
+		if (ext_integer(extent, "an extent of a shape must be an int of 64 bits", INT64_MIN,
+				INT64_MAX, &value)) {
 			ndim = -1;
-		} else if (extents[i] < 0) {
+		} else if (value < 0) {
 			PyErr_Format(PyExc_ValueError,
-				     "negative dimensions are not allowed: %zd in axis %zd",
-				     extents[i], i);
+				     "negative dimensions are not allowed: %R in axis %zd", extent,
+				     i);
 			ndim = -1;
 		}
+		extents[i] = value;
 	}
 	Py_DECREF(sequence);
 	return (int)ndim;

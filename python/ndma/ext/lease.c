@@ -162,7 +162,9 @@ struct ext_lease *ext_lease_new(struct ext_buffer *buffer, uint32_t access)
 	if (either)
 		access = buffer->readonly ? NDMA_READ : NDMA_WRITE;
 	if (access == NDMA_WRITE && buffer->readonly) {
-		PyErr_SetString(PyExc_ValueError, "this buffer is read-only");
+		PyErr_SetString(
+			PyExc_ValueError,
+			"this buffer is read-only: write through the one that it was made of");
 		return NULL;
 	}
 	/* First the object, then the lease: it could not be given back without. */

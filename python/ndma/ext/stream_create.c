@@ -6,22 +6,12 @@
 
 int ext_count(PyObject *object, uint64_t *count)
 {
-	unsigned long long value;
+	int64_t value = 0;
 
-	*count = 0;
-	if (object == Py_None)
-		return 0;
-	value = PyLong_AsUnsignedLongLong(object);
-	if (value == (unsigned long long)-1 && PyErr_Occurred()) {
-		if (PyErr_ExceptionMatches(PyExc_TypeError))
-			return -1;
-		value = 0;
-	}
-	if (!value) {
-		PyErr_Format(PyExc_ValueError, "count must be None or 1 or more, not %R", object);
+	if (object != Py_None &&
+	    ext_integer(object, "count must be None or an int, 1 or more", 1, INT64_MAX, &value))
 		return -1;
-	}
-	*count = value;
+	*count = (uint64_t)value;
 	return 0;
 }
 
@@ -199,35 +189,26 @@ PyObject *ext_stream_create(struct ext_source *source, struct ext_stream_request
 
 int ext_samples(PyObject *object, uint64_t *samples)
 {
-	Py_ssize_t value = PyNumber_AsSsize_t(object, PyExc_ValueError);
+	int64_t value;
 
-	if (value == -1 && PyErr_Occurred())
+	if (ext_integer(object, "samples must be an int, 1 or more", 1, INT64_MAX, &value))
 		return -1;
-	if (value < 1) {
-		PyErr_Format(PyExc_ValueError, "samples must be 1 or more, not %zd", value);
-		return -1;
-	}
 	*samples = (uint64_t)value;
 	return 0;
 }
 
 static int parse_frames(PyObject *object, uint32_t *frames)
 {
-	Py_ssize_t value;
+	int64_t value;
 
 	if (!object)
 		return 0;
-	value = PyNumber_AsSsize_t(object, PyExc_ValueError);
-	if (value == -1 && PyErr_Occurred())
+	if (ext_integer(
+		    object,
+		    "frames must be an int, 3 or more (a loop holds one frame while it asks for "
+		    "the next and the device fills a third) and at most as many as the source takes",
+		    3, UINT32_MAX, &value))
 		return -1;
-	if (value < 3 || value > UINT32_MAX) {
-		PyErr_Format(PyExc_ValueError,
-			     "frames=%zd: a loop holds one frame while it asks "
-			     "for the next and the device fills a third, so a stream has 3 or more "
-			     "(and at most as many as the source takes)",
-			     value);
-		return -1;
-	}
 	*frames = (uint32_t)value;
 	return 0;
 }
@@ -248,20 +229,13 @@ int ext_order(PyObject *object, uint32_t *order)
 
 int ext_channels(PyObject *object, uint32_t *channels)
 {
-	Py_ssize_t value;
+	int64_t value;
 
 	if (object == Py_None)
 		return 0;
-	value = PyNumber_AsSsize_t(object, PyExc_ValueError);
-	if (value == -1 && PyErr_Occurred())
+	if (ext_integer(object, "channels must be None (all) or how many, from the first", 1,
+			UINT32_MAX, &value))
 		return -1;
-	if (value < 1 || value > UINT32_MAX) {
-		PyErr_Format(PyExc_ValueError,
-			     "channels must be None (all) or how many, from the "
-			     "first, not %zd",
-			     value);
-		return -1;
-	}
 	*channels = (uint32_t)value;
 	return 0;
 }
@@ -273,7 +247,7 @@ PyObject *ext_stream_from_arguments(PyObject *self, PyObject *args, PyObject *kw
 				 "iq",      "guard",    "node",   NULL };
 	static const char *const policies[] = { "drop", "latest", NULL };
 	static const char *const losses[] = { "warn", "raise", "ignore", NULL };
-	static const char *const guards[] = { "none", "block", "sigbus", NULL };
+	static const char *const guards[] = { "none", "sigbus", NULL };
 	struct ext_stream_request request = { .options = NDMA_STREAM_OPTIONS_INIT };
 	PyObject *samples, *frames = NULL, *policy = NULL, *on_loss = NULL, *count = Py_None;
 	PyObject *timeout = Py_None, *channels = Py_None, *order = Py_None, *guard = NULL;
@@ -300,7 +274,7 @@ PyObject *ext_stream_from_arguments(PyObject *self, PyObject *args, PyObject *kw
 	choice = guard ? ext_choice("guard", guard, guards) : 0;
 	if (choice < 0)
 		return NULL;
-	request.options.guard = (uint32_t)choice;
+	request.options.guard = choice ? NDMA_GUARD_SIGBUS : NDMA_GUARD_NONE;
 	request.options.writable = writable;
 	request.options.iq = iq;
 	return ext_stream_create((struct ext_source *)self, &request);
