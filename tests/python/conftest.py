@@ -80,7 +80,7 @@ def ready(stream, count):
 
 
 def run_python(code, *, status=0, timeout=120, **environment):
-    """A program in a process of its own; its output."""
+    """A program in a process of its own; its output. GUARD=… and the like are its environment."""
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], timeout=timeout,
                           capture_output=True, text=True, env={**os.environ, **environment})
     assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -379,7 +379,9 @@ def test_repr_says_what_it_is(backend):
 
 def test_types_are_final_and_without_dict():
     buf = ndma.empty(1)
-    for kind in ndma.Buffer, ndma.Frame, ndma.Stream, ndma.Source, ndma.Lease, ndma.Transfer:
+    for kind in (ndma.Allocator, ndma.Buffer, ndma.Frame, ndma.Stream, ndma.Source, ndma.Lease,
+                 ndma.Sync, ndma.Transfer):
+        assert "__dict__" not in vars(kind) and kind.__dictoffset__ == 0
         with pytest.raises(TypeError):
             kind()
         with pytest.raises(TypeError):

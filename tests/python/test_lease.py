@@ -334,16 +334,63 @@ def test_what_takes_the_buffer_itself_as_base_is_not_seen(buf):
         pass
 
 
-def test_the_guard_catches_what_no_count_sees():
-    run_python("""
-        import faulthandler, sys, numpy as np, ndma
-        buf = ndma.empty(1 << 20, "f4")
+UNSEEN = {
+    "an array whose base is the buffer": """
         array = np.ndarray((4,), "f4", buf)
-        array[0] = 1
-        with buf.transfer("from_device", guard="sigbus"):
-            sys.stdout.flush()
-            array[0]
-    """, status=-7)
+        touch = lambda: array[0]
+    """,
+    "a pointer that outlived its view": """
+        view = memoryview(buf)
+        address = np.asarray(view).ctypes.data
+        view.release()
+        touch = lambda: ctypes.string_at(address, 4)
+    """,
+}
+
+
+@pytest.mark.parametrize("what", UNSEEN)
+def test_the_guard_catches_what_no_count_sees(what):
+    """SIGBUS, and faulthandler names the line."""
+    program = f"""
+        import ctypes, faulthandler, os, sys, numpy as np, ndma
+        faulthandler.enable(file=sys.stdout)
+        buf = ndma.empty(1 << 20, "f4")
+        {UNSEEN[what].strip()}
+        touch()
+        with buf.transfer("from_device", guard=os.environ["GUARD"]):
+            print("transferring", flush=True)
+            touch()
+    """
+    # The control: without the page tables nobody notices.
+    assert run_python(program, GUARD="exclusive") == "transferring\n"
+    out = run_python(program, status=-7, GUARD="sigbus")
+    assert out.startswith("transferring\nFatal Python error: Bus error") and "<lambda>" in out
+
+
+def test_the_guard_catches_a_view_that_a_child_inherited(backend):
+    """A memfd guard stops the process that transfers and no other: see tests/README.md."""
+    out = run_python("""
+        import os, numpy as np, ndma
+        buf = ndma.empty(1 << 20, "f4")
+        array = buf.array()
+        array[0] = 7
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            os.read(read, 1)
+            os._exit(int(array[0]))
+        del array
+        with buf.transfer("from_device", guard="sigbus", timeout=60):
+            os.write(write, b"x")
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """)
+    assert out == {"kernel": "-7\n", "memfd": "7\n"}[backend]
+
+
+def test_the_object_of_a_memoryview_is_its_lease(buf):
+    view = memoryview(buf)
+    assert type(view.obj) is ndma.Lease and view.obj.buffer is buf
+    assert type(np.asarray(buf).base.obj) is ndma.Lease
 
 
 def test_a_protocol_5_pickle_of_an_array_goes_out_of_band(buf):

@@ -236,14 +236,40 @@ def test_ctrl_c_interrupts_the_wait_for_a_view(blocking):
     assert blocking.leases() == []
 
 
-def test_a_touch_of_an_older_array_sleeps_until_the_deadline(blocking):
+def test_a_touch_of_an_older_array_freezes_the_interpreter_until_the_deadline(blocking):
     a = blocking.array()
+    turns = 0
+    stop = False
+
+    def other():
+        nonlocal turns
+        while not stop:
+            turns += 1
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    before = time.monotonic()
+    with pytest.raises(TimeoutError):
+        with blocking.transfer("from_device", guard="block", timeout=0.5):
+            turns_before = turns
+            assert a[100] == 7
+            slept, turned = time.monotonic() - before, turns - turns_before
+    stop = True
+    thread.join()
+    assert slept >= 0.45
+    assert turned < 50, "another thread ran while the touch slept"
+    assert blocking.touches >= 1
+
+
+def test_a_touch_that_no_count_sees_sleeps_too(blocking):
+    a = np.ndarray((4,), "i4", blocking)
+    assert blocking.leases() == []
     before = time.monotonic()
     with pytest.raises(TimeoutError):
         with blocking.transfer("from_device", guard="block", timeout=0.3):
-            assert a[100] == 7
+            assert a[1] == 7
             assert time.monotonic() - before >= 0.25
-    assert blocking.touches >= 1
 
 
 def test_an_unguarded_transfer_is_not_waited_for(buf):
