@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The lock is real: no way that Python offers gets a view during a transfer, or keeps one unseen."""
 
+import builtins
+import code
 import copy
 import ctypes
 import gc
+import importlib.util
 import io
 import pickle
 import socket
@@ -16,6 +19,7 @@ import pytest
 import ndma
 
 from conftest import run_python
+
 
 @pytest.fixture
 def buf():
@@ -248,28 +252,50 @@ def test_holders_names_this_process(buf, backend):
         assert ("transfer", "to_device") in [(h.kind, h.access) for h in buf.holders()]
 
 
-def test_a_history_keeps_a_view_and_clearing_it_lets_go(buf):
-    out = {1: buf.array(), "_": None}
-    out["_"] = out[1]
-    with pytest.raises(BufferError):
+def test_what_an_interactive_session_showed_last_is_kept(buf, monkeypatch):
+    monkeypatch.setattr(builtins, "_", None, raising=False)
+    console = code.InteractiveConsole({"buf": buf})
+    console.push("buf.array()")
+    with pytest.raises(BufferError, match="_ and Out"):
         buf.resize(3)
-    out.clear()
+    console.push("1")
     buf.resize(3)
 
 
-def test_a_traceback_keeps_a_view_and_clearing_it_lets_go(buf):
-    def cell():
-        view = buf.array()
-        raise KeyError(view.shape)
-
-    try:
-        cell()
-    except KeyError as error:
-        sys.last_traceback = error.__traceback__
-    with pytest.raises(BufferError):
+def test_an_exception_in_an_interactive_session_keeps_a_view(buf, monkeypatch):
+    names = "last_exc", "last_type", "last_value", "last_traceback"
+    for name in names:
+        monkeypatch.setattr(sys, name, None, raising=False)
+    console = code.InteractiveConsole({"buf": buf})
+    console.push("def look(view): raise KeyError(view.shape)\n")
+    console.push("look(buf.array())")
+    with pytest.raises(BufferError, match="sys.last_traceback"):
         buf.resize(3)
-    del sys.last_traceback
+    for name in names:
+        setattr(sys, name, None)
     buf.resize(3)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("IPython") is None, reason="this guest has no IPython")
+def test_ipythons_history_keeps_a_view_until_it_is_reset(tmp_path):
+    run_python("""
+        import ndma
+        from IPython.core.interactiveshell import InteractiveShell
+        shell = InteractiveShell.instance()
+        buf = ndma.zeros(5)
+        shell.push({"buf": buf})
+        for cell in "buf.array()", "1", "2", "3", "4":
+            shell.run_cell(cell, store_history=True).raise_error()
+        assert 1 in shell.user_ns["Out"] and len(buf.leases()) == 1
+        try:
+            buf.resize(3)
+        except BufferError as error:
+            assert "Out[n]" in str(error)
+        else:
+            raise SystemExit("resized under a view")
+        shell.run_cell("%reset -f out")
+        buf.resize(3)
+    """, IPYTHONDIR=str(tmp_path))
 
 
 def test_threads_cannot_sneak_a_view_in(buf):
