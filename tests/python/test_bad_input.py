@@ -74,7 +74,7 @@ CASES = [
     (lambda w: w.buf.resize(-1), ValueError, "-1", "negative"),
     (lambda w: w.buf.resize(1.5), TypeError, "1.5", "int or a sequence of ints"),
     (lambda w: w.buf.resize((2, "x")), TypeError, "'x'", "an int"),
-    (lambda w: w.buf.set_layout("f8", 100), ValueError, "100", "24 bytes"),
+    (lambda w: w.buf.set_layout("f8", 99_999), ValueError, "99999", "outside"),
     (lambda w: w.buf.set_layout("f4", (2, 3), (4,)), ValueError, "(4,)", "2 dimensions"),
     (lambda w: w.buf.set_layout("f4", 2, ("x",)), TypeError, "'x'", "an int"),
     (lambda w: w.buf[5], IndexError, "5", "size 2"),

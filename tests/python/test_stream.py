@@ -359,38 +359,40 @@ def test_ctrl_c_at_any_moment_leaves_no_frame_behind(source):
     got = []
     interrupted = 0
 
+    def loop(stream):
+        for frame in stream:
+            got.append(frame.sequence)
+
+    def handler(number, frame):
+        if frame.f_code is loop.__code__:
+            raise KeyboardInterrupt
+
     def interrupt():
         while not stop.wait(0.003):
             signal.pthread_kill(main, signal.SIGINT)
 
-    def run(stream):
-        nonlocal interrupted
-        while True:
-            try:
-                for frame in stream:
-                    got.append(frame.sequence)
-                return
-            except KeyboardInterrupt:
-                interrupted += 1
-
+    before = signal.signal(signal.SIGINT, handler)
     thread = threading.Thread(target=interrupt)
-    with source.stream(50, frames=64, count=500, on_loss="ignore") as stream:
-        try:
-            thread.start()
-            run(stream)
-            stop.set()
-            thread.join()
-        except KeyboardInterrupt:       # between two lines of this test
-            stop.set()
-            thread.join()
-            run(stream)
-        gc.collect()
-        assert stream.held == []
-        stats = stream.stats
-        assert stats.bad_releases == 0 and stats.produced == 500
-        # One that was interrupted between the call and the loop's name went back at once.
-        assert stats.completed - interrupted <= len(got) <= stats.completed
-        assert got == sorted(set(got)) and interrupted
+    thread.start()
+    try:
+        with source.stream(50, frames=64, count=500, on_loss="ignore") as stream:
+            while True:
+                try:
+                    loop(stream)
+                    break
+                except KeyboardInterrupt:
+                    interrupted += 1
+            gc.collect()
+            assert stream.held == []
+            stats = stream.stats
+    finally:
+        stop.set()
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+    assert stats.bad_releases == 0 and stats.produced == 500
+    # One that was interrupted between the call and the loop's name went back at once.
+    assert stats.completed - interrupted <= len(got) <= stats.completed
+    assert got == sorted(set(got)) and interrupted
 
 
 def test_a_signal_handler_runs_while_another_thread_gets_the_signal(source):
