@@ -60,7 +60,7 @@ sanitize: setup
 	@tests/host/sanitize
 
 python: setup
-	@tests/vm/setup tests/host/packages
+	@tests/vm/setup tests/host/build-packages tests/host/packages
 	@tests/host/python
 
 bench: setup
