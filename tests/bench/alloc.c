@@ -5,8 +5,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <ndma.h>
-
 #define BIG (64u << 20)
 #define FEW 10
 #define MANY 10000

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <ndma.h>
-
 static bool first_peer;
 
 uint64_t bench_now(void)
@@ -90,8 +88,12 @@ void bench_end(void)
 	fflush(stdout);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc == 2 && !strcmp(argv[1], "disk")) {
+		bench_disk();
+		return 0;
+	}
 	bench_map();
 	bench_alloc();
 	bench_transfer();

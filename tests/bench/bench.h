@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <ndma.h>
+#include <ndma_ring.h>
+
 #define BENCH_WARMUP	3
 #define BENCH_RUNS	15
 
@@ -32,10 +35,25 @@ void bench_report(const char *name, const char *unit, double value);
 void bench_peer(const char *name, double value);
 void bench_end(void);
 
+/* sim0, as fast as it goes, and nothing written into frames: paths are measured, not the generator. */
+struct ndma_source *bench_source(void);
+
+/* A stream whose frames are filled beforehand: the source stops after as many as it has. */
+struct bench_run {
+	struct ndma_stream *stream;
+	struct ndma_ring *ring;
+	uint32_t frames;
+};
+
+struct bench_run bench_run_open(struct ndma_source *source, uint32_t frames, uint64_t bytes);
+void bench_run_fill(struct bench_run *run);
+
 void bench_map(void);
 void bench_alloc(void);
 void bench_transfer(void);
 void bench_stream(void);
+/* By wall clock, and as root: the disk's content is lost. */
+void bench_disk(void);
 
 /* In-tree peers. Each answers -1 where this kernel does not have it. */
 int peer_dma_heap_alloc(size_t bytes);

@@ -5,8 +5,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <ndma.h>
-
 #define BYTES (4u << 20)
 
 static uint64_t map_own(void *arg)

@@ -1,30 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
  * Taking and releasing ready frames: user side alone, with the kernel's drain, by the number and
- * by the size of frames. The rings are filled beforehand: the source stops after as many frames
- * as the stream has.
+ * by the size of frames.
  */
 #include "bench.h"
 
 #include <string.h>
 
-#include <ndma.h>
-#include <ndma_ring.h>
-
-struct run {
-	struct ndma_stream *stream;
-	struct ndma_ring *ring;
-	uint32_t frames;
-};
-
 static const uint32_t counts[] = { 4, 64, 4096 };
 static const uint64_t sizes[] = { 4096, 1 << 20, 64 << 20 };
 
-/* A stream of `frames` frames of `bytes` bytes from sim0's fastest setting. */
-static struct run prepare(struct ndma_source *source, uint32_t frames, uint64_t bytes)
+struct bench_run bench_run_open(struct ndma_source *source, uint32_t frames, uint64_t bytes)
 {
 	struct ndma_stream_options options = NDMA_STREAM_OPTIONS_INIT;
-	struct run run = { .frames = frames };
+	struct bench_run run = { .frames = frames };
 
 	options.format = "<h";
 	options.channels = 1;
@@ -35,7 +24,7 @@ static struct run prepare(struct ndma_source *source, uint32_t frames, uint64_t 
 	return run;
 }
 
-static void fill(struct run *run)
+void bench_run_fill(struct bench_run *run)
 {
 	bench_must(ndma_stream_start(run->stream, run->frames), "start");
 	while (bench_must(ndma_stream_wait(run->stream, run->frames, -1), "wait") < run->frames)
@@ -46,7 +35,7 @@ static void fill(struct run *run)
 /* All ready frames through the inline path. */
 static uint64_t take_and_release(void *arg)
 {
-	struct run *run = arg;
+	struct bench_run *run = arg;
 	struct ndma_frame frame;
 	uint64_t start = bench_now();
 
@@ -57,10 +46,10 @@ static uint64_t take_and_release(void *arg)
 
 static uint64_t drain_user(void *arg)
 {
-	struct run *run = arg;
+	struct bench_run *run = arg;
 	uint64_t spent;
 
-	fill(run);
+	bench_run_fill(run);
 	spent = take_and_release(run);
 	bench_must(ndma_stream_kick(run->stream), "kick");
 	return spent;
@@ -68,10 +57,10 @@ static uint64_t drain_user(void *arg)
 
 static uint64_t drain_both(void *arg)
 {
-	struct run *run = arg;
+	struct bench_run *run = arg;
 	uint64_t start;
 
-	fill(run);
+	bench_run_fill(run);
 	start = bench_now();
 	take_and_release(run);
 	bench_must(ndma_stream_kick(run->stream), "kick");
@@ -80,10 +69,10 @@ static uint64_t drain_both(void *arg)
 
 static int64_t syscalls(struct ndma_source *source)
 {
-	struct run run = prepare(source, 1024, 4096);
+	struct bench_run run = bench_run_open(source, 1024, 4096);
 	int64_t count;
 
-	fill(&run);
+	bench_run_fill(&run);
 	count = bench_syscalls(take_and_release, &run);
 	ndma_stream_free(run.stream);
 	return count;
@@ -91,15 +80,14 @@ static int64_t syscalls(struct ndma_source *source)
 
 static double per_frame(struct ndma_source *source, uint32_t frames, uint64_t bytes, bench_fn fn)
 {
-	struct run run = prepare(source, frames, bytes);
+	struct bench_run run = bench_run_open(source, frames, bytes);
 	double cost = (double)bench_median(fn, &run) / frames;
 
 	ndma_stream_free(run.stream);
 	return cost;
 }
 
-/* As fast as it goes, and nothing written into the frames: the path is measured, not the generator. */
-static struct ndma_source *open_source(void)
+struct ndma_source *bench_source(void)
 {
 	struct ndma_control_info paced, pattern;
 	struct ndma_source *source;
@@ -119,7 +107,7 @@ static struct ndma_source *open_source(void)
 
 void bench_stream(void)
 {
-	struct ndma_source *source = open_source();
+	struct ndma_source *source = bench_source();
 	char label[32];
 	int64_t vivid;
 

@@ -4,8 +4,6 @@
 
 #include <sys/resource.h>
 
-#include <ndma.h>
-
 #define BYTES (4u << 20)
 #define SECOND UINT64_C(1000000000)
 
