@@ -19,7 +19,7 @@ def as_stranger(*command):
 
 @pytest.mark.parametrize("command", [
     ("ndma", "info", "edu0"),
-    ("ndma-acquire", "edu0", "--count", "1", "--output", "/tmp/x.npy"),
+    ("ndma-acquire", "edu0", "--count", "1", "--samples", "64", "--output", "/tmp/x.npy"),
     (sys.executable, "-c", OPEN),
     (sys.executable, "-c", ALLOCATE),
 ], ids=["ndma", "ndma-acquire", "open", "empty"])
