@@ -69,13 +69,15 @@ def stream_step(source, convert):
     return statistics.median(costs[WARMUP:]) / FRAMES
 
 
-def imports(statement):
-    code = f"import time; s = time.perf_counter_ns(); {statement}; print(time.perf_counter_ns() - s)"
-    return median_of([int(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7)])
-
-
-def median_of(values):
-    return statistics.median(values)
+def imports(*statements):
+    """What each costs a new process; by turns, so that what else the machine does meets them alike."""
+    costs = {statement: [] for statement in statements}
+    for _ in range(9):
+        for statement in statements:
+            code = (f"import time; s = time.perf_counter_ns(); {statement}; "
+                    "print(time.perf_counter_ns() - s)")
+            costs[statement].append(int(subprocess.check_output([sys.executable, "-c", code])))
+    return [statistics.median(values) for values in costs.values()]
 
 
 def numpy_sum():
@@ -117,7 +119,7 @@ def main():
                         ("python_asarray_held", held_as), ("python_asarray_alone", alone_as)):
         report(name, "ratio", value / asarray, ours=value, np_asarray=asarray)
 
-    plain, both = imports("import numpy"), imports("import numpy, ndma")
+    plain, both = imports("import numpy", "import numpy, ndma")
     report("python_import", "ratio", both / plain, numpy=plain, both=both)
 
 
