@@ -11,6 +11,8 @@ import ndma
 
 from conftest import ready, run_python
 
+pytestmark = pytest.mark.package
+
 
 def test_async_for(fast):
     async def run():

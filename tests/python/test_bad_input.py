@@ -10,6 +10,8 @@ import pytest
 
 import ndma
 
+pytestmark = pytest.mark.package
+
 
 class World:
     """What there is to be misused, and how it looks from outside."""

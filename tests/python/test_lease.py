@@ -20,6 +20,8 @@ import ndma
 
 from conftest import run_python
 
+pytestmark = pytest.mark.package
+
 
 @pytest.fixture
 def buf():

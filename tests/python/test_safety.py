@@ -13,6 +13,8 @@ import ndma
 
 from conftest import run_python
 
+pytestmark = pytest.mark.package
+
 
 def test_references_are_counted_right():
     buf = ndma.zeros((3, 4))
