@@ -127,10 +127,14 @@ NDMA_API void ndma_stream_free(struct ndma_stream *stream)
 	stream->backend->stream_free(stream);
 }
 
-/* What the source is at this moment becomes what the stream's frames are described by. */
-static int take_snapshot(struct ndma_stream *stream)
+/* What the source is at this moment: what a stream's frames are described by. */
+struct snapshot {
+	struct ndma_source_info info;
+	struct ndma_source_channel *channels;
+};
+
+static int take_snapshot(struct ndma_stream *stream, struct snapshot *snapshot)
 {
-	struct ndma_source_info info = { .size = sizeof(info) };
 	uint32_t count = stream->setup.layout.shape[0];
 	struct ndma_source_channel *channels;
 	uint32_t i;
@@ -139,20 +143,48 @@ static int take_snapshot(struct ndma_stream *stream)
 	channels = calloc(count, sizeof(*channels));
 	if (!channels)
 		return ndma_set_error(ENOMEM, "no memory for %u channels", count);
-	rc = stream->backend->stream_info(stream, &info);
+	snapshot->info = (struct ndma_source_info){ .size = sizeof(snapshot->info) };
+	rc = stream->backend->stream_info(stream, &snapshot->info);
 	for (i = 0; !rc && i < count; i++) {
 		channels[i].size = sizeof(*channels);
 		channels[i].index = i;
 		rc = stream->backend->stream_channel(stream, i, &channels[i]);
 	}
-	if (rc) {
+	if (rc)
 		free(channels);
-		return rc;
-	}
+	else
+		snapshot->channels = channels;
+	return rc;
+}
+
+static void keep_snapshot(struct ndma_stream *stream, const struct snapshot *snapshot)
+{
+	struct ndma_source_info started = { .size = sizeof(started) };
+
 	free(stream->channels);
-	stream->channels = channels;
-	stream->info = info;
-	return 0;
+	stream->channels = snapshot->channels;
+	stream->info = snapshot->info;
+	/* When it started and how fast. A card that is gone by now has left its frames all the same. */
+	if (!stream->backend->stream_info(stream, &started))
+		stream->info = started;
+}
+
+static int start_locked(struct ndma_stream *stream, uint64_t count)
+{
+	struct snapshot snapshot;
+	int rc;
+
+	if (stream->closed)
+		return ndma_set_error(EBADF, "this stream of %s is closed", stream->name);
+	rc = take_snapshot(stream, &snapshot);
+	if (rc)
+		return rc;
+	rc = stream->backend->stream_start(stream, count);
+	if (rc)
+		free(snapshot.channels);
+	else
+		keep_snapshot(stream, &snapshot);
+	return rc;
 }
 
 NDMA_API int ndma_stream_start(struct ndma_stream *stream, uint64_t count)
@@ -163,13 +195,7 @@ NDMA_API int ndma_stream_start(struct ndma_stream *stream, uint64_t count)
 		return rc;
 	/* The lock keeps a close from coming between: nothing runs after its stop. */
 	pthread_mutex_lock(&stream->lock);
-	rc = stream->closed ? ndma_set_error(EBADF, "this stream of %s is closed", stream->name)
-			    : stream->backend->stream_start(stream, count);
-	if (!rc) {
-		rc = take_snapshot(stream);
-		if (rc)
-			stream->backend->stream_stop(stream);
-	}
+	rc = start_locked(stream, count);
 	pthread_mutex_unlock(&stream->lock);
 	ndma_stream_leave(stream);
 	return rc;
