@@ -34,15 +34,17 @@ int main(int argc, char **argv)
 	struct receive_tally trial = { 0 }, tally = { 0 };
 	double seconds = argc == 3 ? atof(argv[1]) : 0, sustained;
 	FILE *note = seconds > 0 ? fopen(argv[2], "w") : NULL;
+	int ret;
 
 	if (!note) {
 		fprintf(stderr, "usage: ndma-soak-card SECONDS FILE, which can be written\n");
 		return 1;
 	}
-	if (run(0, TRIAL_SECONDS, NULL, &trial))
-		return 1;
+	ret = run(0, TRIAL_SECONDS, NULL, &trial);
 	sustained = (double)trial.bytes / trial.seconds;
-	if (run((int64_t)(sustained / 2 / SAMPLE_BYTES), seconds, note, &tally) || fclose(note))
+	if (!ret)
+		ret = run((int64_t)(sustained / 2 / SAMPLE_BYTES), seconds, note, &tally);
+	if (fclose(note) || ret)
 		return 1;
 	printf("%" PRIu64 " frames of 1 MiB in %.0f s at %.1f MB/s, half of what is sustained: "
 	       "%" PRIu64 " lost, %" PRIu64 " flagged, %" PRIu64 " wrong\n",
