@@ -29,7 +29,9 @@ def fd():
     os.pwrite(memory, np.arange(BYTES // 2, dtype="<i2").tobytes(), 0)
     fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
     with open(UDMABUF, "r+b", buffering=0) as driver:
-        buffer = fcntl.ioctl(driver, UDMABUF_CREATE, struct.pack("IIQQ", memory, 1, 0, BYTES))
+        # A bytearray: for bytes, ioctl() would return them and not the descriptor.
+        request = bytearray(struct.pack("IIQQ", memory, 1, 0, BYTES))
+        buffer = fcntl.ioctl(driver, UDMABUF_CREATE, request)
     os.close(memory)
     yield buffer
     os.close(buffer)
