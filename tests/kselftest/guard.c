@@ -320,7 +320,9 @@ TEST_F(guard, a_system_call_succeeds_when_the_transfer_ends_in_time)
 			transfer = BEGIN(NDMA_FROM_DEVICE);
 			ASSERT_GT(transfer, 0);
 			ASSERT_EQ(pthread_create(&caller.thread, NULL, calls[i], &caller), 0);
-			ASSERT_TRUE(await_touches(self->heap, self->fd, touches + 1));
+			ASSERT_TRUE(await_touches(self->heap, self->fd, touches + 1)) {
+				TH_LOG("call %zu, try %d", i, try);
+			}
 			EXPECT_EQ(END(transfer), 0);
 			pthread_join(caller.thread, NULL);
 			close(caller.pipes[0]);
