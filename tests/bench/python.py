@@ -16,7 +16,7 @@ import numpy as np
 import ndma
 
 WARMUP, RUNS = 3, 15
-FRAMES = 64
+FRAMES = 1024
 
 
 def median(function, count=1):
