@@ -218,8 +218,10 @@ def test_holding_every_frame_is_an_error_at_once(fast):
         text = str(caught.value)
         assert "all 5 frames" in text and "0, 1, 2, 3, 4" in text and "copy()" in text
         assert isinstance(caught.value, BufferError)
-        assert stream.stats.starved >= 1
         assert stream.held == [0, 1, 2, 3, 4]
+        deadline = time.monotonic() + 30
+        while not stream.stats.starved:     # the card asks again a moment after its last frame
+            assert time.monotonic() < deadline, stream.stats
         del kept[2]
         assert next(stream).sequence >= 5
 
