@@ -102,14 +102,17 @@ int ndma_fence_wait(struct dma_resv *resv, bool write, ktime_t deadline)
 	s64 left_ns;
 	long ret;
 
-	left_ns = ktime_to_ns(ktime_sub(deadline, ktime_get()));
-	if (left_ns <= 0)
-		return -ETIMEDOUT;
-	ret = dma_resv_wait_timeout(resv, usage, true, nsecs_to_jiffies(left_ns) + 1);
-	if (ret > 0)
-		return 0;
-	if (ret < 0)
-		return ret == -ERESTARTSYS ? -EINTR : ret;
+	for (;;) {
+		left_ns = ktime_to_ns(ktime_sub(deadline, ktime_get()));
+		if (left_ns <= 0)
+			break;
+		/* Jiffies that lag behind the clock catch up in leaps: this may end too early. */
+		ret = dma_resv_wait_timeout(resv, usage, true, nsecs_to_jiffies(left_ns) + 1);
+		if (ret > 0)
+			return 0;
+		if (ret < 0)
+			return ret == -ERESTARTSYS ? -EINTR : ret;
+	}
 	ndma_fence_tell(resv, usage);
 	return -ETIMEDOUT;
 }
