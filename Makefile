@@ -44,7 +44,8 @@ demo:
 	@tests/vm/demo
 
 test: setup
-	@tests/vm/suite $(addprefix --guest=,$(GUESTS)) $(addprefix --setting=,$(SETTINGS)) $(TESTS)
+	@tests/vm/suite $(addprefix --guest=,$(GUESTS)) $(addprefix --setting=,$(SETTINGS)) \
+		$(if $(RETRY),--retry) $(TESTS)
 
 debug: setup
 	@tests/vm/suite --guest=debug $(addprefix --setting=,$(SETTINGS)) $(TESTS)
