@@ -10,6 +10,7 @@
 #ifndef NDMA_BUFFER_H
 #define NDMA_BUFFER_H
 
+#include <linux/dma-resv.h>
 #include <linux/rwsem.h>
 #include <linux/wait.h>
 
@@ -265,7 +266,14 @@ struct dma_fence *ndma_fence_create(struct ndma_buffer *buffer);
 /* Signals once; @error is negative or 0. Any context. */
 void ndma_fence_signal(struct dma_fence *fence, int error);
 /* Have all fences signalled that exclude reading (@write: and writing)? */
-bool ndma_fence_all_signaled(struct dma_resv *resv, bool write);
+bool ndma_fence_test_signaled(struct dma_resv *resv, bool write);
+
+static inline bool ndma_fence_all_signaled(struct dma_resv *resv, bool write)
+{
+	/* Most buffers never meet a fence. */
+	return !rcu_access_pointer(resv->fences) || ndma_fence_test_signaled(resv, write);
+}
+
 /*
  * Waits until all fences that exclude reading (@write: and writing) have signalled. -ETIMEDOUT at
  * @deadline, -EINTR.

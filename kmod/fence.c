@@ -89,11 +89,9 @@ static void ndma_fence_tell(struct dma_resv *resv, enum dma_resv_usage usage)
 	dma_resv_iter_end(&cursor);
 }
 
-bool ndma_fence_all_signaled(struct dma_resv *resv, bool write)
+bool ndma_fence_test_signaled(struct dma_resv *resv, bool write)
 {
-	/* Most buffers never meet a fence. */
-	return !rcu_access_pointer(resv->fences) ||
-	       dma_resv_test_signaled(resv, dma_resv_usage_rw(write));
+	return dma_resv_test_signaled(resv, dma_resv_usage_rw(write));
 }
 
 int ndma_fence_wait(struct dma_resv *resv, bool write, ktime_t deadline)

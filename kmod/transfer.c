@@ -82,7 +82,7 @@ static void ndma_transfer_work(struct work_struct *work)
 void ndma_transfer_init(struct ndma_buffer *buffer)
 {
 	hrtimer_setup(&buffer->transfer.timer, ndma_transfer_timer, CLOCK_MONOTONIC,
-		      HRTIMER_MODE_ABS);
+		      HRTIMER_MODE_ABS_PINNED);
 	INIT_WORK(&buffer->transfer.work, ndma_transfer_work);
 }
 
@@ -199,7 +199,7 @@ static u32 ndma_transfer_commit(struct ndma_buffer *buffer, struct dma_buf *dmab
 	} else {
 		ndma_buffer_sync_for_device(buffer);
 	}
-	hrtimer_start(&transfer->timer, plan->deadline, HRTIMER_MODE_ABS);
+	hrtimer_start(&transfer->timer, plan->deadline, HRTIMER_MODE_ABS_PINNED);
 	return transfer->id;
 }
 
