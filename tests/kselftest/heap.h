@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -22,6 +21,7 @@
 #include <linux/dma-buf.h>
 #include <linux/ndma.h>
 
+#include "call.h"
 #include "kselftest_harness.h"
 
 /* The harness's own 30 s are few on the debug kernel on a busy machine. */
@@ -31,13 +31,6 @@
 #define MIB (1UL << 20)
 #define HUGE_BYTES (2 * MIB)
 #define SECOND_NS 1000000000ULL
-
-static inline int call(int fd, unsigned long number, void *argument)
-{
-	int ret = ioctl(fd, number, argument);
-
-	return ret < 0 ? -errno : ret;
-}
 
 static inline int heap_open(void)
 {

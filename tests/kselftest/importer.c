@@ -2,31 +2,11 @@
 /*
  * Other drivers, as root: vgem imports buffers and attaches fences; theirs are not ours.
  */
-#include <stdio.h>
-
-#include <drm.h>
-#include <drm_mode.h>
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 
 #include "heap.h"
-
-/* vgem's own calls; Debian 12 has no header for them. */
-struct vgem_fence_attach {
-	__u32 handle;
-	__u32 flags;
-	__u32 out_fence;
-	__u32 pad;
-};
-
-struct vgem_fence_signal {
-	__u32 fence;
-	__u32 flags;
-};
-
-#define VGEM_FENCE_ATTACH DRM_IOWR(DRM_COMMAND_BASE + 1, struct vgem_fence_attach)
-#define VGEM_FENCE_SIGNAL DRM_IOW(DRM_COMMAND_BASE + 2, struct vgem_fence_signal)
-#define VGEM_WRITE 1
+#include "vgem.h"
 
 FIXTURE(importer)
 {
@@ -34,29 +14,6 @@ FIXTURE(importer)
 	int fd;
 	int vgem;
 };
-
-/* A DRM node of vgem's, or -1. */
-static int vgem_open(void)
-{
-	char path[32], name[16];
-	int i, fd;
-
-	if (system("modprobe vgem"))
-		return -1;
-	for (i = 0; i < 16; i++) {
-		struct drm_version version = { .name = name, .name_len = sizeof(name) - 1 };
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		memset(name, 0, sizeof(name));
-		if (!ioctl(fd, DRM_IOCTL_VERSION, &version) && !strcmp(name, "vgem"))
-			return fd;
-		close(fd);
-	}
-	return -1;
-}
 
 FIXTURE_SETUP(importer)
 {
@@ -73,38 +30,6 @@ FIXTURE_TEARDOWN(importer)
 	close(self->vgem);
 	close(self->fd);
 	close(self->heap);
-}
-
-/* A handle of vgem's for the dma-buf, or a negative errno. */
-static int64_t vgem_import(int vgem, int fd)
-{
-	struct drm_prime_handle prime = { .fd = fd };
-	int ret = call(vgem, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime);
-
-	return ret ? ret : (int64_t)prime.handle;
-}
-
-static int vgem_release(int vgem, uint32_t handle)
-{
-	struct drm_gem_close request = { .handle = handle };
-
-	return call(vgem, DRM_IOCTL_GEM_CLOSE, &request);
-}
-
-/* A fence in flight on @handle, or a negative errno. */
-static int64_t vgem_fence(int vgem, uint32_t handle, uint32_t flags)
-{
-	struct vgem_fence_attach request = { .handle = handle, .flags = flags };
-	int ret = call(vgem, VGEM_FENCE_ATTACH, &request);
-
-	return ret ? ret : (int64_t)request.out_fence;
-}
-
-static int vgem_signal(int vgem, uint32_t fence)
-{
-	struct vgem_fence_signal request = { .fence = fence };
-
-	return call(vgem, VGEM_FENCE_SIGNAL, &request);
 }
 
 static int64_t begin(int heap, int fd, uint32_t direction, uint64_t timeout_ns)
@@ -152,16 +77,15 @@ TEST_F(importer, it_keeps_the_memory)
 /* What vgem hands out of a buffer that it imported: neither a mapping nor an fd to write with. */
 static void expect_no_write(struct __test_metadata *_metadata, int vgem, uint32_t handle)
 {
-	struct drm_prime_handle prime = { .handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR };
 	struct drm_mode_map_dumb map = { .handle = handle };
+	int fd = vgem_export(vgem, handle);
 
 	EXPECT_EQ(call(vgem, DRM_IOCTL_MODE_MAP_DUMB, &map), -EINVAL);
-	ASSERT_EQ(call(vgem, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
-	EXPECT_EQ(fcntl(prime.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
-	EXPECT_EQ(mmap(NULL, HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, prime.fd, 0),
-		  MAP_FAILED);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	EXPECT_EQ(mmap(NULL, HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
 	EXPECT_EQ(errno, EACCES);
-	close(prime.fd);
+	close(fd);
 }
 
 /* An importer that maps at once, for both directions, is refused; the vgem of Linux 7.2 never maps. */
@@ -257,14 +181,14 @@ static void expect_foreign(struct __test_metadata *_metadata, int heap, int fd)
 
 TEST_F(importer, its_own_buffers_are_not_ours)
 {
-	struct drm_mode_create_dumb dumb = { .width = 64, .height = 16, .bpp = 32 };
-	struct drm_prime_handle prime = { .flags = DRM_CLOEXEC | DRM_RDWR };
+	int64_t handle = vgem_create(self->vgem, 4096);
+	int fd;
 
-	ASSERT_EQ(call(self->vgem, DRM_IOCTL_MODE_CREATE_DUMB, &dumb), 0);
-	prime.handle = dumb.handle;
-	ASSERT_EQ(call(self->vgem, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
-	expect_foreign(_metadata, self->heap, prime.fd);
-	close(prime.fd);
+	ASSERT_GT(handle, 0);
+	fd = vgem_export(self->vgem, handle);
+	ASSERT_GE(fd, 0);
+	expect_foreign(_metadata, self->heap, fd);
+	close(fd);
 }
 
 TEST_F(importer, buffers_of_dma_heap_and_udmabuf_are_not_ours)

@@ -3,21 +3,13 @@
  * V4L2, as root: vivid captures video and software radio into buffers (V4L2_MEMORY_DMABUF). One of
  * its two devices writes through a kernel mapping of a buffer, the other one maps it as for DMA.
  */
-#include <poll.h>
-#include <stdio.h>
-
-#include <linux/videodev2.h>
-
 #include "heap.h"
+#include "vivid.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 #define BUFFERS 3
 #define ROUNDS 7
-#define WIDTH 320
-#define HEIGHT 180
 #define UNTOUCHED 0x55
-/* Far more than a frame takes, on the slowest machine. */
-#define PATIENCE_MS 60000
 
 FIXTURE(vivid)
 {
@@ -61,47 +53,6 @@ FIXTURE_VARIANT_ADD(vivid, radio_as_for_dma)
 	.radio = true,
 };
 
-/* A node of vivid's @device that can do @wanted, or -1. */
-static int vivid_open(const char *device, const char *node, uint32_t wanted)
-{
-	char path[64];
-	int i, fd;
-
-	for (i = 0; i < 64; i++) {
-		struct v4l2_capability can;
-
-		snprintf(path, sizeof(path), "/dev/%s%d", node, i);
-		fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (!ioctl(fd, VIDIOC_QUERYCAP, &can) && strstr((char *)can.bus_info, device) &&
-		    can.device_caps & wanted)
-			return fd;
-		close(fd);
-	}
-	return -1;
-}
-
-/* Bytes of a frame, or a negative errno. */
-static int64_t vivid_format(int fd, uint32_t type)
-{
-	struct v4l2_format format = { .type = type };
-	int ret = call(fd, VIDIOC_G_FMT, &format);
-
-	if (ret)
-		return ret;
-	if (type == V4L2_BUF_TYPE_SDR_CAPTURE)
-		return format.fmt.sdr.buffersize;
-	format.fmt.pix = (struct v4l2_pix_format){
-		.width = WIDTH,
-		.height = HEIGHT,
-		.pixelformat = V4L2_PIX_FMT_YUYV,
-		.field = V4L2_FIELD_NONE,
-	};
-	ret = call(fd, VIDIOC_S_FMT, &format);
-	return ret ? ret : (int64_t)format.fmt.pix.sizeimage;
-}
-
 FIXTURE_SETUP(vivid)
 {
 	struct v4l2_requestbuffers request = { .count = BUFFERS, .memory = V4L2_MEMORY_DMABUF };
@@ -111,7 +62,6 @@ FIXTURE_SETUP(vivid)
 	if (variant->maps && setting && !strcmp(setting, "swiotlb"))
 		SKIP(return, "this guest has no memory that vivid maps and not bounces: its CPU "
 		     "writes past the bounce buffer, which then overwrites");
-	ASSERT_EQ(system("modprobe vivid n_devs=2 allocators=0,1"), 0);
 	self->type = variant->radio ? V4L2_BUF_TYPE_SDR_CAPTURE : V4L2_BUF_TYPE_VIDEO_CAPTURE;
 	self->video = variant->radio ?
 		vivid_open(variant->device, "swradio", V4L2_CAP_SDR_CAPTURE) :
@@ -146,71 +96,9 @@ FIXTURE_TEARDOWN(vivid)
 	close(self->heap);
 }
 
-static int queue(int video, uint32_t type, int index, int fd)
+static int queue(const struct _test_data_vivid *self, int index, int fd)
 {
-	struct v4l2_buffer buffer = {
-		.type = type,
-		.memory = V4L2_MEMORY_DMABUF,
-		.index = index,
-		.m.fd = fd,
-	};
-
-	return call(video, VIDIOC_QBUF, &buffer);
-}
-
-/* The index of a filled buffer, or a negative errno. */
-static int dequeue(int video, uint32_t type)
-{
-	struct v4l2_buffer buffer = { .type = type, .memory = V4L2_MEMORY_DMABUF };
-	struct pollfd filled = { .fd = video, .events = POLLIN };
-	int ret;
-
-	if (poll(&filled, 1, PATIENCE_MS) != 1)
-		return -ETIMEDOUT;
-	ret = call(video, VIDIOC_DQBUF, &buffer);
-	if (!ret && buffer.flags & V4L2_BUF_FLAG_ERROR)
-		return -EIO;
-	return ret ? ret : (int)buffer.index;
-}
-
-/* The control's number, or 0. */
-static uint32_t find_control(int video, const char *name)
-{
-	struct v4l2_queryctrl control = { .id = V4L2_CTRL_FLAG_NEXT_CTRL };
-
-	while (!call(video, VIDIOC_QUERYCTRL, &control)) {
-		if (!strcmp((char *)control.name, name))
-			return control.id;
-		control.id |= V4L2_CTRL_FLAG_NEXT_CTRL;
-	}
-	return 0;
-}
-
-/* Another picture than colour bars: one that can be told in every byte. */
-static int choose_pattern(int video, const char *name)
-{
-	struct v4l2_querymenu item = { .id = find_control(video, "Test Pattern") };
-	struct v4l2_control control = { .id = item.id };
-
-	for (item.index = 0; !call(video, VIDIOC_QUERYMENU, &item); item.index++) {
-		if (strcmp((char *)item.name, name))
-			continue;
-		control.value = item.index;
-		return call(video, VIDIOC_S_CTRL, &control);
-	}
-	return -ENOENT;
-}
-
-/* The last row, where vivid writes no words: all of one brightness. */
-static bool is_all(const uint8_t *frame, uint8_t luma)
-{
-	const uint8_t *row = frame + (HEIGHT - 1) * WIDTH * 2;
-	int x;
-
-	for (x = 0; x < WIDTH; x++)
-		if (abs(row[2 * x] - luma) > 8)
-			return false;
-	return true;
+	return vivid_queue(self->video, self->type, V4L2_MEMORY_DMABUF, index, fd);
 }
 
 /* Pairs of 8 bits each about 128: a carrier, so that all are about as far from the centre. */
@@ -235,26 +123,26 @@ static void capture(struct __test_metadata *_metadata, struct _test_data_vivid *
 	int type = self->type, round, i;
 
 	for (i = 0; i < BUFFERS; i++)
-		ASSERT_EQ(queue(self->video, type, i, self->fds[i]), 0);
+		ASSERT_EQ(queue(self, i, self->fds[i]), 0);
 	ASSERT_EQ(call(self->video, VIDIOC_STREAMON, &type), 0);
 	for (round = 0; round < ROUNDS; round++) {
-		i = dequeue(self->video, type);
+		i = vivid_dequeue(self->video, type, V4L2_MEMORY_DMABUF);
 		ASSERT_GE(i, 0);
 		EXPECT_TRUE(is_right(self->data[i], self->bytes));
 		memset(self->data[i], UNTOUCHED, self->bytes);
-		ASSERT_EQ(queue(self->video, type, i, self->fds[i]), 0);
+		ASSERT_EQ(queue(self, i, self->fds[i]), 0);
 	}
 	ASSERT_EQ(call(self->video, VIDIOC_STREAMOFF, &type), 0);
 }
 
 static bool is_white(const uint8_t *frame, size_t bytes)
 {
-	return bytes >= WIDTH * HEIGHT * 2 && is_all(frame, 235);
+	return bytes >= VIVID_WIDTH * VIVID_HEIGHT * 2 && vivid_is_all(frame, 235);
 }
 
 static bool is_black(const uint8_t *frame, size_t bytes)
 {
-	return bytes >= WIDTH * HEIGHT * 2 && is_all(frame, 16);
+	return bytes >= VIVID_WIDTH * VIVID_HEIGHT * 2 && vivid_is_all(frame, 16);
 }
 
 TEST_F(vivid, captures_into_buffers)
@@ -264,9 +152,9 @@ TEST_F(vivid, captures_into_buffers)
 		capture(_metadata, self, is_carrier);
 		return;
 	}
-	ASSERT_EQ(choose_pattern(self->video, "100% White"), 0);
+	ASSERT_EQ(vivid_choose(self->video, "100% White"), 0);
 	capture(_metadata, self, is_white);
-	ASSERT_EQ(choose_pattern(self->video, "100% Black"), 0);
+	ASSERT_EQ(vivid_choose(self->video, "100% Black"), 0);
 	capture(_metadata, self, is_black);
 }
 
@@ -276,7 +164,7 @@ TEST_F(vivid, cannot_capture_through_a_read_only_handle)
 	size_t i, touched = 0;
 
 	ASSERT_GE(readonly, 0);
-	EXPECT_LT(queue(self->video, self->type, 0, readonly), 0);
+	EXPECT_LT(queue(self, 0, readonly), 0);
 	for (i = 0; i < self->bytes; i++)
 		touched += self->data[0][i] != UNTOUCHED;
 	EXPECT_EQ(touched, 0);
@@ -288,7 +176,7 @@ TEST_F(vivid, keeps_the_memory_that_it_was_given)
 	uint64_t used = heap_info(self->heap).used_bytes;
 	struct v4l2_requestbuffers none = { .type = self->type, .memory = V4L2_MEMORY_DMABUF };
 
-	ASSERT_EQ(queue(self->video, self->type, 0, self->fds[0]), 0);
+	ASSERT_EQ(queue(self, 0, self->fds[0]), 0);
 	munmap(self->data[0], self->mapped);
 	close(self->fds[0]);
 	EXPECT_EQ(heap_info(self->heap).used_bytes, used);
