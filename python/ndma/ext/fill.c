@@ -106,6 +106,9 @@ static int fill(struct ext_source *source, struct ext_buffer *buffer, int64_t ti
 				return -1;
 			continue;
 		}
+		/* Another driver's fence: it may still write, so a copy would come between too. */
+		if (ret == -ETIMEDOUT)
+			continue;
 		/* What cannot be filled in place is streamed and copied, or refused there. */
 		if (ret < 0)
 			return 0;

@@ -402,7 +402,9 @@ static PyMethodDef source_methods[] = {
 	  "Notes\n-----\n"
 	  "A Buffer that this process made where the device reaches (``source=``), without a live\n"
 	  "view, is filled in place: the device writes to it, no sample is copied, and others see\n"
-	  "a fence on its dma-buf until the data are there. Anything else is copied from frames.\n\n"
+	  "a fence on its dma-buf until the data are there. The fences of other drivers are waited\n"
+	  "for before, within `timeout`; TimeoutError names those drivers. Anything else is copied\n"
+	  "from frames.\n\n"
 	  "Examples\n--------\n"
 	  ">>> x = np.empty((2, 1000), \"i2\")\n"
 	  ">>> ndma.open(\"sim0\").read_into(x)" },
