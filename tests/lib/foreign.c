@@ -118,7 +118,7 @@ FIXTURE(foreign)
 FIXTURE_VARIANT(foreign)
 {
 	const char *needs;
-	bool (*make)(struct exported *out);
+	bool (*make)(struct exported *);
 };
 
 FIXTURE_VARIANT_ADD(foreign, udmabuf){
