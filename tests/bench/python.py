@@ -6,7 +6,6 @@ wall-clock nanoseconds.
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -71,17 +70,16 @@ def stream_step(source, convert):
 
 
 def imports(*statements):
-    """What each costs a new process, at least; by turns. A wait for the disk moves this clock too, and
-    so does a look for each module in the checkout, which the host has."""
-    # Installed packages have bytecode; the first import writes it where meson did not.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    """What each costs a new process, at least; by turns. Its own time: waits for the disk and other
+    processes move the wall clock by more than the difference. A look for each module in the checkout,
+    which the host has, would count too."""
     costs = {statement: [] for statement in statements}
     for _ in range(9):
         for statement in statements:
-            code = (f"import time; s = time.perf_counter_ns(); {statement}; "
-                    "print(time.perf_counter_ns() - s)")
+            code = (f"import time; s = time.process_time_ns(); {statement}; "
+                    "print(time.process_time_ns() - s)")
             costs[statement].append(int(subprocess.check_output([sys.executable, "-P", "-c", code],
-                                                                cwd="/", env=environment)))
+                                                                cwd="/")))
     return [min(values) for values in costs.values()]
 
 
