@@ -8,9 +8,9 @@ from pathlib import Path
 NAMES = ("edu", "vdig", "vdig-vfio")
 # Each is in a slot, so that it can be unplugged: device_del card, device_del vdig.
 SLOTS = {"edu": "bay", "vdig": "vdig-bay", "vdig-vfio": "vdig-bay"}
-# What the suite has in each setting. The virtual digitizer reaches memory through an IOMMU only as a
-# PCI function of a newer QEMU.
-OF_SUITE = {"plain": "edu,vdig", "iommu": "edu,vdig-vfio", "swiotlb": "edu,vdig-vfio"}
+# The suite's cards in each setting. The virtual digitizer reaches memory through an IOMMU only as a PCI
+# function of a newer QEMU.
+CARDS_OF_SUITE = {"plain": "edu,vdig", "iommu": "edu,vdig-vfio", "swiotlb": "edu,vdig-vfio"}
 # The virtual digitizer's exit status when its driver did something that the data sheet forbids.
 DRIVER_WRONG = 3
 END_TIMEOUT = 10
@@ -26,6 +26,11 @@ def parse(text):
             f"'{text}': expected none, edu, vdig, vdig-vfio, or edu and one of the others "
             "separated by a comma")
     return names
+
+
+def machine_of_suite(setting):
+    """What the suite tells `run` of its machine, and that root runs it."""
+    return ["--setting", setting, "--card", CARDS_OF_SUITE[setting], "--nvme", "256M", "--monitor", "--root"]
 
 
 def size_of(memory):
