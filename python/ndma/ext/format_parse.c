@@ -164,6 +164,9 @@ static PyArray_Descr *parse_text(struct parser *parser, Py_ssize_t count)
 	char letter = *parser->at == 's' ? 'S' : *parser->at == 'w' ? 'U' : 'V';
 	char order = parser->order == '>' ? '>' : parser->order == '<' ? '<' : '=';
 
+	/* NumPy 1.x makes a dtype of negative size of it. */
+	if (letter == 'U' && count > INT32_MAX / 4)
+		return refuse(parser, "a text that no dtype can hold");
 	parser->at++;
 	return descr_from_object(
 		PyUnicode_FromFormat("%c%c%zd", letter == 'U' ? order : '|', letter, count));
