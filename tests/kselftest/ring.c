@@ -255,6 +255,8 @@ TEST_F(ring, a_batch_that_cannot_become_full_is_given_as_it_is)
 
 /* ------------------------------------------------------------ who loses */
 
+#define LATE_ROUNDS 100
+
 TEST_F(ring, drop_loses_the_newest_and_the_next_frame_says_how_many)
 {
 	struct stream *stream = &self->stream;
@@ -342,6 +344,29 @@ TEST_F_TIMEOUT(ring, latest_loses_the_oldest_where_the_worker_frees_it, 300)
 		EXPECT_TRUE(holds(stream, &completion));
 	}
 	EXPECT_FALSE(stream_take_latest(stream, &completion));
+}
+
+/* Two frames filled before the worker shows the first, and the device asks for a third. */
+TEST_F_TIMEOUT(ring, latest_goes_on_when_the_worker_is_late, 300)
+{
+	struct ndma_stream_setup setup = setup_of(2, SAMPLES);
+	struct stream *stream = &self->stream;
+	struct ndma_completion completion;
+	int i;
+
+	setup.channels = 1;
+	setup.policy = NDMA_POLICY_LATEST;
+	setup.guard = NDMA_GUARD_SIGBUS;
+	ASSERT_EQ(control_set(stream->fd, NDMA_CONTROL_PATTERN, NDMA_SIM_PATTERN_OFF), 0);
+	ASSERT_EQ(stream_make(stream, stream->fd, &setup), 0);
+	/* Which of the two is first is chance: most times, here, the device. */
+	for (i = 0; i < LATE_ROUNDS; i++) {
+		ASSERT_EQ(stream_start(stream->fd, 4), 0);
+		ASSERT_TRUE(stream_await_end(stream->fd))
+			TH_LOG("the device sleeps, at start %d", i);
+		while (stream_take_latest(stream, &completion))
+			stream_give(stream, completion.index);
+	}
 }
 
 TEST_F_TIMEOUT(ring, latest_never_takes_back_what_was_taken, 300)
