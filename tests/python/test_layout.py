@@ -85,6 +85,8 @@ def test_a_sub_array_dtype_becomes_dimensions():
 def test_a_format_that_is_too_long_names_the_limit():
     with pytest.raises(ValueError, match="255"):
         ndma.empty(1, [(f"channel_{i}", "i4") for i in range(30)])
+    with pytest.raises(ValueError, match="255"):
+        ndma.empty(1, [("name" * 60, "i1"), ("shape", "i1", (10, 10, 10, 10, 10, 10, 10))])
 
 
 def test_32_dimensions_are_the_most():

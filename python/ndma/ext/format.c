@@ -115,10 +115,12 @@ static int write_subarray(struct writer *writer, PyArray_Descr *descr, PyArray_D
 	int ret = 0;
 
 	*base = (PyArray_Descr *)Py_NewRef(descr);
-	while (shape && PyTuple_GET_SIZE(shape) && !ret) {
+	while (shape && PyTuple_GET_SIZE(shape)) {
 		for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(shape) && !ret; i++, before = ",")
 			ret = put(writer, "%s%zd", before,
 				  PyLong_AsSsize_t(PyTuple_GET_ITEM(shape, i)));
+		if (ret)
+			break;
 		Py_SETREF(*base,
 			  (PyArray_Descr *)PyObject_GetAttrString((PyObject *)*base, "base"));
 		Py_SETREF(shape, *base ? PyObject_GetAttrString((PyObject *)*base, "shape") : NULL);
