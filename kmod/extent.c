@@ -111,7 +111,7 @@ static void *ndma_memory_vmap_pages(const struct ndma_memory *memory)
 	unsigned long i;
 	void *vaddr;
 
-	pages = kvmalloc_array(nr, sizeof(*pages), GFP_KERNEL);
+	pages = kvmalloc_array(nr, sizeof(*pages), NDMA_GFP_ASKED);
 	if (!pages)
 		return NULL;
 	for (i = 0; i < nr; i++)

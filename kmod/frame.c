@@ -61,10 +61,8 @@ int ndma_frames_create(struct ndma_stream *stream)
 {
 	u32 i;
 
-	stream->frames = kvcalloc(stream->config.frames, sizeof(*stream->frames),
-				  GFP_KERNEL_ACCOUNT);
-	stream->order = kvcalloc(stream->ring->entries, sizeof(*stream->order),
-				 GFP_KERNEL_ACCOUNT);
+	stream->frames = kvcalloc(stream->config.frames, sizeof(*stream->frames), NDMA_GFP_ASKED);
+	stream->order = kvcalloc(stream->ring->entries, sizeof(*stream->order), NDMA_GFP_ASKED);
 	if (!stream->frames || !stream->order) {
 		ndma_frames_destroy(stream);
 		return -ENOMEM;

@@ -89,7 +89,7 @@ int ndma_holder_ioctl(struct file *file, void *arg)
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 	if (list.room) {
-		list.entries = kvcalloc(list.room, sizeof(*list.entries), GFP_KERNEL);
+		list.entries = kvcalloc(list.room, sizeof(*list.entries), NDMA_GFP_ASKED);
 		if (!list.entries) {
 			ret = -ENOMEM;
 			goto out_put;

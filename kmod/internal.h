@@ -28,6 +28,9 @@
 
 #define NDMA_HUGE_BYTES		PMD_SIZE
 
+/* For what is as large as user space asks: that it cannot be had is the caller's to hear alone. */
+#define NDMA_GFP_ASKED		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
+
 /* ---------------------------------------------------------------- ioctl.c: size-first arguments */
 
 /**

@@ -182,7 +182,7 @@ static int ndma_memory_fill(struct ndma_memory *memory, const struct ndma_memory
 	ret = ndma_chunks_alloc(spec, memory->bytes, &chunks);
 	if (ret < 0)
 		goto err_chunks;
-	memory->chunks = kvmalloc_array(ret, sizeof(*memory->chunks), GFP_KERNEL_ACCOUNT);
+	memory->chunks = kvmalloc_array(ret, sizeof(*memory->chunks), NDMA_GFP_ASKED);
 	if (!memory->chunks) {
 		ret = -ENOMEM;
 		goto err_chunks;

@@ -49,8 +49,8 @@ int ndma_ring_create(u32 frames, struct ndma_ring **out)
 	ring->completions_bytes = PAGE_ALIGN(struct_size(ring->completions, ring, ring->entries));
 	ring->releases_bytes = PAGE_ALIGN(struct_size(ring->releases, ring, ring->entries));
 	/* Not vmalloc_user(), which charges nobody. */
-	ring->completions = __vmalloc(ring->completions_bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	ring->releases = __vmalloc(ring->releases_bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	ring->completions = __vmalloc(ring->completions_bytes, NDMA_GFP_ASKED | __GFP_ZERO);
+	ring->releases = __vmalloc(ring->releases_bytes, NDMA_GFP_ASKED | __GFP_ZERO);
 	if (!ring->completions || !ring->releases) {
 		ndma_ring_free(ring);
 		return -ENOMEM;

@@ -127,7 +127,7 @@ static int ndma_segments_build(struct ndma_stream *stream)
 
 	if (ret)
 		return ret;
-	segments->list = kvcalloc(total, sizeof(*segments->list), GFP_KERNEL_ACCOUNT);
+	segments->list = kvcalloc(total, sizeof(*segments->list), NDMA_GFP_ASKED);
 	if (!segments->list)
 		return -ENOMEM;
 	ndma_segments_cut(stream, segments->list);
@@ -136,7 +136,7 @@ static int ndma_segments_build(struct ndma_stream *stream)
 	if (!stream->deferred)
 		return 0;
 	total = ndma_segments_cut_pieces(stream, NULL);
-	segments->pieces = kvcalloc(total, sizeof(*segments->pieces), GFP_KERNEL_ACCOUNT);
+	segments->pieces = kvcalloc(total, sizeof(*segments->pieces), NDMA_GFP_ASKED);
 	if (!segments->pieces)
 		return -ENOMEM;
 	ndma_segments_cut_pieces(stream, segments->pieces);
