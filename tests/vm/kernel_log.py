@@ -11,6 +11,8 @@ BAD = re.compile("|".join((
     r"soft lockup", r"hard LOCKUP", r"page allocation failure", r"scheduling while atomic",
     r"sleeping function called", r"unreferenced object", r"DMAR: \[", r"Bad page state",
     r"Object .* still in use|objects remaining", r"workqueue lockup", r"stack-protector:",
+    # A trace through ndma, whatever it is called.
+    r"^(\[[^]]*\])? +\w[\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+ \[ndma",
 )))
 
 SHOWN_AFTER = 25
