@@ -71,6 +71,14 @@ int card_unbind(const struct card *card)
 	return file_write(path, card->address);
 }
 
+int card_enable(const struct card *card, bool enable)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), DEVICES "/%s/enable", card->address);
+	return file_write(path, enable ? "1" : "0");
+}
+
 int card_remove(const struct card *card)
 {
 	char path[PATH_MAX];

@@ -23,6 +23,8 @@ int card_list(struct card *cards, size_t room);
 /* 0 or a negative errno. */
 int card_bind(const struct card *card);
 int card_unbind(const struct card *card);
+/* While no driver has the card. Balanced: it stays enabled as often as it is. */
+int card_enable(const struct card *card, bool enable);
 /* Takes the device out of the bus as the kernel sees it, and finds it again. */
 int card_remove(const struct card *card);
 int card_rescan(void);
