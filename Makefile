@@ -48,7 +48,8 @@ test: setup
 		$(if $(RETRY),--retry) $(TESTS)
 
 debug: setup
-	@tests/vm/suite --guest=debug $(addprefix --setting=,$(SETTINGS)) $(TESTS)
+	@tests/vm/suite --guest=debug --timeout=7200 $(addprefix --setting=,$(SETTINGS)) \
+		$(if $(RETRY),--retry) $(TESTS)
 
 coverage: setup
 	@tests/vm/coverage
