@@ -77,16 +77,29 @@ static uint64_t mix(uint64_t value)
 	return value ^ (value >> 33);
 }
 
+/* Of results that are no errors, only that they are none. */
+static uint64_t feature_of(unsigned int op, long result)
+{
+	return mix(op * 4096 + (result < 0 ? (uint64_t)-result % 4096 : 0) + 1);
+}
+
 void coverage_answer(unsigned int thread, unsigned int op, long result)
 {
 	struct answers *own = &answers[thread];
-	/* Of results that are no errors, only that they are none. */
-	uint64_t answer = op * 4096 + (result < 0 ? (uint64_t)-result % 4096 : 0);
 
 	if (own->count == PROGRAM_CALLS)
 		return;
-	own->features[own->count++] = mix(answer + 1);
+	own->features[own->count++] = feature_of(op, result);
 	own->passed += result >= 0;
+}
+
+bool coverage_find(unsigned int op, long result, unsigned int *thread, unsigned int *at)
+{
+	for (*thread = 0; *thread < PROGRAM_THREADS; ++*thread)
+		for (*at = 0; *at < answers[*thread].count; ++*at)
+			if (answers[*thread].features[*at] == feature_of(op, result))
+				return true;
+	return false;
 }
 
 static unsigned int see(uint64_t feature)

@@ -16,6 +16,8 @@ void coverage_reset(void);
 void coverage_watch(unsigned int thread);
 /* In that thread: an operation's answer. */
 void coverage_answer(unsigned int thread, unsigned int op, long result);
+/* Whether an operation gave this answer: in which thread, and the how many-th it answered there. */
+bool coverage_find(unsigned int op, long result, unsigned int *thread, unsigned int *at);
 /* After the program's end: how many of its features no program had before. */
 unsigned int coverage_collect(void);
 /* All features so far, and how many of them are edges of code. */

@@ -2,13 +2,14 @@
 /*
  * fuzz: feed the kernel with programs (see program.h), led by what code they reach. TAP.
  *
- *     fuzz [--seconds N] [--seed N] [--corpus DIR] [--save DIR]
- *     fuzz --replay FILE [--repeat N]
+ *     fuzz [--seconds N] [--seed N] [--corpus DIR] [--save DIR] [--wrong OPERATION=ERRNO]
+ *     fuzz --replay FILE [--repeat N] [--wrong OPERATION=ERRNO]
  *
  * Root: it opens KCOV, limits the memory to be had, and then is somebody who may open the nodes.
  * Without KCOV it is led by the kernel's answers alone. Each program is written to
  * $NDMA_OUT/fuzz-N.txt before it runs, in turns, so that the last ones are there when the kernel
- * has died of one; what made the kernel complain is $NDMA_OUT/fuzz-failure.txt.
+ * has died of one; what made the kernel complain is $NDMA_OUT/fuzz-failure.txt. With --wrong an
+ * answer counts as a complaint, for who looks for the way to it.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -40,6 +41,8 @@ struct settings {
 	const char *save;
 	const char *replay;
 	unsigned int repeat;
+	unsigned int wrong_op;
+	int wrong_errno; /* 0: no answer is wrong */
 };
 
 struct state {
@@ -50,6 +53,20 @@ struct state {
 	uint64_t programs, calls, passed, killed;
 };
 
+static bool parse_wrong(struct settings *settings, const char *text)
+{
+	size_t length = strcspn(text, "=");
+	const struct op *op;
+	unsigned int i;
+
+	for (i = 0; (op = op_get(i)); i++)
+		if (strlen(op->name) == length && !strncmp(op->name, text, length))
+			break;
+	settings->wrong_op = i;
+	settings->wrong_errno = text[length] ? atoi(text + length + 1) : 0;
+	return op && settings->wrong_errno > 0;
+}
+
 static bool parse(int argc, char **argv, struct settings *settings)
 {
 	static const struct option options[] = {
@@ -59,6 +76,7 @@ static bool parse(int argc, char **argv, struct settings *settings)
 		{ "save", required_argument, NULL, 'd' },
 		{ "replay", required_argument, NULL, 'r' },
 		{ "repeat", required_argument, NULL, 'n' },
+		{ "wrong", required_argument, NULL, 'w' },
 		{ 0 },
 	};
 	int option;
@@ -88,6 +106,10 @@ static bool parse(int argc, char **argv, struct settings *settings)
 			break;
 		case 'n':
 			settings->repeat = strtoul(optarg, NULL, 0);
+			break;
+		case 'w':
+			if (!parse_wrong(settings, optarg))
+				return false;
 			break;
 		default:
 			return false;
@@ -137,10 +159,24 @@ static void write_out(const struct program *program, const char *name)
 	program_save(program, path);
 }
 
+static const char *wrong_answer(const struct settings *settings)
+{
+	static char text[128];
+	unsigned int thread, at;
+
+	if (!settings->wrong_errno ||
+	    !coverage_find(settings->wrong_op, -settings->wrong_errno, &thread, &at))
+		return NULL;
+	snprintf(text, sizeof(text), "call %u of thread %u, %s: %s", at, thread,
+		 op_get(settings->wrong_op)->name, strerror(settings->wrong_errno));
+	return text;
+}
+
 /* What is wrong after this program, or NULL. */
 static const char *feed(struct state *state, const struct program *program)
 {
 	unsigned int made, passed;
+	const char *complaint;
 	enum run_end end;
 	char name[32];
 
@@ -155,7 +191,8 @@ static const char *feed(struct state *state, const struct program *program)
 	state->killed += end == RUN_KILLED;
 	if (end == RUN_STUCK)
 		return "the program cannot be killed";
-	return log_complaint();
+	complaint = log_complaint();
+	return complaint ? complaint : wrong_answer(state->settings);
 }
 
 static void keep(struct state *state, const struct program *program)
@@ -274,7 +311,8 @@ int main(int argc, char **argv)
 
 	if (!parse(argc, argv, &settings)) {
 		fprintf(stderr, "usage: fuzz [--seconds N] [--seed N] [--corpus DIR] [--save DIR]\n"
-				"       fuzz --replay FILE [--repeat N]\n");
+				"       fuzz --replay FILE [--repeat N]\n"
+				"       either: [--wrong OPERATION=ERRNO]\n");
 		return 2;
 	}
 	tap_note("seed %llu", (unsigned long long)settings.seed);

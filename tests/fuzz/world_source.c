@@ -317,15 +317,15 @@ static long jump(struct world *world, const struct call *call)
 /* A: which */
 static long attribute(struct world *world, const struct call *call)
 {
-	static const char *const names[] = { "formats", "channels", "controls", "streams",
-					     "uevent",  "dev",      "frames",   "rates" };
+	static const char *const names[] = { "formats", "channels", "controls", "streams", "uevent",
+					     "dev",     "frames",   "rates",    "power" };
 	char path[64], text[4096];
 	ssize_t got;
 	int fd;
 
 	(void)world;
 	snprintf(path, sizeof(path), "/sys/class/ndma/sim%u/%s", slot_first(call) & 1,
-		 names[call->arg[0] % 8]);
+		 names[call->arg[0] % 9]);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
