@@ -263,7 +263,7 @@ int64_t scene_await_used(int64_t bytes)
 	int tries;
 
 	/* A worker may hold the last reference for a moment; nothing tells when it let go. */
-	for (tries = 0; used != bytes && tries < 200; tries++) {
+	for (tries = 0; used != bytes && tries < 1000; tries++) {
 		nanosleep(&pause, NULL);
 		used = scene_used_bytes();
 	}

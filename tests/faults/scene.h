@@ -86,7 +86,7 @@ int scene_release(struct scene *scene, uint32_t index);
 
 /* Bytes of buffer memory that this user holds, by what the kernel counts; or a negative errno. */
 int64_t scene_used_bytes(void);
-/* Waits, at most two seconds, until that is `bytes` again. What it was last. */
+/* Waits, at most ten seconds, until that is `bytes` again. What it was last. */
 int64_t scene_await_used(int64_t bytes);
 /* Names in /dev/ndma but the heap's: fills at most `room`, returns how many there are. */
 int scene_sources(char (*names)[NDMA_NAME_MAX], size_t room);
