@@ -262,8 +262,13 @@ static int bind_card(const void *card)
 {
 	int result = card_bind(card);
 
-	/* PCI has words of its own: for a region that it cannot note down, for an interrupt. */
-	return result == -EBUSY || result == -ENODEV || result == -ENOSPC ? -ENOMEM : result;
+	/*
+	 * PCI has words of its own: for a region that it cannot note down, and for an interrupt, of
+	 * which EINVAL is MSI's where only MSI-X is to be had.
+	 */
+	if (result == -EBUSY || result == -ENODEV || result == -ENOSPC || result == -EINVAL)
+		return -ENOMEM;
+	return result;
 }
 
 static int unbind_card(const void *card)
