@@ -6,6 +6,7 @@ NDMA_BACKEND=memfd|kernel chooses one.
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -35,6 +36,14 @@ def pytest_collection_modifyitems(config, items):
 def backend(request, monkeypatch):
     monkeypatch.setenv("NDMA_BACKEND", request.param)
     return request.param
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible():
+    """A shell's background job, such as CI's, is born ignoring Ctrl-C, and what it starts too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True, scope="session")
