@@ -162,6 +162,33 @@ def test_a_stream_is_closed_stopped_and_read_by_many_threads():
         assert stream.closed
 
 
+def test_a_stream_closed_in_the_middle_of_a_call_is_closed_like_any_other(source):
+    errors = []
+
+    def start_and_stop(stream):
+        try:
+            while not stream.closed:
+                stream.start()
+                stream.stop()
+        except ValueError:
+            pass
+        except BaseException as error:
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(300):
+            stream = source.stream(64, frames=8)
+            thread = threading.Thread(target=start_and_stop, args=[stream])
+            thread.start()
+            stream.close()
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not errors, errors
+
+
 def test_other_interpreters_are_refused():
     run_python("""
         import ndma

@@ -88,6 +88,13 @@ void *ext_error(struct ext_state *state, enum ext_noun noun, int error)
 	case E2BIG:
 		PyErr_SetString(PyExc_ValueError, text);
 		return NULL;
+	case EBADF:
+		/* Another thread closed it in the middle of the call: as if it had done so before. */
+		if (noun == EXT_STREAM) {
+			PyErr_SetString(PyExc_ValueError, text);
+			return NULL;
+		}
+		break;
 	case EBUSY:
 		if (noun == EXT_BUFFER)
 			type = state->locked_error;
