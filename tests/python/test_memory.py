@@ -214,5 +214,7 @@ def test_a_sequence_leaks_neither_memory_nor_descriptors(name):
     _, pages = run(times)
     after, more = run(4 * times)
     assert after == before, (after, before)
-    assert more - pages < 250, (more, pages)
+    # A sanitizer remembers every thread that there was.
+    allowed = 250 if "libasan" not in os.environ.get("LD_PRELOAD", "") else 600
+    assert more - pages < allowed, (more, pages)
     """, timeout=300)
