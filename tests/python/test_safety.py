@@ -178,7 +178,7 @@ def test_a_stream_closed_in_the_middle_of_a_call_is_closed_like_any_other(source
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        for _ in range(300):
+        for _ in range(100):
             stream = source.stream(64, frames=8)
             thread = threading.Thread(target=start_and_stop, args=[stream])
             thread.start()
