@@ -181,14 +181,14 @@ TEST_F(stream, that_is_slow_times_out_and_goes_on)
 	struct ndma_frame frame;
 	int64_t began = now_ns();
 
-	/* A frame in 0.256 s. */
-	OPEN_STREAM(&self->options, { "rate", 1000 });
+	/* A frame in 1.28 s: valgrind on a busy machine takes 0.3 to get here. */
+	OPEN_STREAM(&self->options, { "rate", 200 });
 	ASSERT_DONE(ndma_stream_start(self->stream, 0));
 	EXPECT_EQ(-EAGAIN, ndma_stream_next(self->stream, &frame, 0));
 	EXPECT_EQ(-ETIMEDOUT, ndma_stream_next(self->stream, &frame, SECOND_NS / 20));
 	EXPECT_LE(SECOND_NS / 20, now_ns() - began);
 	EXPECT_EQ(1, ndma_stream_next(self->stream, &frame, 10 * SECOND_NS));
-	EXPECT_LE(SECOND_NS / 4, now_ns() - began);
+	EXPECT_LE(SECOND_NS, now_ns() - began);
 	EXPECT_EQ(0, frame.completion.sequence);
 }
 

@@ -143,7 +143,7 @@ def test_stop_and_close_wake_the_waiter(source):
 
 
 def test_a_timeout_leaves_the_stream_usable(source):
-    source.rate = 1000
+    source.trigger = "software"
 
     async def run():
         with source.stream(100, timeout=0.005) as stream:
@@ -152,6 +152,7 @@ def test_a_timeout_leaves_the_stream_usable(source):
                 await anext(stream)
             assert time.monotonic() - before < 5
             stream.timeout = 10
+            source.trigger_software = True
             assert (await anext(stream)).sequence == 0
 
     asyncio.run(run())
