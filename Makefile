@@ -7,7 +7,7 @@ DESTDIR ?=
 KERNEL ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KERNEL)/build
 GUESTS ?= bookworm trixie sid
-SETTINGS ?= plain iommu swiotlb
+SETTINGS ?= plain
 SECONDS ?= 3600
 
 host := build/host
@@ -19,7 +19,8 @@ kbuild := $(CURDIR)/$(host)/kbuild
 help:
 	@echo 'make demo      build, boot a guest with PCI cards, stream in C and in Python'
 	@echo 'make test      the whole suite: GUESTS="$(GUESTS)" SETTINGS="$(SETTINGS)"'
-	@echo 'make debug     the suite on a kernel that looks for mistakes: SETTINGS=...'
+	@echo '               SETTINGS="iommu swiotlb": behind an IOMMU, and with bounce buffers'
+	@echo 'make debug     the suite on a kernel that looks for mistakes'
 	@echo 'make coverage  the same, counting the lines of kmod/ and lib/ that run'
 	@echo 'make selftest  see that the rig catches planted mistakes'
 	@echo 'make sanitize  the library under sanitizers, valgrind and libFuzzer'
