@@ -6,7 +6,7 @@ import re
 BAD = re.compile("|".join((
     r"WARNING:", r"\bBUG[: ]", r"\bOops\b", r"Kernel panic",
     # Whatever a die() is called.
-    r": [0-9a-f]{4} \[#\d+\]", r"unable to handle", r"KASAN:", r"UBSAN:", r"DMA-API: (?!.*preallocated|.*debugging)",
+    r": [0-9a-f]{4} \[#\d+\]", r"unable to handle", r"KASAN:", r"UBSAN:", r"DMA-API: (?!.*preallocated|.*debugging enabled)",
     r"refcount_t:", r"list_(add|del) corruption", r"INFO: (task|rcu|possible|lockdep)",
     r"rcu: INFO:", r"possible (circular|recursive|irq)", r"suspicious RCU usage",
     # The guest's: a cgroup's own is "Memory cgroup out of memory", and some tests are about it.
@@ -14,6 +14,8 @@ BAD = re.compile("|".join((
     r"soft lockup", r"hard LOCKUP", r"page allocation failure", r"scheduling while atomic",
     r"sleeping function called", r"unreferenced object", r"DMAR: \[", r"Bad page state",
     r"Object .* still in use|objects remaining", r"workqueue lockup", r"stack-protector:",
+    # A net that switches itself off.
+    r"leak detector disabled", r"turning off the locking correctness validator",
     # A trace through ndma, whatever it is called.
     r"^(\[[^]]*\])? +\w[\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+ \[ndma",
 )))
