@@ -5,8 +5,9 @@ import re
 # First lines of reports. Lines that follow them (traces, registers) are shown, not matched.
 BAD = re.compile("|".join((
     r"WARNING:", r"\bBUG[: ]", r"\bOops\b", r"Kernel panic",
+    r"general protection fault", r"unable to handle",
     # Whatever a die() is called.
-    r": [0-9a-f]{4} \[#\d+\]", r"unable to handle", r"KASAN:", r"UBSAN:", r"DMA-API: (?!.*preallocated|.*debugging enabled)",
+    r": [0-9a-f]{4} \[#\d+\]", r"KASAN:", r"UBSAN:", r"DMA-API: (?!.*preallocated|.*debugging enabled)",
     r"refcount_t:", r"list_(add|del) corruption", r"INFO: (task|rcu|possible|lockdep)",
     r"rcu: INFO:", r"possible (circular|recursive|irq)", r"suspicious RCU usage",
     # The guest's: a cgroup's own is "Memory cgroup out of memory", and some tests are about it.
@@ -22,7 +23,7 @@ BAD = re.compile("|".join((
 
 # A breakpoint that a vCPU of TCG still executes when the kernel has put the instruction back: QEMU drops a
 # page's translations before the write that changes it, and one made in between stays. Seen in QEMU 7.2 and
-# 10.1 (40 s of switching a static key), and in one boot of thirty. Linux never leaves one behind.
+# 11.1 (40 s of switching a static key), and once in some sixty boots by itself. Linux never leaves one behind.
 STALE_BREAKPOINT = re.compile(r"int3: [0-9a-f]{4} \[#1\]")
 
 SHOWN_AFTER = 25
