@@ -11,8 +11,6 @@ import ndma
 
 from conftest import ready, run_python
 
-pytestmark = pytest.mark.package
-
 
 def test_async_for(fast):
     async def run():

@@ -10,8 +10,6 @@ import pytest
 
 import ndma
 
-pytestmark = pytest.mark.package
-
 
 class World:
     """What there is to be misused, and how it looks from outside."""

@@ -6,8 +6,6 @@ import pytest
 
 import ndma
 
-pytestmark = pytest.mark.package
-
 NEW = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
 
 

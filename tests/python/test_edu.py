@@ -9,7 +9,7 @@ import pytest
 
 import ndma
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.device]
 
 # As in ndma_edu.h: what the card moves at a time, and so where the pattern begins again.
 CHUNK = 4088

@@ -17,8 +17,8 @@ UDMABUF = "/dev/udmabuf"
 UDMABUF_CREATE = 0x40187542     # _IOW('u', 0x42, struct udmabuf_create)
 BYTES = 4 * mmap.PAGESIZE
 
-pytestmark = pytest.mark.skipif(not os.access(UDMABUF, os.R_OK | os.W_OK),
-                                reason=f"this guest has no {UDMABUF}")
+pytestmark = [pytest.mark.device, pytest.mark.skipif(not os.access(UDMABUF, os.R_OK | os.W_OK),
+                                                     reason=f"this guest has no {UDMABUF}")]
 
 
 @pytest.fixture

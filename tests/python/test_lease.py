@@ -20,8 +20,6 @@ import ndma
 
 from conftest import run_python
 
-pytestmark = pytest.mark.package
-
 
 @pytest.fixture
 def buf():

@@ -11,8 +11,6 @@ import ndma
 
 from conftest import run_python
 
-pytestmark = pytest.mark.package
-
 
 @pytest.fixture
 def lossy(fast):

@@ -8,8 +8,6 @@ import pytest
 
 from conftest import run_python
 
-pytestmark = pytest.mark.package
-
 try:
     import _testcapi
 except ImportError:

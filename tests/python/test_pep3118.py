@@ -11,8 +11,6 @@ import ndma
 
 from test_layout import PLAIN, STRUCTURED
 
-pytestmark = pytest.mark.package
-
 try:
     # Debian has it in a package of its own, libpython3.*-testsuite.
     from test import test_buffer as cpython

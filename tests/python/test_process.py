@@ -17,8 +17,6 @@ import ndma
 
 from conftest import run_python
 
-pytestmark = pytest.mark.package
-
 
 def wait_for(pid):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -7,13 +7,10 @@ import sysconfig
 import threading
 
 import numpy as np
-import pytest
 
 import ndma
 
 from conftest import run_python
-
-pytestmark = pytest.mark.package
 
 
 def test_references_are_counted_right():

@@ -6,8 +6,6 @@ import pytest
 
 import ndma
 
-pytestmark = pytest.mark.package
-
 torch = pytest.importorskip("torch", reason="this guest has no torch")
 RELEASE = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
 needs_versioned = pytest.mark.skipif(RELEASE < (2, 8), reason="this guest has no torch that reads "

@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 
 CARDS = os.environ.get("NDMA_CARD", "")
-pytestmark = pytest.mark.skipif("vdig" not in CARDS, reason="this guest has no digitizer")
+pytestmark = [pytest.mark.device,
+              pytest.mark.skipif("vdig" not in CARDS, reason="this guest has no digitizer")]
 
 CHECKOUT = pathlib.Path(__file__).parents[3]
 LOG = pathlib.Path(os.environ.get("NDMA_OUT", ".")) / "vdig.log"
