@@ -370,6 +370,22 @@ static void test_module(const char *module, const char *idle)
 	tap_result(passed, name);
 }
 
+/* Sources of one driver are as good as one: sim1 allocates what sim0 does. */
+static int one_of_each_driver(char (*sources)[NDMA_NAME_MAX], int nr_sources)
+{
+	int kept = 0, i, k;
+
+	for (i = 0; i < nr_sources; i++) {
+		size_t length = strcspn(sources[i], "0123456789");
+
+		for (k = 0; k < kept && strncmp(sources[k], sources[i], length); k++)
+			;
+		if (k == kept)
+			memmove(sources[kept++], sources[i], NDMA_NAME_MAX);
+	}
+	return kept;
+}
+
 int main(int argc, char **argv)
 {
 	const char *pattern = argc > 1 ? argv[1] : "";
@@ -388,7 +404,7 @@ int main(int argc, char **argv)
 	used_at_start = scene_await_used(0);
 	fail_all_kinds();
 	spare_proc_entries();
-	nr_sources = scene_sources(sources, SOURCES_MAX);
+	nr_sources = one_of_each_driver(sources, scene_sources(sources, SOURCES_MAX));
 	nr_cards = card_list(cards, SOURCES_MAX);
 	for (i = 0; i < nr_scenarios; i++) {
 		if (!strstr(scenarios[i].name, pattern))
