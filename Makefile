@@ -48,9 +48,8 @@ test: setup
 	@tests/vm/suite $(addprefix --guest=,$(GUESTS)) $(addprefix --setting=,$(SETTINGS)) \
 		$(if $(RETRY),--retry) $(TESTS)
 
-debug: setup
-	@tests/vm/suite --guest=debug --timeout=7200 $(addprefix --setting=,$(SETTINGS)) \
-		$(if $(RETRY),--retry) $(TESTS)
+debug:
+	@$(MAKE) --no-print-directory test GUESTS=debug
 
 coverage: setup
 	@tests/vm/coverage
