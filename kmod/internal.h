@@ -110,6 +110,7 @@ struct ndma_memory_spec {
  * @vmaps: how often it was asked for
  * @vmap_lock: protects @vaddr and @vmaps
  * @account: who is charged
+ * @lingering: in the list of those that nobody but pinned pages keeps
  */
 struct ndma_memory {
 	struct kref ref;
@@ -121,8 +122,13 @@ struct ndma_memory {
 	unsigned int vmaps;
 	struct mutex vmap_lock;
 	struct ndma_account *account;
+	struct list_head lingering;
 };
 
+/* Frees and uncharges what nobody pins any more; it happens by itself some time later. May sleep. */
+void ndma_memory_settle(void);
+/* Lets go of pages that others have pinned, and of their charge: nobody is left to be charged. */
+void ndma_memory_exit(void);
 int ndma_memory_alloc(const struct ndma_memory_spec *spec, struct ndma_memory **out);
 void ndma_memory_get(struct ndma_memory *memory);
 void ndma_memory_put(struct ndma_memory *memory);

@@ -192,6 +192,7 @@ static void __exit ndma_exit(void)
 	ndma_node_destroy(ndma_heap_minor);
 	ndma_nodes_exit();
 	destroy_workqueue(ndma_workqueue);
+	ndma_memory_exit();
 }
 
 module_init(ndma_init);

@@ -14,6 +14,9 @@
 #define NDMA_HUGE_ORDER (PMD_SHIFT - PAGE_SHIFT)
 #define NDMA_MEDIUM_ORDER 4
 
+/* How often pages that others have pinned are looked at, once they alone keep memory. */
+#define LINGER_MS 250
+
 /* Is every address of memory in reach of @dev, whatever the memory? */
 static bool ndma_device_reaches_all(struct device *dev)
 {
@@ -200,19 +203,94 @@ err_chunks:
 	return ret;
 }
 
-static void ndma_memory_free(struct kref *ref)
+static void ndma_memory_end(struct ndma_memory *memory)
 {
-	struct ndma_memory *memory = container_of(ref, struct ndma_memory, ref);
-	unsigned int i;
-
-	/* Pages that somebody has pinned live on until they are let go. */
-	for (i = 0; i < memory->nr_chunks; i++)
-		put_page(memory->chunks[i]);
 	kvfree(memory->chunks);
 	if (memory->account)
 		ndma_account_uncharge(memory->account, memory->bytes);
 	mutex_destroy(&memory->vmap_lock);
 	kfree(memory);
+}
+
+/* Frees its chunks, but not those that somebody has pinned, unless @all; whether none is left. */
+static bool ndma_memory_drop(struct ndma_memory *memory, bool all)
+{
+	unsigned int i, left = 0;
+	u64 freed = 0;
+
+	for (i = 0; i < memory->nr_chunks; i++) {
+		struct page *chunk = memory->chunks[i];
+
+		if (!all && page_count(chunk) > 1) {
+			memory->chunks[left++] = chunk;
+			continue;
+		}
+		freed += page_size(chunk);
+		put_page(chunk);
+	}
+	memory->nr_chunks = left;
+	if (!left)
+		return true;
+	if (memory->account && freed)
+		ndma_account_uncharge(memory->account, freed);
+	memory->bytes -= freed;
+	return false;
+}
+
+/*
+ * What is left in a pipe, or with a device, is a whole chunk: without its charge a user could let go
+ * of any amount of memory and have it all the same.
+ */
+static LIST_HEAD(ndma_lingering);
+static DEFINE_MUTEX(ndma_lingering_lock);
+
+static void ndma_memory_look(struct work_struct *work);
+static DECLARE_DELAYED_WORK(ndma_memory_looker, ndma_memory_look);
+
+void ndma_memory_settle(void)
+{
+	struct ndma_memory *memory, *next;
+
+	mutex_lock(&ndma_lingering_lock);
+	list_for_each_entry_safe(memory, next, &ndma_lingering, lingering) {
+		if (!ndma_memory_drop(memory, false))
+			continue;
+		list_del(&memory->lingering);
+		ndma_memory_end(memory);
+	}
+	if (!list_empty(&ndma_lingering))
+		schedule_delayed_work(&ndma_memory_looker, msecs_to_jiffies(LINGER_MS));
+	mutex_unlock(&ndma_lingering_lock);
+}
+
+static void ndma_memory_look(struct work_struct *work)
+{
+	ndma_memory_settle();
+}
+
+static void ndma_memory_free(struct kref *ref)
+{
+	struct ndma_memory *memory = container_of(ref, struct ndma_memory, ref);
+
+	if (ndma_memory_drop(memory, false)) {
+		ndma_memory_end(memory);
+		return;
+	}
+	mutex_lock(&ndma_lingering_lock);
+	list_add(&memory->lingering, &ndma_lingering);
+	mutex_unlock(&ndma_lingering_lock);
+	schedule_delayed_work(&ndma_memory_looker, msecs_to_jiffies(LINGER_MS));
+}
+
+void ndma_memory_exit(void)
+{
+	struct ndma_memory *memory, *next;
+
+	cancel_delayed_work_sync(&ndma_memory_looker);
+	list_for_each_entry_safe(memory, next, &ndma_lingering, lingering) {
+		ndma_memory_drop(memory, true);
+		ndma_memory_end(memory);
+	}
 }
 
 int ndma_memory_alloc(const struct ndma_memory_spec *spec, struct ndma_memory **out)
@@ -232,6 +310,10 @@ int ndma_memory_alloc(const struct ndma_memory_spec *spec, struct ndma_memory **
 	memory->bytes = capacity;
 
 	ret = ndma_account_charge(capacity, &memory->account);
+	if (ret == -EDQUOT) {
+		ndma_memory_settle();
+		ret = ndma_account_charge(capacity, &memory->account);
+	}
 	if (ret)
 		goto err_put;
 	ret = ndma_memory_fill(memory, spec);

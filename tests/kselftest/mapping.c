@@ -234,4 +234,26 @@ TEST_F(mapping, pages_that_the_kernel_holds_outlive_the_buffer)
 	EXPECT_EQ(copy[0], 42);
 }
 
+/* A pipe counts a page, and keeps the whole chunk that it is part of. */
+TEST_F(mapping, pages_that_the_kernel_holds_are_charged_until_they_are_let_go)
+{
+	char *data = buffer_map(self->heap, self->fd, self->bytes, RW), copy;
+	struct iovec local = { data, 1 };
+	uint64_t capacity = buffer_info(self->heap, self->fd).capacity;
+	uint64_t rest = heap_info(self->heap).used_bytes - capacity;
+	int pipes[2];
+
+	ASSERT_NE(data, MAP_FAILED);
+	ASSERT_EQ(pipe(pipes), 0);
+	ASSERT_EQ(vmsplice(pipes[1], &local, 1, 0), 1);
+	munmap(data, self->bytes);
+	close(self->fd);
+	EXPECT_GE(heap_info(self->heap).used_bytes, rest + 4096);
+	EXPECT_LE(heap_info(self->heap).used_bytes, rest + capacity);
+	ASSERT_EQ(read(pipes[0], &copy, 1), 1);
+	EXPECT_EQ(heap_info(self->heap).used_bytes, rest);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 TEST_HARNESS_MAIN
