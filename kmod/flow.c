@@ -34,7 +34,7 @@ static u32 ndma_flow_drain(struct ndma_stream *stream, u32 limit)
 	u32 done = ndma_ring_drain(stream, limit);
 
 	if (stream->released.first)
-		queue_work(ndma_workqueue, &stream->worker);
+		queue_work(ndma_flow_workqueue, &stream->worker);
 	return done;
 }
 
@@ -90,7 +90,7 @@ static void ndma_flow_left_device(struct ndma_stream *stream)
 	ndma_flow_call_for_wakeup(stream);
 	ndma_flow_drain(stream, DRAIN_BATCH);
 	if (stream->free.first)
-		queue_work(ndma_workqueue, &stream->worker);
+		queue_work(ndma_flow_workqueue, &stream->worker);
 }
 
 static struct ndma_frame *ndma_flow_steal(struct ndma_stream *stream)
@@ -105,7 +105,7 @@ static struct ndma_frame *ndma_flow_steal(struct ndma_stream *stream)
 	frame = ndma_ring_steal(stream);
 	if (frame) {
 		ndma_frame_recycle(frame);
-		queue_work(ndma_workqueue, &stream->worker);
+		queue_work(ndma_flow_workqueue, &stream->worker);
 	}
 	return NULL;
 }
@@ -200,7 +200,7 @@ static void ndma_flow_take(struct ndma_frame *frame, const struct ndma_frame_res
 		frame->completion = completion;
 		ndma_frame_move(frame, NDMA_FRAME_IS_FILLED);
 		ndma_frame_push(&stream->filled, frame);
-		queue_work(ndma_workqueue, &stream->worker);
+		queue_work(ndma_flow_workqueue, &stream->worker);
 	} else {
 		ndma_ring_publish(frame, &completion);
 	}
@@ -369,7 +369,7 @@ static bool ndma_flow_guard(struct ndma_frame *frame)
 	spin_lock_irq(&stream->ring_lock);
 	if (stream->deferred) {
 		ndma_frame_push(&stream->released, frame);
-		queue_delayed_work(ndma_workqueue, &stream->retry, msecs_to_jiffies(RETRY_MS));
+		queue_delayed_work(ndma_flow_workqueue, &stream->retry, msecs_to_jiffies(RETRY_MS));
 	} else {
 		ndma_frame_free(frame);
 	}
@@ -414,7 +414,7 @@ void ndma_flow_retry(struct work_struct *work)
 {
 	struct ndma_stream *stream = container_of(work, struct ndma_stream, retry.work);
 
-	queue_work(ndma_workqueue, &stream->worker);
+	queue_work(ndma_flow_workqueue, &stream->worker);
 }
 
 void ndma_flow_work(struct work_struct *work)

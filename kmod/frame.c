@@ -116,7 +116,7 @@ static void ndma_frame_unexport(void *priv)
 	}
 	/* Not after stop: nobody would wait for the worker. */
 	if (stream->running)
-		queue_work(ndma_workqueue, &stream->worker);
+		queue_work(ndma_flow_workqueue, &stream->worker);
 	spin_unlock_irqrestore(&stream->ring_lock, flags);
 	ndma_stream_put(stream);
 }

@@ -244,7 +244,10 @@ void ndma_node_destroy(unsigned int minor);
 /* From open() alone: @priv of the node; ndma_node_destroy() waits until open() has returned. */
 void *ndma_node_priv(struct inode *inode);
 
-/* Unbound, for deadlines and for streams' workers. */
-extern struct workqueue_struct *ndma_workqueue;
+/*
+ * Unbound. The first is for what ends things, deadlines and streams' stoppers: they wait for streams'
+ * workers, which are on the second, as a queue runs so many at a time and no more.
+ */
+extern struct workqueue_struct *ndma_workqueue, *ndma_flow_workqueue;
 
 #endif /* NDMA_INTERNAL_H */

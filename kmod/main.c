@@ -27,7 +27,7 @@ static struct cdev ndma_cdev;
 static struct class *ndma_class;
 static unsigned int ndma_heap_minor;
 
-struct workqueue_struct *ndma_workqueue;
+struct workqueue_struct *ndma_workqueue, *ndma_flow_workqueue;
 
 /* struct ndma_node by minor. The lock is held while a node's open() runs. */
 static DEFINE_IDR(ndma_nodes);
@@ -162,17 +162,38 @@ static void ndma_nodes_exit(void)
 	idr_destroy(&ndma_nodes);
 }
 
+/* In sysfs an administrator finds their CPUs and priority. */
+static int ndma_workqueues_init(void)
+{
+	const unsigned int flags = WQ_UNBOUND | WQ_HIGHPRI | WQ_SYSFS;
+
+	ndma_flow_workqueue = alloc_workqueue("ndma_flow", flags, 0);
+	if (!ndma_flow_workqueue)
+		return -ENOMEM;
+	ndma_workqueue = alloc_workqueue("ndma", flags, 0);
+	if (ndma_workqueue)
+		return 0;
+	destroy_workqueue(ndma_flow_workqueue);
+	return -ENOMEM;
+}
+
+static void ndma_workqueues_exit(void)
+{
+	destroy_workqueue(ndma_workqueue);
+	destroy_workqueue(ndma_flow_workqueue);
+}
+
 static int __init ndma_init(void)
 {
 	struct device *heap;
 	int ret;
 
-	ndma_workqueue = alloc_workqueue("ndma", WQ_UNBOUND | WQ_HIGHPRI, 0);
-	if (!ndma_workqueue)
-		return -ENOMEM;
+	ret = ndma_workqueues_init();
+	if (ret)
+		return ret;
 	ret = ndma_nodes_init();
 	if (ret)
-		goto err_workqueue;
+		goto err_workqueues;
 	heap = ndma_node_create("heap", &ndma_heap_fops, NULL, NULL, NULL, &ndma_heap_minor);
 	if (IS_ERR(heap)) {
 		ret = PTR_ERR(heap);
@@ -182,8 +203,8 @@ static int __init ndma_init(void)
 
 err_nodes:
 	ndma_nodes_exit();
-err_workqueue:
-	destroy_workqueue(ndma_workqueue);
+err_workqueues:
+	ndma_workqueues_exit();
 	return ret;
 }
 
@@ -191,7 +212,7 @@ static void __exit ndma_exit(void)
 {
 	ndma_node_destroy(ndma_heap_minor);
 	ndma_nodes_exit();
-	destroy_workqueue(ndma_workqueue);
+	ndma_workqueues_exit();
 	ndma_memory_exit();
 }
 

@@ -217,7 +217,7 @@ int ndma_stream_begin(struct ndma_stream *stream, u64 count)
 	spin_lock_irq(&stream->ring_lock);
 	stream->started = true;
 	/* Frames released while nobody ran wait for it. */
-	queue_work(ndma_workqueue, &stream->worker);
+	queue_work(ndma_flow_workqueue, &stream->worker);
 	spin_unlock_irq(&stream->ring_lock);
 	return 0;
 }

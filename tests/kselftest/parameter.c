@@ -1,39 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Module parameters, as root: each user's quota of memory, and how long a system call may sleep.
+ * What an administrator sets, as root: each user's quota of memory, how long a system call may sleep,
+ * and how much the module's queues run at a time.
  */
 #include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "fill.h"
 #include "heap.h"
 
-#define QUOTA "quota_bytes"
-#define KERNEL_FAULT "kernel_fault_ms"
+#define QUOTA "/sys/module/ndma/parameters/quota_bytes"
+#define KERNEL_FAULT "/sys/module/ndma/parameters/kernel_fault_ms"
+#define AT_A_TIME "/sys/devices/virtual/workqueue/ndma/max_active"
+#define FLOW_AT_A_TIME "/sys/devices/virtual/workqueue/ndma_flow/max_active"
 #define SOMEBODY 12345
 #define SOMEBODY_ELSE 12346
 
-static bool parameter_write(const char *name, const char *value)
+static bool parameter_write(const char *path, const char *value)
 {
-	char path[128];
-	FILE *file;
+	FILE *file = fopen(path, "w");
 	bool fine;
 
-	snprintf(path, sizeof(path), "/sys/module/ndma/parameters/%s", name);
-	file = fopen(path, "w");
 	if (!file)
 		return false;
 	fine = fputs(value, file) >= 0;
 	return fclose(file) == 0 && fine;
 }
 
-static void parameter_read(const char *name, char *value, size_t room)
+static void parameter_read(const char *path, char *value, size_t room)
 {
-	char path[128];
-	FILE *file;
+	FILE *file = fopen(path, "r");
 
-	snprintf(path, sizeof(path), "/sys/module/ndma/parameters/%s", name);
-	file = fopen(path, "r");
 	if (!file || !fgets(value, room, file))
 		value[0] = 0;
 	if (file)
@@ -45,6 +43,8 @@ FIXTURE(parameter)
 	int heap;
 	char quota[32];
 	char kernel_fault[32];
+	char at_a_time[32];
+	char flow_at_a_time[32];
 };
 
 FIXTURE_SETUP(parameter)
@@ -53,6 +53,8 @@ FIXTURE_SETUP(parameter)
 	ASSERT_GE(self->heap, 0);
 	parameter_read(QUOTA, self->quota, sizeof(self->quota));
 	parameter_read(KERNEL_FAULT, self->kernel_fault, sizeof(self->kernel_fault));
+	parameter_read(AT_A_TIME, self->at_a_time, sizeof(self->at_a_time));
+	parameter_read(FLOW_AT_A_TIME, self->flow_at_a_time, sizeof(self->flow_at_a_time));
 	ASSERT_TRUE(parameter_write(QUOTA, "8388608"));
 }
 
@@ -60,6 +62,8 @@ FIXTURE_TEARDOWN(parameter)
 {
 	EXPECT_TRUE(parameter_write(QUOTA, self->quota));
 	EXPECT_TRUE(parameter_write(KERNEL_FAULT, self->kernel_fault));
+	EXPECT_TRUE(parameter_write(AT_A_TIME, self->at_a_time));
+	EXPECT_TRUE(parameter_write(FLOW_AT_A_TIME, self->flow_at_a_time));
 	close(self->heap);
 }
 
@@ -144,6 +148,25 @@ TEST_F(parameter, a_quota_of_nothing_is_no_limit)
 	fd = heap_alloc(self->heap, 16 * MIB);
 	EXPECT_GE(fd, 0);
 	close(fd);
+}
+
+/* A thousand deadlines at once come to the same: whoever ends a fill waits for its stream's worker. */
+TEST_F(parameter, deadlines_end_fills_where_queues_run_one_work_at_a_time)
+{
+	struct ndma_completion completion;
+	int source = source_open("sim0"), fd, i;
+
+	ASSERT_TRUE(parameter_write(AT_A_TIME, "1"));
+	ASSERT_TRUE(parameter_write(FLOW_AT_A_TIME, "1"));
+	fd = fill_alloc(self->heap, source, MIB);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(control_set(source, NDMA_CONTROL_TRIGGER, NDMA_SIM_TRIGGER_SOFTWARE), 0);
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(fill_begin(source, self->heap, fd, 1000, 1), 0);
+		EXPECT_EQ(fill_wait(source, &completion), -ETIMEDOUT);
+	}
+	close(fd);
+	close(source);
 }
 
 /* The process of the one holder that @fd has; -1: there is another number of them. */
