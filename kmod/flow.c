@@ -93,10 +93,19 @@ static void ndma_flow_left_device(struct ndma_stream *stream)
 		queue_work(ndma_flow_workqueue, &stream->worker);
 }
 
+/* Whether a newer frame than the one that would be stolen stays, or follows from the worker. */
+static bool ndma_flow_newest_stays(struct ndma_stream *stream)
+{
+	return ndma_ring_ready(stream) + stream->count[NDMA_FRAME_IS_FILLED] > 1;
+}
+
 static struct ndma_frame *ndma_flow_steal(struct ndma_stream *stream)
 {
 	struct ndma_frame *frame;
 
+	/* Nobody would ever get one of a card that takes frames ahead. It asks again after the next. */
+	if (stream->count[NDMA_FRAME_IS_DEVICE] && !ndma_flow_newest_stays(stream))
+		return NULL;
 	if (!stream->deferred)
 		return ndma_ring_steal(stream);
 	/* The worker syncs it first, one at a time; the driver hears by ops->queue(). */
@@ -278,14 +287,14 @@ EXPORT_SYMBOL_GPL(ndma_stream_finish);
 
 /*
  * Under `latest` a driver may have asked while all that could be stolen was filled but not published,
- * and then waits. Only when a newer frame stays or follows: else nobody would ever get one.
+ * and then waits.
  */
 static void ndma_flow_steal_late(struct ndma_stream *stream)
 {
 	if (!stream->running || !stream->starving || stream->policy != NDMA_POLICY_LATEST ||
 	    stream->free.first)
 		return;
-	if (ndma_ring_ready(stream) + stream->count[NDMA_FRAME_IS_FILLED] > 1)
+	if (ndma_flow_newest_stays(stream))
 		ndma_flow_steal(stream);
 }
 

@@ -338,6 +338,22 @@ def test_a_consumer_that_sleeps_loses_what_the_card_lost_and_no_more(card):
         assert (frame["first"], frame["dropped"]) == (sent["sample"], sent["lost"])
 
 
+def test_who_looks_rarely_gets_the_latest_frame_of_a_card_that_takes_them_ahead(card):
+    with ndma.open(node().name) as source:
+        source.rate, source.pattern = 1e6, "counter"
+        with source.stream(SAMPLES, channels=CHANNELS, frames=4, policy="latest", timeout=20,
+                           on_loss="ignore") as stream:
+            frames = []
+            for _ in range(COUNT):
+                before = stream.stats.stolen
+                until(lambda: stream.stats.stolen > before + 4)
+                frames.append(describe(next(stream)))
+    assert not any(frame["wrong"] for frame in frames)
+    sequences = [frame["sequence"] for frame in frames]
+    assert [frame["dropped"] for frame in frames] == list(np.diff([-1, *sequences]) - 1)
+    assert min(np.diff(sequences)) > 4
+
+
 def test_a_card_whose_status_is_garbage_ends_the_stream(card, end):
     assert end(card, lambda: card("fault lie-status"), 20) is None
     assert len(by_python(3, None)) == 3

@@ -581,7 +581,8 @@ struct ndma_control {
 /* ------------------------------------------------------------------ streams */
 
 #define NDMA_POLICY_DROP	0	/* no free frame: the newest is lost; the next says how many */
-#define NDMA_POLICY_LATEST	1	/* no free frame: the oldest untaken one is used again */
+/* No free frame: the oldest untaken one is used again. Hold at most all but two frames. */
+#define NDMA_POLICY_LATEST	1
 
 /**
  * struct ndma_stream_setup - NDMA_STREAM_SETUP: memory, frames and rings of a stream
