@@ -62,6 +62,10 @@ static int ndma_lease_count(struct ndma_client *client, struct dma_buf *dmabuf,
 		ret = -ENOENT;
 		goto out_unlock;
 	}
+	if (*ndma_lease_total(lease) == U32_MAX) {
+		ret = -EMFILE;
+		goto out_unlock;
+	}
 	if (!lease->count++) {
 		get_dma_buf(dmabuf);
 		lease->dmabuf = dmabuf;
