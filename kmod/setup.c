@@ -129,7 +129,7 @@ static int ndma_setup_memory(struct ndma_stream *stream, int node)
 	struct device *dev = stream->source->desc->dev;
 	struct ndma_memory_spec spec = {
 		.bytes = stream->stride * stream->config.frames,
-		.node = node == NDMA_NODE_ANY && dev ? dev_to_node(dev) : node,
+		.node = node,
 		.huge = stream->guarded,
 		.dev = dev,
 	};
