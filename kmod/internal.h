@@ -80,6 +80,10 @@ long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size
  * Return: the number, for the argument; -EINVAL, -EMFILE.
  */
 int ndma_ioctl_stage_fd(void *arg, struct file *file, u32 fd_flags);
+/* For handlers only: @dmabuf, taken over, is kept until the call ends. */
+void ndma_ioctl_keep(void *arg, struct dma_buf *dmabuf);
+/* For undo: what the handler has kept. */
+struct dma_buf *ndma_ioctl_kept(void *arg);
 
 /* ------------------------------------------------- memory.c, extent.c: pages, quota, reach */
 

@@ -2,6 +2,7 @@
 /*
  * Arguments of ioctls: size first, extensible, copied in once and out once.
  */
+#include <linux/dma-buf.h>
 #include <linux/file.h>
 #include <linux/uaccess.h>
 
@@ -10,11 +11,13 @@
 /**
  * struct ndma_call - one ioctl in progress
  * @arg: the argument; first, so that a handler's pointer to it finds the rest
+ * @kept: a reference for @undo, or NULL
  * @file: a file to install, or NULL
  * @fd: its reserved number
  */
 struct ndma_call {
 	u64 arg[NDMA_IOCTL_ARG_MAX / sizeof(u64)];
+	struct dma_buf *kept;
 	struct file *file;
 	int fd;
 };
@@ -34,6 +37,16 @@ int ndma_ioctl_stage_fd(void *arg, struct file *file, u32 fd_flags)
 	call->file = file;
 	call->fd = fd;
 	return fd;
+}
+
+void ndma_ioctl_keep(void *arg, struct dma_buf *dmabuf)
+{
+	container_of(arg, struct ndma_call, arg)->kept = dmabuf;
+}
+
+struct dma_buf *ndma_ioctl_kept(void *arg)
+{
+	return container_of(arg, struct ndma_call, arg)->kept;
 }
 
 static int ndma_call_copy_in(struct ndma_call *call, const struct ndma_ioctl *row,
@@ -93,6 +106,7 @@ long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size
 		return -ENOTTY;
 	if (row->write && !(file->f_mode & FMODE_WRITE))
 		return -EACCES;
+	call.kept = NULL;
 	call.file = NULL;
 	ret = ndma_call_copy_in(&call, row, user, &size);
 	if (ret)
@@ -106,6 +120,8 @@ long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size
 			row->undo(file, call.arg);
 		ret = -EFAULT;
 	}
+	if (call.kept)
+		dma_buf_put(call.kept);
 	if (call.file) {
 		if (ret < 0) {
 			put_unused_fd(call.fd);

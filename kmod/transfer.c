@@ -356,10 +356,13 @@ int ndma_transfer_begin_ioctl(struct file *file, void *arg)
 	ret = -EPERM;
 	if (ndma_transfer_may(handle, ndma_client_of(file)))
 		ret = ndma_transfer_begin(handle->buffer, dmabuf, request, &id);
-	dma_buf_put(dmabuf);
-	if (!ret)
-		request->transfer = id;
-	return ret;
+	if (ret) {
+		dma_buf_put(dmabuf);
+		return ret;
+	}
+	request->transfer = id;
+	ndma_ioctl_keep(arg, dmabuf);
+	return 0;
 }
 
 static int ndma_transfer_end(struct ndma_buffer *buffer, u32 id)
@@ -406,10 +409,10 @@ int ndma_transfer_end_ioctl(struct file *file, void *arg)
 	return ret;
 }
 
+/* Not by the descriptor: another thread may have closed it, or made it another buffer's. */
 void ndma_transfer_begin_undo(struct file *file, void *arg)
 {
 	const struct ndma_transfer_begin *request = arg;
-	struct ndma_transfer_end end = { .fd = request->fd, .transfer = request->transfer };
 
-	ndma_transfer_end_ioctl(file, &end);
+	ndma_transfer_end(ndma_buffer_from_dmabuf(ndma_ioctl_kept(arg)), request->transfer);
 }

@@ -3,6 +3,7 @@
  * Transfers: who may, when they end, and what is left when nobody ends them.
  */
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
 
@@ -218,6 +219,46 @@ TEST_F(transfer, an_argument_that_makes_no_sense_is_refused)
 		EXPECT_EQ(transfer_begin(self->heap, self->fd, rows[i].direction, rows[i].guard,
 					 rows[i].flags, rows[i].timeout_ns), -EINVAL);
 	EXPECT_EQ(buffer_info(self->heap, self->fd).transfers, 0);
+}
+
+struct closer {
+	int heap;
+	int fd;
+	int seen;
+};
+
+/* Closes the one descriptor once the other sees that a transfer has begun. */
+static void *close_when_begun(void *arg)
+{
+	const struct closer *closer = arg;
+
+	while (buffer_info(closer->heap, closer->seen).owner != NDMA_OWNER_DEVICE)
+		sched_yield();
+	close(closer->fd);
+	return NULL;
+}
+
+/* The argument is in the buffer itself, whose guard keeps the answer from being written. */
+TEST_F(transfer, one_that_nobody_can_be_told_of_is_undone_without_its_descriptor)
+{
+	struct ndma_transfer_begin *request =
+		buffer_map(self->heap, self->fd, 4096, PROT_READ | PROT_WRITE);
+	struct closer closer = { .heap = self->other, .fd = dup(self->fd), .seen = self->fd };
+	pthread_t thread;
+
+	ASSERT_NE(request, MAP_FAILED);
+	*request = (struct ndma_transfer_begin){
+		.size = sizeof(*request),
+		.fd = closer.fd,
+		.direction = NDMA_FROM_DEVICE,
+		.guard = NDMA_GUARD_BLOCK,
+		.timeout_ns = LONG_NS,
+	};
+	ASSERT_EQ(pthread_create(&thread, NULL, close_when_begun, &closer), 0);
+	EXPECT_EQ(call(self->heap, NDMA_TRANSFER_BEGIN, request), -EFAULT);
+	ASSERT_EQ(pthread_join(thread, NULL), 0);
+	EXPECT_EQ(buffer_info(self->other, self->fd).owner, NDMA_OWNER_CPU);
+	munmap(request, 4096);
 }
 
 TEST_F(transfer, its_deadline_gives_the_buffer_back)
