@@ -227,13 +227,23 @@ static int ndma_transfer_enter(struct ndma_buffer *buffer, struct dma_buf *dmabu
 static int ndma_transfer_enter_fenced(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
 				      const struct ndma_transfer_plan *plan, u32 *id)
 {
+	bool write = plan->direction != NDMA_TO_DEVICE;
 	struct dma_resv *resv = dmabuf->resv;
 	struct dma_fence *fence;
 	int ret;
 
-	ret = dma_resv_lock_interruptible(resv, NULL);
-	if (ret)
-		return ret;
+	for (;;) {
+		ret = dma_resv_lock_interruptible(resv, NULL);
+		if (ret)
+			return ret;
+		/* Others' may have come since they were waited for. */
+		if (ndma_fence_all_signaled(resv, write))
+			break;
+		dma_resv_unlock(resv);
+		ret = ndma_fence_wait(resv, write, plan->deadline);
+		if (ret)
+			return ret;
+	}
 	ret = dma_resv_reserve_fences(resv, 1);
 	if (ret)
 		goto out_unlock;
