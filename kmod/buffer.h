@@ -248,6 +248,10 @@ int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
 			const struct ndma_transfer_plan *plan, u32 *id);
 /* A source's transfer is over, the device is quiet. @error: 0 or what the fence says. Takes @filler. */
 void ndma_transfer_complete(struct ndma_buffer *buffer, int error);
+/* The source has started: the buffer's layout is that of what it writes. */
+void ndma_transfer_confirm(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan);
+/* The source has not started: the transfer that was completed with @error does not count. */
+void ndma_transfer_forget(struct ndma_buffer *buffer, int error);
 
 void ndma_transfer_init(struct ndma_buffer *buffer);
 void ndma_transfer_fini(struct ndma_buffer *buffer);

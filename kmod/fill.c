@@ -102,6 +102,7 @@ static int ndma_fill_begin(struct ndma_stream *stream, struct dma_buf *dmabuf,
 			   const struct ndma_transfer_plan *plan)
 {
 	struct ndma_buffer *buffer = ndma_buffer_from_dmabuf(dmabuf);
+	const struct ndma_fill before = stream->fill;
 	u32 id;
 	int ret;
 
@@ -124,8 +125,14 @@ static int ndma_fill_begin(struct ndma_stream *stream, struct dma_buf *dmabuf,
 		goto detach;
 	stream->fill.state = NDMA_FILL_RUNNING;
 	ret = ndma_stream_begin(stream, 0);
-	if (ret)
-		ndma_fill_finish(stream, ret);
+	if (!ret) {
+		ndma_transfer_confirm(buffer, plan);
+		return 0;
+	}
+	/* Somebody may have seen it run; but nothing was written, and there was no fill. */
+	ndma_fill_finish(stream, ret);
+	ndma_transfer_forget(buffer, stream->fill.error);
+	stream->fill = before;
 	return ret;
 
 detach:

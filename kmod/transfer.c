@@ -193,12 +193,10 @@ static u32 ndma_transfer_commit(struct ndma_buffer *buffer, struct dma_buf *dmab
 	transfer->fence = fence;
 	transfer->filler = plan->filler;
 	buffer->transfers++;
-	if (plan->filler) {
-		buffer->layout = *plan->layout;
+	if (plan->filler)
 		ndma_buffer_sync_for_cpu(buffer);
-	} else {
+	else
 		ndma_buffer_sync_for_device(buffer);
-	}
 	hrtimer_start(&transfer->timer, plan->deadline, HRTIMER_MODE_ABS_PINNED);
 	return transfer->id;
 }
@@ -289,6 +287,22 @@ void ndma_transfer_complete(struct ndma_buffer *buffer, int error)
 	up_write(&buffer->lock);
 	ndma_stream_put(filler);
 	dma_buf_put(dmabuf);
+}
+
+void ndma_transfer_confirm(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan)
+{
+	down_write(&buffer->lock);
+	buffer->layout = *plan->layout;
+	up_write(&buffer->lock);
+}
+
+void ndma_transfer_forget(struct ndma_buffer *buffer, int error)
+{
+	down_write(&buffer->lock);
+	buffer->transfers--;
+	if (error)
+		buffer->aborted--;
+	up_write(&buffer->lock);
 }
 
 static int ndma_transfer_begin_check(const struct ndma_transfer_begin *request)
