@@ -19,6 +19,9 @@
 #define WATCHDOG_MS 100
 #define DEAD_MS 5000
 
+/* How long the bus may take to recover; the longest wait of Linux's for a reset is half of that. */
+#define RECOVERY_MS 120000
+
 /* Completions taken with interrupts off. */
 #define TAKE_BATCH 64
 
@@ -29,6 +32,13 @@ void vdig_distrust(struct vdig *vdig, const char *why)
 	dev_err_ratelimited(&vdig->pdev->dev, "%s: the stream ends\n", why);
 	vdig->running = false;
 	ndma_stream_finish(vdig->stream);
+}
+
+/* The card is believed to have vanished, @delay_ms from now. */
+void vdig_lose(struct vdig *vdig, unsigned int delay_ms)
+{
+	cancel_delayed_work(&vdig->gone);
+	schedule_delayed_work(&vdig->gone, msecs_to_jiffies(delay_ms));
 }
 
 void vdig_run(struct vdig *vdig)
@@ -89,6 +99,7 @@ static bool vdig_look(struct vdig *vdig)
 {
 	u32 time_ms = readl(vdig->regs + VDIG_REG_TIME_MS);
 	u32 status = readl(vdig->regs + VDIG_REG_STATUS);
+	const char *why = NULL;
 
 	if (status == U32_MAX && vdig_card_check(vdig))
 		return true;
@@ -98,11 +109,16 @@ static bool vdig_look(struct vdig *vdig)
 	} else if (time_is_before_jiffies(vdig->moved + msecs_to_jiffies(DEAD_MS))) {
 		return true;
 	}
+	if (status & ~VDIG_STATUS_BITS)
+		why = "its status is garbage";
+	else if (!(status & VDIG_STATUS_RUNNING))
+		why = "it has stopped by itself";
 	spin_lock_irq(&vdig->lock);
-	if (vdig->running && status & ~VDIG_STATUS_BITS)
-		vdig_distrust(vdig, "its status is garbage");
-	else if (vdig->running && !(status & VDIG_STATUS_RUNNING))
-		vdig_distrust(vdig, "it has stopped by itself");
+	if (why && vdig->running) {
+		/* What it has finished meanwhile is part of the stream. */
+		vdig_ring_take(vdig, VDIG_RING_ENTRIES);
+		vdig_distrust(vdig, why);
+	}
 	spin_unlock_irq(&vdig->lock);
 	return false;
 }
@@ -115,7 +131,7 @@ static void vdig_watch(struct work_struct *work)
 	while (vdig_serve(vdig))
 		cond_resched();
 	if (vdig_look(vdig))
-		schedule_work(&vdig->gone);
+		vdig_lose(vdig, 0);
 	else
 		schedule_delayed_work(&vdig->watchdog, msecs_to_jiffies(WATCHDOG_MS));
 }
@@ -134,7 +150,7 @@ static struct ndma_source *vdig_take_source(struct vdig *vdig)
 
 static void vdig_vanish(struct work_struct *work)
 {
-	struct vdig *vdig = container_of(work, struct vdig, gone);
+	struct vdig *vdig = container_of(to_delayed_work(work), struct vdig, gone);
 	struct ndma_source *source = vdig_take_source(vdig);
 
 	if (!source)
@@ -145,10 +161,15 @@ static void vdig_vanish(struct work_struct *work)
 
 /* ---------------------------------------------------------------- errors of the bus */
 
-/* The card lets go of every frame; the stream goes on, without it for now. */
+/*
+ * The card lets go of every frame; the stream goes on, without it for now. Not for ever: where
+ * recovery fails, for whatever reason, nobody says so.
+ */
 static void vdig_interrupt_run(struct vdig *vdig)
 {
 	mutex_lock(&vdig->mutex);
+	vdig->recovering = true;
+	vdig_lose(vdig, RECOVERY_MS);
 	vdig_halt(vdig);
 	if (vdig->stream && vdig_card_stop(vdig))
 		vdig_card_cut_off(vdig);
@@ -168,6 +189,8 @@ static void vdig_continue_run(struct vdig *vdig)
 	int ret = 0;
 
 	mutex_lock(&vdig->mutex);
+	vdig->recovering = false;
+	cancel_delayed_work(&vdig->gone);
 	if (vdig->stream && vdig->interrupted) {
 		vdig_ring_reset(vdig);
 		ret = vdig_card_start(vdig);
@@ -178,7 +201,7 @@ static void vdig_continue_run(struct vdig *vdig)
 	}
 	mutex_unlock(&vdig->mutex);
 	if (ret)
-		schedule_work(&vdig->gone);
+		vdig_lose(vdig, 0);
 }
 
 static pci_ers_result_t vdig_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
@@ -187,7 +210,7 @@ static pci_ers_result_t vdig_error_detected(struct pci_dev *pdev, pci_channel_st
 
 	vdig_interrupt_run(vdig);
 	if (state == pci_channel_io_perm_failure) {
-		schedule_work(&vdig->gone);
+		vdig_lose(vdig, 0);
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
 	return state == pci_channel_io_normal ? PCI_ERS_RESULT_CAN_RECOVER
@@ -202,10 +225,14 @@ static pci_ers_result_t vdig_mmio_enabled(struct pci_dev *pdev)
 
 static pci_ers_result_t vdig_slot_reset(struct pci_dev *pdev)
 {
+	struct vdig *vdig = pci_get_drvdata(pdev);
+
 	pci_restore_state(pdev);
 	pci_save_state(pdev);
-	return vdig_card_check(pci_get_drvdata(pdev)) ? PCI_ERS_RESULT_DISCONNECT
-						      : PCI_ERS_RESULT_RECOVERED;
+	if (!vdig_card_check(vdig))
+		return PCI_ERS_RESULT_RECOVERED;
+	vdig_lose(vdig, 0);
+	return PCI_ERS_RESULT_DISCONNECT;
 }
 
 static void vdig_resume(struct pci_dev *pdev)
@@ -346,7 +373,7 @@ static int vdig_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	vdig->pdev = pdev;
 	mutex_init(&vdig->mutex);
 	spin_lock_init(&vdig->lock);
-	INIT_WORK(&vdig->gone, vdig_vanish);
+	INIT_DELAYED_WORK(&vdig->gone, vdig_vanish);
 	INIT_DELAYED_WORK(&vdig->watchdog, vdig_watch);
 	pci_set_drvdata(pdev, vdig);
 
@@ -384,7 +411,7 @@ static void vdig_remove(struct pci_dev *pdev)
 
 	ndma_source_unregister(vdig_take_source(vdig));
 	/* Without a source it does nothing; but it may be unregistering it at this moment. */
-	cancel_work_sync(&vdig->gone);
+	cancel_delayed_work_sync(&vdig->gone);
 	pci_clear_master(pdev);
 	vdig_free_interrupt(vdig);
 	vdig_detach(vdig);

@@ -78,8 +78,9 @@ struct vdig_ring {
  * @doorbell: of ivshmem, else NULL
  * @doorbell_value: what is written there
  * @desc: the description
- * @mutex: starting, stopping and recovering the card; @source
+ * @mutex: starting, stopping and recovering the card; @source, @recovering
  * @source: what it is registered as; NULL once it has vanished
+ * @recovering: its bus is being reset or recovers: registers mean nothing
  * @gone: work that unregisters a card that vanished
  * @watchdog: work that looks after a running card
  * @time_ms: the card's clock, when it was last seen to move; the watchdog's
@@ -100,7 +101,8 @@ struct vdig {
 
 	struct mutex mutex;
 	struct ndma_source *source;
-	struct work_struct gone;
+	bool recovering;
+	struct delayed_work gone;
 	struct delayed_work watchdog;
 	u32 time_ms;
 	unsigned long moved;
@@ -148,6 +150,8 @@ extern const struct ndma_source_desc vdig_desc;
 
 /* ---------------------------------------------------------------- vdig.c */
 
+/* The card has vanished, or will be taken to have in so long. From process context. */
+void vdig_lose(struct vdig *vdig, unsigned int delay_ms);
 /* The card was started: give it frames, look after it. Under the mutex. */
 void vdig_run(struct vdig *vdig);
 /* No frame is given to it from here on, and nobody looks after it. Under the mutex. */

@@ -39,6 +39,10 @@ static int vdig_start(struct ndma_stream *stream)
 	int ret;
 
 	mutex_lock(&vdig->mutex);
+	if (vdig->recovering) {
+		mutex_unlock(&vdig->mutex);
+		return -EIO;
+	}
 	vdig_ring_reset(vdig);
 	vdig_set_stream(vdig, stream);
 	vdig->interrupted = false;
@@ -52,7 +56,7 @@ static int vdig_start(struct ndma_stream *stream)
 	mutex_unlock(&vdig->mutex);
 	/* It was there when it was probed. */
 	if (ret == -ENODEV)
-		schedule_work(&vdig->gone);
+		vdig_lose(vdig, 0);
 	return ret;
 }
 
@@ -64,7 +68,10 @@ static void vdig_stop(struct ndma_stream *stream)
 
 	mutex_lock(&vdig->mutex);
 	vdig_halt(vdig);
-	ret = vdig_card_stop(vdig);
+	ret = vdig->recovering ? 0 : vdig_card_stop(vdig);
+	/* Not known what it does: the rings must be out of its reach, even if no frame is with it. */
+	if (ret)
+		vdig_card_cut_off(vdig);
 	spin_lock_irq(&vdig->lock);
 	vdig_ring_take(vdig, VDIG_RING_ENTRIES);
 	if (!ret)
@@ -74,12 +81,12 @@ static void vdig_stop(struct ndma_stream *stream)
 	mutex_unlock(&vdig->mutex);
 }
 
+/* The card is cut off by now; what still runs is its last interrupt. */
 static void vdig_abort(struct ndma_stream *stream)
 {
 	struct vdig *vdig = vdig_of(stream);
 
 	mutex_lock(&vdig->mutex);
-	vdig_card_cut_off(vdig);
 	synchronize_irq(pci_irq_vector(vdig->pdev, 0));
 	spin_lock_irq(&vdig->lock);
 	vdig_ring_return(vdig);

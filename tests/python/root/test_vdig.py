@@ -5,6 +5,7 @@ Every fault is seen by the Python package and by the C program as what it is, an
 compared with the card's log, frame by frame.
 """
 import contextlib
+import errno
 import importlib.machinery
 import importlib.util
 import itertools
@@ -512,6 +513,26 @@ def test_a_reset_while_it_streams_is_a_loss_and_no_end(card):
         pytest.skip(f"this guest has no {reset}")
     with streaming() as stream:
         goes_on_after(stream, lambda: reset.write_text("1"))
+
+
+def test_a_fill_in_the_middle_of_a_reset_is_refused_and_changes_nothing(card):
+    reset, stop = address() / "reset", threading.Event()
+    if not reset.exists():
+        pytest.skip(f"this guest has no {reset}")
+    thread = threading.Thread(target=lambda: [reset.write_text("1") for _ in iter(stop.is_set, True)])
+    thread.start()
+    try:
+        with ndma.open(node().name) as source:
+            buf = ndma.zeros((1, SAMPLES), "<i2", source=source)
+            with pytest.raises(OSError) as refused:
+                for _ in range(1000):
+                    source.read_into(buf, timeout=20)
+            assert refused.value.errno == errno.EIO and not buf.aborted
+    finally:
+        stop.set()
+        thread.join()
+    # The card is none the worse.
+    assert len(by_python(3, None)) == 3
 
 
 @pytest.mark.skipif("vdig-vfio" not in CARDS, reason="this guest has no digitizer on PCI Express")

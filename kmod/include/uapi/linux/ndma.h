@@ -639,7 +639,8 @@ struct ndma_stream_setup {
  * @flags: 0
  * @count: stop after this many frames, lost ones included; 0: never
  *
- * EINVAL without setup; EBUSY while running; ENODEV. Sequence numbers go on across restarts.
+ * EINVAL without setup; EBUSY while running; ENODEV; EIO, ETIMEDOUT: the device does not start, or is
+ * being reset. Sequence numbers go on across restarts.
  */
 struct ndma_stream_start {
 	__u32 size;
