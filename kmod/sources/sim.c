@@ -51,11 +51,11 @@ struct ndma_sim {
 /**
  * struct ndma_sim_stream - a stream of it
  * @stream: the stream
- * @thread: fills its frames, from start to stop
+ * @thread: fills its frames from start to stop, and is parked otherwise
  * @wake: where it sleeps
  * @poked: there is something new: a frame, a control, a press of the button
  * @presses: of the button, that the thread has not seen
- * @state: the thread's; start's while there is none
+ * @state: the thread's; start's while that is parked
  * @origin: CLOCK_MONOTONIC of sample 0, had the stream always run
  */
 struct ndma_sim_stream {
@@ -113,9 +113,15 @@ static void ndma_sim_poke(struct ndma_sim_stream *sim)
 	wake_up(&sim->wake);
 }
 
+/* The run ends, or the stream. */
+static bool ndma_sim_should_stop(void)
+{
+	return kthread_should_park() || kthread_should_stop();
+}
+
 static void ndma_sim_sleep(struct ndma_sim_stream *sim)
 {
-	wait_event_idle(sim->wake, READ_ONCE(sim->poked) || kthread_should_stop());
+	wait_event_idle(sim->wake, READ_ONCE(sim->poked) || ndma_sim_should_stop());
 }
 
 /* False: stop came first. */
@@ -124,9 +130,9 @@ static bool ndma_sim_sleep_until(struct ndma_sim_stream *sim, u64 time_ns)
 	s64 left = time_ns - ktime_get_ns();
 
 	if (left > 0)
-		wait_event_interruptible_hrtimeout(sim->wake, kthread_should_stop(),
+		wait_event_interruptible_hrtimeout(sim->wake, ndma_sim_should_stop(),
 						   ns_to_ktime(left));
-	return !kthread_should_stop();
+	return !ndma_sim_should_stop();
 }
 
 /* False: stop came first, and the frame went back. */
@@ -138,7 +144,7 @@ static bool ndma_sim_fill_frame(const struct ndma_sim_settings *settings,
 	if (settings->pattern == NDMA_SIM_PATTERN_OFF)
 		return true;
 	for (at = 0; at < plan->samples; at += SLICE_SAMPLES) {
-		if (kthread_should_stop()) {
+		if (ndma_sim_should_stop()) {
 			ndma_frame_return(frame);
 			return false;
 		}
@@ -236,6 +242,11 @@ static int ndma_sim_run(void *data)
 	while (!kthread_should_stop()) {
 		struct ndma_frame *frame = NULL;
 
+		if (kthread_should_park()) {
+			kthread_parkme();
+			ndma_sim_settle(sim->stream, &settings);
+			continue;
+		}
 		/* Forget the poke, then look. Pairs with smp_store_mb() in ndma_sim_poke(). */
 		if (READ_ONCE(sim->poked) && xchg(&sim->poked, 0))
 			ndma_sim_settle(sim->stream, &settings);
@@ -250,6 +261,7 @@ static int ndma_sim_run(void *data)
 
 /* ---------------------------------------------------------------- operations */
 
+/* The thread is made here and parked: a start, under a fill's fence, may not need memory. */
 static int ndma_sim_setup(struct ndma_stream *stream)
 {
 	struct ndma_sim_stream *sim = kzalloc(sizeof(*sim), GFP_KERNEL_ACCOUNT);
@@ -258,13 +270,25 @@ static int ndma_sim_setup(struct ndma_stream *stream)
 		return -ENOMEM;
 	sim->stream = stream;
 	init_waitqueue_head(&sim->wake);
+	sim->thread = kthread_create(ndma_sim_run, sim, "ndma_%s",
+				     ndma_source_name(ndma_stream_source(stream)));
+	if (IS_ERR(sim->thread)) {
+		int ret = PTR_ERR(sim->thread);
+
+		kfree(sim);
+		return ret;
+	}
+	kthread_park(sim->thread);
 	ndma_stream_set_priv(stream, sim);
 	return 0;
 }
 
 static void ndma_sim_teardown(struct ndma_stream *stream)
 {
-	kfree(ndma_stream_priv(stream));
+	struct ndma_sim_stream *sim = ndma_stream_priv(stream);
+
+	kthread_stop(sim->thread);
+	kfree(sim);
 	ndma_stream_set_priv(stream, NULL);
 }
 
@@ -272,16 +296,11 @@ static int ndma_sim_start(struct ndma_stream *stream)
 {
 	struct ndma_sim_stream *sim = ndma_stream_priv(stream);
 	struct ndma_sim_settings settings;
-	struct task_struct *thread;
 
 	ndma_sim_settle(stream, &settings);
 	sim->state.started = 0;
 	sim->origin = ktime_get_ns() - ndma_sim_time_ns(&settings, sim->state.position);
-	thread = kthread_run(ndma_sim_run, sim, "ndma_%s",
-			     ndma_source_name(ndma_stream_source(stream)));
-	if (IS_ERR(thread))
-		return PTR_ERR(thread);
-	sim->thread = thread;
+	kthread_unpark(sim->thread);
 	return 0;
 }
 
@@ -289,9 +308,8 @@ static void ndma_sim_stop(struct ndma_stream *stream)
 {
 	struct ndma_sim_stream *sim = ndma_stream_priv(stream);
 
-	/* It holds no frame when it has ended. */
-	kthread_stop(sim->thread);
-	sim->thread = NULL;
+	/* It holds no frame when it is parked. */
+	kthread_park(sim->thread);
 }
 
 static void ndma_sim_queue(struct ndma_stream *stream)
@@ -339,6 +357,7 @@ static const struct ndma_source_desc ndma_sim_desc = {
 
 /* ---------------------------------------------------------------- instances */
 
+/* Under card->lock: whoever opens the node at once may unplug it. */
 static int ndma_sim_register(struct ndma_sim *card)
 {
 	struct ndma_source *source = ndma_source_register(&ndma_sim_desc, card);
@@ -397,7 +416,9 @@ static int __init ndma_sim_init(void)
 		mutex_init(&ndma_sims[i].lock);
 		INIT_WORK(&ndma_sims[i].unplug, ndma_sim_unplug);
 		INIT_DELAYED_WORK(&ndma_sims[i].plug, ndma_sim_plug);
+		mutex_lock(&ndma_sims[i].lock);
 		ret = ndma_sim_register(&ndma_sims[i]);
+		mutex_unlock(&ndma_sims[i].lock);
 		if (ret)
 			goto leave;
 	}
