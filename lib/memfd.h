@@ -249,10 +249,14 @@ void ndma_memfd_transfer_expire(struct memfd_share *share);
 
 /* memfd_deadline.c: one thread a process that ends transfers in time */
 
-/* Fires at transfer.until_ns. */
+/* Fires at transfer.until_ns. share->state is held. */
 int ndma_memfd_deadline_add(struct memfd_share *share);
-/* When it returns the deadline does not fire, now or later. share->state is not held. */
+/* It fires no more, but may be about to take share->state. share->state is held. */
 void ndma_memfd_deadline_remove(struct memfd_share *share);
+/* When it returns the deadline does not fire, now or later: the share goes. share->state is not
+ * held.
+ */
+void ndma_memfd_deadline_drain(struct memfd_share *share);
 
 /* memfd_guard.c: what a touch meets in this process. share->state is held. */
 

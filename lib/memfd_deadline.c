@@ -127,6 +127,14 @@ unlock:
 
 void ndma_memfd_deadline_remove(struct memfd_share *share)
 {
+	pthread_mutex_lock(&lock);
+	if (share->deadline.listed)
+		unlist(&share->deadline);
+	pthread_mutex_unlock(&lock);
+}
+
+void ndma_memfd_deadline_drain(struct memfd_share *share)
+{
 	struct memfd_deadline *deadline = &share->deadline;
 
 	pthread_mutex_lock(&lock);

@@ -152,7 +152,7 @@ void ndma_memfd_share_put(struct memfd_share *share)
 	if (!last)
 		return;
 	if (ours) {
-		ndma_memfd_deadline_remove(share);
+		ndma_memfd_deadline_drain(share);
 		pthread_mutex_destroy(&share->state);
 	} else if (share->transfer.faults >= 0) {
 		close(share->transfer.faults);

@@ -38,6 +38,8 @@ static int finish(struct memfd_share *share)
 	int rc = ndma_memfd_guard_end(share);
 
 	share->transfer.direction = 0;
+	/* Not later: the deadline that is listed then may be the next transfer's. */
+	ndma_memfd_deadline_remove(share);
 	ndma_memfd_header_set_direction(share, 0);
 	ndma_memfd_lock_settle(share);
 	return rc;
@@ -120,8 +122,6 @@ int ndma_memfd_transfer_end(struct ndma_buffer *base, uint32_t transfer)
 	pthread_mutex_lock(&share->state);
 	rc = end(share, transfer);
 	pthread_mutex_unlock(&share->state);
-	if (rc != -EINVAL)
-		ndma_memfd_deadline_remove(share);
 	return rc;
 }
 

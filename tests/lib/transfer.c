@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Transfers: begin, end, deadlines, who may. */
+#include "after_unlock.h"
 #include "buffer.h"
 
 TEST_F(buffer, a_transfer_begins_and_ends_once)
@@ -42,6 +43,47 @@ TEST_F(buffer, its_deadline_ends_it_and_whoever_ends_it_late_is_told)
 	ASSERT_DONE(ndma_transfer_begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0,
 					SECOND_NS, &transfer));
 	ASSERT_DONE(ndma_transfer_end(self->buffer, transfer));
+}
+
+/* A transfer that begins through another object while the end of the one before still returns. */
+static struct {
+	struct ndma_buffer *buffer;
+	uint32_t transfer;
+	int rc;
+} next;
+
+static void begin_next(void)
+{
+	next.rc = ndma_transfer_begin(next.buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0,
+				      SECOND_NS / 50, &next.transfer);
+	if (next.rc)
+		after_unlock = begin_next;
+}
+
+TEST_F(buffer, ending_one_transfer_leaves_the_deadline_of_the_next)
+{
+	struct ndma_buffer_info info;
+	int64_t limit = now_ns() + 10 * SECOND_NS;
+	uint32_t transfer;
+
+	next.rc = -EBUSY;
+	ASSERT_DONE(ndma_buffer_import(ndma_buffer_fd(self->buffer), NULL, &next.buffer));
+	ASSERT_DONE(ndma_transfer_begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0,
+					100 * SECOND_NS, &transfer));
+	after_unlock = begin_next;
+	EXPECT_EQ(0, ndma_transfer_end(self->buffer, transfer));
+	after_unlock = NULL;
+	/* The module's calls lock nothing here: there the next begins afterwards. */
+	if (next.rc)
+		begin_next();
+	ASSERT_EQ(0, next.rc);
+	do {
+		ASSERT_DONE(ndma_buffer_info(self->buffer, &info));
+	} while (info.owner == NDMA_OWNER_DEVICE && now_ns() < limit);
+	EXPECT_EQ(NDMA_OWNER_CPU, info.owner);
+	EXPECT_EQ(1, info.aborted);
+	EXPECT_EQ(-ETIMEDOUT, ndma_transfer_end(next.buffer, next.transfer));
+	ndma_buffer_close(next.buffer);
 }
 
 TEST_F(buffer, the_layout_cannot_change_meanwhile)
