@@ -21,21 +21,36 @@
 
 #include "memfd.h"
 
-static int empty_fd = -1;
-
-static void make_empty(void)
+static int make_empty(void)
 {
-	empty_fd = memfd_create("ndma-guard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (empty_fd >= 0)
-		fcntl(empty_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SEAL);
+	int fd = memfd_create("ndma-guard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return ndma_set_error(errno, "a memfd for guard \"sigbus\": %s", strerror(errno));
+	fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SEAL);
+	return fd;
+}
+
+/* One for the process, once it could be made; an atomic word, so that fork finds no lock held. */
+static int empty_memfd(void)
+{
+	static atomic_int empty = -1;
+	int before = atomic_load(&empty), fd;
+
+	if (before >= 0)
+		return before;
+	fd = make_empty();
+	if (fd < 0 || atomic_compare_exchange_strong(&empty, &before, fd))
+		return fd;
+	close(fd);
+	return before;
 }
 
 int ndma_memfd_guard_hide(void *address, uint64_t bytes, int prot)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	int fd = empty_memfd();
 
-	pthread_once(&once, make_empty);
-	return ndma_memfd_guard_show(address, bytes, prot, empty_fd, 0);
+	return fd < 0 ? fd : ndma_memfd_guard_show(address, bytes, prot, fd, 0);
 }
 
 int ndma_memfd_guard_show(void *address, uint64_t bytes, int prot, int fd, uint64_t offset)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Guards: what a CPU touch of the device's memory meets. */
 #include <setjmp.h>
+#include <sys/resource.h>
 
 #include "sim.h"
 
@@ -149,6 +150,36 @@ TEST_F(guard, lets_a_transfer_begin_over_a_lease_of_this_process)
 	EXPECT_EQ(0, ndma_lease_release(self->buffer, lease));
 	EXPECT_EQ(0, begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, SECOND_NS, &transfer));
 	EXPECT_EQ(0, ndma_transfer_end(self->buffer, transfer));
+}
+
+TEST_F(guard, of_kind_sigbus_is_refused_without_a_descriptor_and_given_once_there_is_one)
+{
+	struct rlimit limit, none;
+	uint32_t transfer;
+	int i, rc;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	none = limit;
+	none.rlim_cur = 0;
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+		rc = begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND_NS,
+			   &transfer);
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+		/* The module wants none. */
+		ASSERT_EQ(IS_MEMFD() ? -EMFILE : 0, rc);
+		if (IS_MEMFD()) {
+			ASSERT_WORDS("sigbus");
+		} else {
+			ASSERT_EQ(0, ndma_transfer_end(self->buffer, transfer));
+		}
+		EXPECT_EQ(0, touch(&self->data[12345], true));
+	}
+	ASSERT_DONE(begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND_NS,
+			  &transfer));
+	EXPECT_EQ(BUS_ADRERR, touch(&self->data[12345], true));
+	ASSERT_EQ(0, ndma_transfer_end(self->buffer, transfer));
+	EXPECT_EQ(2, self->data[12345]);
 }
 
 /* A thread that touches, and the moment it was through. */
