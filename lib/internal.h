@@ -110,7 +110,7 @@ struct ndma_source {
  * @ring: the hot path; made by stream.c from what follows
  * @backend: who made it
  * @process: ndma_process_id() of the maker
- * @fd: readable when a frame is ready; -1 once closed
+ * @fd: readable when a frame is ready; -1 once closed, which is done under @lock
  * @setup: with its outputs
  * @completions: mapping of setup.completions_bytes
  * @releases: mapping of setup.releases_bytes
@@ -123,7 +123,7 @@ struct ndma_source {
  * @next: stream
  * @link: what points here; NULL before it is in the list
  * @lock: protects what follows
- * @left: a user left; somebody closing waits for it
+ * @left: a user left, or @fd was closed; whoever closes waits for both
  * @users: calls that use @fd now
  * @closed: no new call may use @fd
  */

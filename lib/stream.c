@@ -84,6 +84,16 @@ NDMA_API int ndma_stream_create(const struct ndma_source *source,
 	return 0;
 }
 
+/* Under the lock: who asks for the counts finds either the fd or the last ones. */
+static void end_locked(struct ndma_stream *stream)
+{
+	stream->last.size = sizeof(stream->last);
+	stream->backend->stream_stats(stream, &stream->last);
+	stream->backend->stream_close(stream);
+	__atomic_store_n(&stream->fd, -1, __ATOMIC_RELAXED); /* ndma_stream_fd() takes no lock */
+	pthread_cond_broadcast(&stream->left);
+}
+
 NDMA_API void ndma_stream_close(struct ndma_stream *stream)
 {
 	bool closed;
@@ -94,21 +104,19 @@ NDMA_API void ndma_stream_close(struct ndma_stream *stream)
 	closed = stream->closed;
 	stream->closed = true;
 	pthread_mutex_unlock(&stream->lock);
-	if (closed)
-		return;
-	/*
-	 * Nobody starts it any more; whoever sleeps wakes and leaves. The fd's number may be used
-	 * again as soon as it is closed: so only when nobody is about to use it.
-	 */
-	stream->backend->stream_stop(stream);
+	/* Nobody starts it any more; whoever sleeps wakes and leaves. */
+	if (!closed)
+		stream->backend->stream_stop(stream);
 	pthread_mutex_lock(&stream->lock);
-	while (stream->users)
+	/*
+	 * The fd's number may be used again as soon as it is closed: so only when nobody is about
+	 * to use it. Whoever closes second waits for that too.
+	 */
+	while (stream->users || (closed && stream->fd >= 0))
 		pthread_cond_wait(&stream->left, &stream->lock);
+	if (!closed)
+		end_locked(stream);
 	pthread_mutex_unlock(&stream->lock);
-	stream->last.size = sizeof(stream->last);
-	stream->backend->stream_stats(stream, &stream->last);
-	stream->backend->stream_close(stream);
-	stream->fd = -1;
 }
 
 NDMA_API void ndma_stream_free(struct ndma_stream *stream)
@@ -225,7 +233,7 @@ NDMA_API int ndma_stream_kick(struct ndma_stream *stream)
 
 NDMA_API int ndma_stream_fd(const struct ndma_stream *stream)
 {
-	return stream->fd;
+	return __atomic_load_n(&stream->fd, __ATOMIC_RELAXED);
 }
 
 NDMA_API struct ndma_ring *ndma_stream_ring(struct ndma_stream *stream)
@@ -285,18 +293,20 @@ NDMA_API int ndma_stream_channel(const struct ndma_stream *stream, uint32_t inde
 NDMA_API int ndma_stream_stats(const struct ndma_stream *stream, struct ndma_stream_stats *stats)
 {
 	struct ndma_stream *self = (struct ndma_stream *)stream;
-	int rc = ndma_stream_enter(self);
+	int rc = ndma_process_check(stream->process, "stream");
 
-	if (rc == -EBADF) {
-		*stats = stream->last;
-		return 0;
-	}
 	if (rc)
 		return rc;
-	memset(stats, 0, sizeof(*stats));
-	stats->size = sizeof(*stats);
-	rc = stream->backend->stream_stats(stream, stats);
-	ndma_stream_leave(self);
+	/* While it closes too, whoever else is in a call then: the lock keeps the fd. */
+	pthread_mutex_lock(&self->lock);
+	if (stream->fd < 0) {
+		*stats = stream->last;
+	} else {
+		memset(stats, 0, sizeof(*stats));
+		stats->size = sizeof(*stats);
+		rc = stream->backend->stream_stats(stream, stats);
+	}
+	pthread_mutex_unlock(&self->lock);
 	return rc;
 }
 

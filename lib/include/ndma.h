@@ -671,7 +671,7 @@ int ndma_stream_create(const struct ndma_source *source, const struct ndma_strea
 
 /**
  * ndma_stream_close() - stop the device, let go of the source
- * @stream: the stream, or NULL; a second time does nothing
+ * @stream: the stream, or NULL; a second time does nothing, but waits for the first
  *
  * Returns when the device touches no frame any more. Any thread, also while others are in calls on
  * the stream: who waits for a frame gets what is ready, then 0. Frames that are ready can still be
@@ -829,7 +829,7 @@ int ndma_stream_channel(const struct ndma_stream *stream, uint32_t index, struct
  * @stream: the stream; closed: as they were then
  * @stats: written whole
  *
- * Any thread, also while others are in calls on the stream.
+ * Any thread, also while others are in calls on the stream; one that closes it too.
  *
  * Return: 0.
  */
