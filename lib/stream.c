@@ -124,14 +124,19 @@ NDMA_API void ndma_stream_free(struct ndma_stream *stream)
 	if (!stream)
 		return;
 	ndma_button_leave(stream);
-	if (stream->process == ndma_process_id())
+	if (stream->process == ndma_process_id()) {
 		ndma_stream_close(stream);
-	else if (stream->fd >= 0)
-		close(stream->fd); /* the child's copy: the parent's stream goes on */
+		pthread_cond_destroy(&stream->left);
+		pthread_mutex_destroy(&stream->lock);
+	} else if (stream->fd >= 0) {
+		/*
+		 * The child's copy: the parent's stream goes on. So do those who slept on the
+		 * condition at the fork: destroying it would wait for them.
+		 */
+		close(stream->fd);
+	}
 	free(stream->ring.held);
 	free(stream->channels);
-	pthread_cond_destroy(&stream->left);
-	pthread_mutex_destroy(&stream->lock);
 	stream->backend->stream_free(stream);
 }
 

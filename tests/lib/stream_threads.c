@@ -142,4 +142,48 @@ TEST_F(threads, that_close_second_return_when_it_is_closed)
 	EXPECT_EQ(-1, second.fd_after);
 }
 
+/* The device is quiet, and whoever closes sleeps until others have left their calls. */
+static bool wait_for_sleeping_closer(struct ndma_stream *stream)
+{
+	int64_t until = now_ns() + 10 * SECOND_NS;
+	struct ndma_stream_stats stats;
+	char path[64], state = 0;
+	FILE *file;
+
+	do {
+		sched_yield();
+		if (ndma_stream_stats(stream, &stats) || stats.state != NDMA_STREAM_IDLE)
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", closing);
+		file = fopen(path, "r");
+		if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+			state = 0;
+		if (file)
+			fclose(file);
+	} while (state != 'S' && now_ns() < until);
+	return state == 'S';
+}
+
+TEST_F(threads, that_close_at_a_fork_do_not_keep_the_child_from_freeing)
+{
+	pthread_t stayer, closer;
+	struct peer peer;
+
+	OPEN_STREAM(&self->options, UNPACED);
+	ASSERT_DONE(ndma_stream_start(self->stream, 0));
+	ASSERT_EQ(0, start_stayer(&stayer, stay_in_kick, self->stream));
+	ASSERT_EQ(0, pthread_create(&closer, NULL, close_it, self->stream));
+	EXPECT_TRUE(wait_for_closed(self->stream));
+	EXPECT_TRUE(wait_for_sleeping_closer(self->stream));
+	if (!peer_start(&peer)) {
+		alarm(30);
+		ndma_stream_free(self->stream);
+		_exit(0);
+	}
+	EXPECT_EQ(0, peer_end(&peer));
+	sem_post(&go);
+	pthread_join(stayer, NULL);
+	pthread_join(closer, NULL);
+}
+
 TEST_HARNESS_MAIN
