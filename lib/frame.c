@@ -248,8 +248,8 @@ NDMA_API int ndma_frame_layout(const struct ndma_stream *stream, const struct nd
 NDMA_API int64_t ndma_frame_realtime_ns(const struct ndma_stream *stream,
 					const struct ndma_frame *frame)
 {
-	return (int64_t)frame->completion.timestamp_ns - stream->info.start_monotonic_ns +
-	       stream->info.start_realtime_ns;
+	return (int64_t)frame->completion.timestamp_ns +
+	       atomic_load_explicit(&stream->realtime_offset_ns, memory_order_relaxed);
 }
 
 NDMA_API int ndma_frame_export(struct ndma_stream *stream, const struct ndma_frame *frame)

@@ -116,9 +116,8 @@ struct ndma_source {
  * @releases: mapping of setup.releases_bytes
  * @data: mapping of setup.data_bytes
  * @name: of the source
- * @info: snapshot at the last start
- * @channels: likewise, setup.channels of them; NULL before the first
- * @last: statistics at the moment of closing
+ * @realtime_offset_ns: of the last start, from CLOCK_MONOTONIC to the calendar: one word, which
+ *   frames read without the lock
  * @source: number of the source; as @next and @link button.c's
  * @next: stream
  * @link: what points here; NULL before it is in the list
@@ -126,6 +125,9 @@ struct ndma_source {
  * @left: a user left, or @fd was closed; whoever closes waits for both
  * @users: calls that use @fd now
  * @closed: no new call may use @fd
+ * @last: statistics at the moment of closing
+ * @info: snapshot at the last start
+ * @channels: likewise, setup.channels of them; NULL before the first
  */
 struct ndma_stream {
 	struct ndma_ring ring;
@@ -137,9 +139,7 @@ struct ndma_stream {
 	struct ndma_releases *releases;
 	void *data;
 	char name[NDMA_NAME_MAX];
-	struct ndma_source_info info;
-	struct ndma_source_channel *channels;
-	struct ndma_stream_stats last;
+	_Atomic int64_t realtime_offset_ns;
 	uint64_t source;
 	struct ndma_stream *next;
 	struct ndma_stream **link;
@@ -147,6 +147,9 @@ struct ndma_stream {
 	pthread_cond_t left;
 	uint32_t users;
 	bool closed;
+	struct ndma_stream_stats last;
+	struct ndma_source_info info;
+	struct ndma_source_channel *channels;
 };
 
 /* ---------------------------------------------------------------- backends */

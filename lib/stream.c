@@ -18,6 +18,11 @@ void ndma_stream_init(struct ndma_stream *stream, const struct ndma_backend *bac
 	pthread_cond_init(&stream->left, NULL);
 }
 
+static int say_closed(const struct ndma_stream *stream)
+{
+	return ndma_set_error(EBADF, "this stream of %s is closed", stream->name);
+}
+
 int ndma_stream_enter(struct ndma_stream *stream)
 {
 	int rc = ndma_process_check(stream->process, "stream");
@@ -26,7 +31,7 @@ int ndma_stream_enter(struct ndma_stream *stream)
 		return rc;
 	pthread_mutex_lock(&stream->lock);
 	if (stream->closed)
-		rc = ndma_set_error(EBADF, "this stream of %s is closed", stream->name);
+		rc = say_closed(stream);
 	else
 		stream->users++;
 	pthread_mutex_unlock(&stream->lock);
@@ -180,6 +185,9 @@ static void keep_snapshot(struct ndma_stream *stream, const struct snapshot *sna
 	/* When it started and how fast. A card that is gone by now has left its frames all the same. */
 	if (!stream->backend->stream_info(stream, &started))
 		stream->info = started;
+	atomic_store_explicit(&stream->realtime_offset_ns,
+			      stream->info.start_realtime_ns - stream->info.start_monotonic_ns,
+			      memory_order_relaxed);
 }
 
 static int start_locked(struct ndma_stream *stream, uint64_t count)
@@ -188,7 +196,7 @@ static int start_locked(struct ndma_stream *stream, uint64_t count)
 	int rc;
 
 	if (stream->closed)
-		return ndma_set_error(EBADF, "this stream of %s is closed", stream->name);
+		return say_closed(stream);
 	rc = take_snapshot(stream, &snapshot);
 	if (rc)
 		return rc;
@@ -251,23 +259,46 @@ NDMA_API const struct ndma_stream_setup *ndma_stream_setup(const struct ndma_str
 	return &stream->setup;
 }
 
-NDMA_API int ndma_stream_info(const struct ndma_stream *stream, struct ndma_source_info *info)
+/* Under the lock a start does not change what is copied, and a close leaves the fd. */
+static int info_locked(const struct ndma_stream *stream, struct ndma_source_info *info)
 {
-	struct ndma_stream *self = (struct ndma_stream *)stream;
-	int rc;
-
 	if (stream->channels) {
 		*info = stream->info;
 		return 0;
 	}
-	rc = ndma_stream_enter(self);
-	if (rc)
-		return rc;
+	if (stream->closed)
+		return say_closed(stream);
 	memset(info, 0, sizeof(*info));
 	info->size = sizeof(*info);
-	rc = stream->backend->stream_info(stream, info);
-	ndma_stream_leave(self);
+	return stream->backend->stream_info(stream, info);
+}
+
+NDMA_API int ndma_stream_info(const struct ndma_stream *stream, struct ndma_source_info *info)
+{
+	struct ndma_stream *self = (struct ndma_stream *)stream;
+	int rc = ndma_process_check(stream->process, "stream");
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&self->lock);
+	rc = info_locked(stream, info);
+	pthread_mutex_unlock(&self->lock);
 	return rc;
+}
+
+static int channel_locked(const struct ndma_stream *stream, uint32_t index,
+			  struct ndma_source_channel *channel)
+{
+	if (stream->channels) {
+		*channel = stream->channels[index];
+		return 0;
+	}
+	if (stream->closed)
+		return say_closed(stream);
+	memset(channel, 0, sizeof(*channel));
+	channel->size = sizeof(*channel);
+	channel->index = index;
+	return stream->backend->stream_channel(stream, index, channel);
 }
 
 NDMA_API int ndma_stream_channel(const struct ndma_stream *stream, uint32_t index,
@@ -275,23 +306,16 @@ NDMA_API int ndma_stream_channel(const struct ndma_stream *stream, uint32_t inde
 {
 	struct ndma_stream *self = (struct ndma_stream *)stream;
 	uint32_t count = stream->setup.layout.shape[0];
-	int rc;
+	int rc = ndma_process_check(stream->process, "stream");
 
+	if (rc)
+		return rc;
 	if (index >= count)
 		return ndma_set_error(EINVAL, "channel %u: the stream has 0 to %u", index,
 				      count - 1);
-	if (stream->channels) {
-		*channel = stream->channels[index];
-		return 0;
-	}
-	rc = ndma_stream_enter(self);
-	if (rc)
-		return rc;
-	memset(channel, 0, sizeof(*channel));
-	channel->size = sizeof(*channel);
-	channel->index = index;
-	rc = stream->backend->stream_channel(stream, index, channel);
-	ndma_stream_leave(self);
+	pthread_mutex_lock(&self->lock);
+	rc = channel_locked(stream, index, channel);
+	pthread_mutex_unlock(&self->lock);
 	return rc;
 }
 

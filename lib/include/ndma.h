@@ -810,6 +810,8 @@ const struct ndma_stream_setup *ndma_stream_setup(const struct ndma_stream *stre
  * @stream: the stream
  * @info: written whole: as it was at the last start; before the first: as it is now
  *
+ * Any thread, also while another starts the stream.
+ *
  * Return: 0; before the first start: -ENODEV, -EBADF (closed).
  */
 int ndma_stream_info(const struct ndma_stream *stream, struct ndma_source_info *info);
@@ -819,6 +821,8 @@ int ndma_stream_info(const struct ndma_stream *stream, struct ndma_source_info *
  * @stream: the stream
  * @index: 0 to the stream's channels - 1
  * @channel: written whole: as it was at the last start; before the first: as it is now
+ *
+ * Any thread, also while another starts the stream.
  *
  * Return: 0; -EINVAL: @index; before the first start: -ENODEV, -EBADF (closed).
  */
@@ -937,7 +941,8 @@ int ndma_frame_layout(const struct ndma_stream *stream, const struct ndma_frame 
  * @stream: the stream it was taken from
  * @frame: a frame
  *
- * Steps of the calendar clock since the stream's last start do not count.
+ * Steps of the calendar clock since the stream's last start do not count. Any thread, also while
+ * another starts the stream.
  *
  * Return: its time stamp in ns since 1970-01-01 UTC.
  */

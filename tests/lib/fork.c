@@ -80,6 +80,7 @@ static int try_stream(struct ndma_source *source, struct ndma_stream *stream,
 		      const struct ndma_frame *held)
 {
 	struct ndma_stream_options options = NDMA_STREAM_OPTIONS_INIT;
+	struct ndma_source_channel channel;
 	struct ndma_source_info info;
 	struct ndma_source *own;
 	struct ndma_frame frame;
@@ -87,7 +88,9 @@ static int try_stream(struct ndma_source *source, struct ndma_stream *stream,
 	if (ndma_stream_next(stream, &frame, -1) != -EPERM ||
 	    ndma_stream_wait(stream, 1, -1) != -EPERM ||
 	    ndma_stream_release(stream, held) != -EPERM || ndma_stream_stop(stream) != -EPERM ||
-	    ndma_stream_start(stream, 0) != -EPERM || ndma_source_info(source, &info) != -EPERM)
+	    ndma_stream_start(stream, 0) != -EPERM || ndma_source_info(source, &info) != -EPERM ||
+	    ndma_stream_info(stream, &info) != -EPERM ||
+	    ndma_stream_channel(stream, 0, &channel) != -EPERM)
 		return 1;
 	/* What was held at fork can still be read. */
 	if (*(volatile int16_t *)held->data != 0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What several threads do to one stream at a time. */
+#include <malloc.h>
 #include <semaphore.h>
 
 #include "after_unlock.h"
@@ -184,6 +185,60 @@ TEST_F(threads, that_close_at_a_fork_do_not_keep_the_child_from_freeing)
 	sem_post(&go);
 	pthread_join(stayer, NULL);
 	pthread_join(closer, NULL);
+}
+
+/* A thread that starts a stream again and again, for a while. */
+struct restarter {
+	struct ndma_stream *stream;
+	int failed;
+	bool through;
+};
+
+static void *restart(void *argument)
+{
+	struct restarter *restarter = argument;
+	int64_t until = now_ns() + SECOND_NS / 2;
+
+	while (!restarter->failed && now_ns() < until)
+		restarter->failed = ndma_stream_start(restarter->stream, 0) ||
+				    ndma_stream_stop(restarter->stream);
+	__atomic_store_n(&restarter->through, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static bool is_channel(const struct ndma_source_channel *channel, uint32_t index)
+{
+	return channel->size == sizeof(*channel) && channel->index == index;
+}
+
+/* Memory that is freed is filled, so that a look at it is seen. */
+TEST_F(threads, that_ask_what_it_is_while_another_starts_it_get_whole_answers)
+{
+	struct restarter restarter = { 0 };
+	struct ndma_source_channel channel;
+	struct ndma_source_info info;
+	struct ndma_frame frame;
+	pthread_t thread;
+	uint64_t torn = 0;
+	uint32_t i;
+
+	mallopt(M_PERTURB, 0xa5);
+	OPEN_STREAM(&self->options, UNPACED);
+	ASSERT_DONE(ndma_stream_start(self->stream, 1));
+	ASSERT_EQ(1, ndma_stream_next(self->stream, &frame, 10 * SECOND_NS));
+	ASSERT_DONE(ndma_stream_stop(self->stream));
+	restarter.stream = self->stream;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, restart, &restarter));
+	while (!__atomic_load_n(&restarter.through, __ATOMIC_ACQUIRE)) {
+		for (i = 0; i < 2; i++)
+			torn += ndma_stream_channel(self->stream, i, &channel) ||
+				!is_channel(&channel, i);
+		torn += ndma_stream_info(self->stream, &info) || info.size != sizeof(info);
+		torn += ndma_frame_realtime_ns(self->stream, &frame) < SECOND_NS;
+	}
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, restarter.failed);
+	EXPECT_EQ(0, torn);
 }
 
 TEST_HARNESS_MAIN
