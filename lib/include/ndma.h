@@ -89,8 +89,9 @@ struct ndma_ring;
 /**
  * ndma_error() - words for the last failed call of this thread
  *
- * Return: one sentence or more without a newline; "" if no call failed yet. The library's; valid
- * until the next call of the library in this thread. A call that succeeds may or may not change it.
+ * Return: one sentence or more without a newline, in UTF-8 whatever names it repeats; "" if no call
+ * failed yet. The library's; valid until the next call of the library in this thread. A call that
+ * succeeds may or may not change it.
  */
 const char *ndma_error(void);
 

@@ -109,6 +109,60 @@ TEST_F(sim, what_it_does_not_have_is_named_in_the_error)
 	EXPECT_EQ(-EINVAL, ndma_control_set(self->source, 0xfff, 1));
 }
 
+/* How many characters; -1: not UTF-8, or with a newline or the like. */
+static long count_characters(const char *words)
+{
+	long count = 0;
+	int more;
+
+	for (; *words; words++, count++) {
+		unsigned char first = (unsigned char)*words;
+
+		more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+		if (first < ' ' || (first >= 0x80 && first < 0xc2) || first > 0xf4)
+			return -1;
+		for (; more; more--)
+			if ((*++words & 0xc0) != 0x80)
+				return -1;
+	}
+	return count;
+}
+
+TEST_F(sim, words_are_whole_characters_wherever_a_name_is_cut)
+{
+	static const char *const characters[] = { "\u00e4", "\u20ac", "\U0001f600" };
+	struct ndma_control_info info;
+	struct ndma_source *other;
+	char name[2000];
+	size_t i, shift;
+
+	for (i = 0; i < 3; i++) {
+		for (shift = 0; shift < 4; shift++) {
+			memset(name, 'x', shift);
+			name[shift] = 0;
+			while (strlen(name) + 5 < sizeof(name))
+				strcat(name, characters[i]);
+			EXPECT_EQ(-ENOENT, ndma_control_find(self->source, name, &info));
+			EXPECT_LT(100, count_characters(ndma_error()));
+			EXPECT_EQ(-EINVAL, ndma_source_open(name, &other));
+			EXPECT_LT(16, count_characters(ndma_error()));
+			ASSERT_WORDS("expected one as");
+		}
+	}
+}
+
+TEST_F(sim, words_are_one_line_of_utf8_whatever_a_name_is)
+{
+	struct ndma_control_info info;
+
+	EXPECT_EQ(-ENOENT, ndma_control_find(self->source,
+					     "a\xff\xc0\x80"
+					     "b\n\xed\xa0\x80\r\x7f",
+					     &info));
+	ASSERT_WORDS("\"ab???\"");
+	EXPECT_LT(0, count_characters(ndma_error()));
+}
+
 TEST_F(sim, one_objects_settings_are_not_anothers)
 {
 	struct ndma_source *other;
