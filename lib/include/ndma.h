@@ -275,7 +275,8 @@ const char *ndma_buffer_backend(const struct ndma_buffer *buffer);
  * @buffer: the buffer
  * @layout: a copy is written here
  *
- * It can change at any time while nobody holds a lease: take one first where it matters.
+ * It can change at any time while nobody holds a lease: take one first where it matters. On memfd a
+ * change by another process is not seen (ndma_buffer_set_layout()).
  *
  * Return: 0.
  */
@@ -286,7 +287,9 @@ int ndma_buffer_layout(const struct ndma_buffer *buffer, struct ndma_layout *lay
  * @buffer: the buffer
  * @layout: copied; must fit ndma_buffer_bytes()
  *
- * For everybody who has the buffer, in whatever process (a foreign dma-buf: for this object).
+ * For everybody who has the buffer, in whatever process. On memfd: for every object of this process
+ * and for processes that import it from now on; one that has it already keeps the layout that it
+ * found, until it has closed its last object of it. A foreign dma-buf: for this object.
  *
  * Return: 0; -EINVAL, -EOVERFLOW, -ERANGE: the layout; -EBUSY: somebody holds a lease, or a
  * transfer is in progress; -EPERM: a read-only handle, or a stream's memory.
@@ -336,7 +339,8 @@ int ndma_buffer_unmap(struct ndma_buffer *buffer, uint32_t access);
  * @buffer: the buffer
  *
  * Whoever gets it reads the same memory with the same layout under the same rules, and has no way
- * to write: not by mmap, mprotect, opening it again, nor an importing device.
+ * to write: not by mmap, mprotect, opening it again, nor an importing device. On memfd a process of
+ * the same user can open it again for writing.
  *
  * Return: a new file descriptor (close-on-exec), closed by the caller; -EMFILE; -EOPNOTSUPP: a
  * foreign dma-buf.
@@ -352,7 +356,7 @@ int ndma_buffer_readonly_fd(const struct ndma_buffer *buffer);
  * Any thread, at any time.
  *
  * Return: how many there are, which may be more than @room. A process that the caller may not know
- * (another user's) has pid 0.
+ * (another user's; on memfd any other) has pid 0.
  */
 int ndma_buffer_holders(const struct ndma_buffer *buffer, struct ndma_holder *holders, size_t room);
 
@@ -363,7 +367,8 @@ int ndma_buffer_holders(const struct ndma_buffer *buffer, struct ndma_holder *ho
  * Their mappings stay: a transfer with a guard keeps them out. They learn of it (-ESTALE) at their
  * next release, or when they ask for one more lease.
  *
- * Return: how many leases were revoked; -EPERM: not the owner.
+ * Return: how many leases were revoked; -EPERM: not the owner; -EOPNOTSUPP: on memfd, where another
+ * process has one.
  */
 int ndma_buffer_revoke(struct ndma_buffer *buffer);
 
@@ -431,7 +436,8 @@ int ndma_lease_release(struct ndma_buffer *buffer, uint32_t lease);
  * @buffer: a buffer that this process created
  * @direction: NDMA_FROM_DEVICE, NDMA_TO_DEVICE or NDMA_BOTH
  * @guard: what a touch by the CPU meets: NDMA_GUARD_NONE: nothing, leases alone protect;
- *   NDMA_GUARD_BLOCK: it sleeps until the end; NDMA_GUARD_SIGBUS
+ *   NDMA_GUARD_BLOCK: it sleeps until the end; NDMA_GUARD_SIGBUS. On memfd a guard is this
+ *   process's, over the library's mappings: another process's lease is -EBUSY all the same
  * @flags: NDMA_TRANSFER_FENCE: publish a fence on the dma-buf; or 0
  * @timeout_ns: deadline from now, 1 ns to one hour. At it the buffer is the CPU's again and the
  *   transfer is marked aborted; nobody has stopped the hardware
@@ -955,7 +961,8 @@ int64_t ndma_frame_realtime_ns(const struct ndma_stream *stream, const struct nd
  * @frame: a frame that is held
  *
  * For another process or device: ndma_buffer_import() takes it, with its layout. The device does
- * not get the frame again until this handle's last copy is gone, also after its release.
+ * not get the frame again until this handle's last copy is gone, also after its release. On memfd the
+ * handle is a memfd with a copy of the frame.
  *
  * Return: a new read-only dma-buf (close-on-exec), closed by the caller; -EINVAL: not held;
  * -EMFILE; -EBADF: the stream is closed.

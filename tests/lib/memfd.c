@@ -130,6 +130,52 @@ TEST_F(memfd, has_the_layout_of_the_moment_it_was_opened)
 	ndma_buffer_close(other);
 }
 
+static bool has_dimensions(const struct ndma_buffer *buffer, uint32_t ndim)
+{
+	struct ndma_layout layout;
+
+	return !ndma_buffer_layout(buffer, &layout) && layout.ndim == ndim;
+}
+
+/* 0 where this process sees its parent's new layout once it has let go of the buffer, and not before. */
+static int follow_layout(int fd, const struct peer *peer)
+{
+	struct ndma_buffer *first, *second;
+
+	if (ndma_buffer_import(fd, NULL, &first) || !has_dimensions(first, 1))
+		return 1;
+	peer_tell(peer);
+	peer_await(peer);
+	if (ndma_buffer_import(fd, NULL, &second) || !has_dimensions(second, 1) ||
+	    !has_dimensions(first, 1))
+		return 2;
+	ndma_buffer_close(first);
+	ndma_buffer_close(second);
+	if (ndma_buffer_import(fd, NULL, &first) || !has_dimensions(first, 2))
+		return 3;
+	ndma_buffer_close(first);
+	return 0;
+}
+
+TEST_F(memfd, whose_layout_another_process_sets_has_it_once_it_is_opened_anew)
+{
+	uint64_t shape[2] = { 10, 100 };
+	struct ndma_layout layout;
+	struct ndma_buffer *other;
+	struct peer peer;
+
+	if (!peer_start(&peer))
+		_exit(follow_layout(ndma_buffer_fd(self->buffer), &peer));
+	EXPECT_TRUE(peer_await(&peer));
+	ASSERT_DONE(ndma_buffer_import(ndma_buffer_fd(self->buffer), NULL, &other));
+	ASSERT_DONE(ndma_layout_init(&layout, "<i", 4, 2, shape));
+	ASSERT_DONE(ndma_buffer_set_layout(self->buffer, &layout));
+	EXPECT_TRUE(has_dimensions(other, 2));
+	peer_tell(&peer);
+	EXPECT_EQ(0, peer_end(&peer));
+	ndma_buffer_close(other);
+}
+
 /* A peer that takes every lock there is and keeps it. */
 static void keep_locks(struct ndma_buffer *buffer, struct peer *peer)
 {
