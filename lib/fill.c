@@ -59,10 +59,22 @@ static int busy(const struct ndma_source *source, const struct ndma_buffer *buff
 			      source->name);
 }
 
-/* A fill of this source is over, as far as this process knows. */
-static void forget(struct ndma_source *source)
+/* Of a fill; never 0. */
+static uint32_t new_number(void)
 {
-	if (atomic_exchange(&source->filling, false))
+	static atomic_uint last;
+	uint32_t number;
+
+	do
+		number = atomic_fetch_add(&last, 1) + 1;
+	while (!number);
+	return number;
+}
+
+/* Notes that the source's fill is over, if it is the one with this number. */
+static void forget(struct ndma_source *source, uint32_t fill)
+{
+	if (fill && atomic_compare_exchange_strong(&source->filling, &fill, 0))
 		ndma_transfer_note(false);
 }
 
@@ -85,14 +97,15 @@ NDMA_API int ndma_fill_begin(struct ndma_source *source, struct ndma_buffer *buf
 		return rc == -EBUSY ? busy(source, buffer) : rc;
 	}
 	/* One that ended, and nobody waited for. */
-	forget(source);
-	atomic_store(&source->filling, true);
+	if (atomic_exchange(&source->filling, new_number()))
+		ndma_transfer_note(false);
 	return 0;
 }
 
 NDMA_API int ndma_fill_wait(struct ndma_source *source, struct ndma_completion *completion)
 {
 	int rc = ndma_process_check(source->process, "source");
+	uint32_t fill = atomic_load(&source->filling);
 
 	if (rc)
 		return rc;
@@ -100,7 +113,7 @@ NDMA_API int ndma_fill_wait(struct ndma_source *source, struct ndma_completion *
 		return ndma_set_error(EINVAL, "%s has filled no buffer", source->name);
 	rc = source->backend->fill_wait(source, completion);
 	if (rc != -EINTR)
-		forget(source);
+		forget(source, fill);
 	return rc;
 }
 
@@ -115,5 +128,5 @@ NDMA_API int ndma_fill_cancel(struct ndma_source *source)
 
 void ndma_source_let_go(struct ndma_source *source)
 {
-	forget(source);
+	forget(source, atomic_load(&source->filling));
 }

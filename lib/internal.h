@@ -93,7 +93,7 @@ struct ndma_buffer {
  * @process: ndma_process_id() of the opener
  * @fd: of an open file that holds the controls, or -1
  * @number: no other source of this process ever has it
- * @filling: a fill was begun and is not known to be over
+ * @filling: number of the fill that was begun and is not known to be over, else 0
  * @name: "sim0"
  */
 struct ndma_source {
@@ -101,7 +101,7 @@ struct ndma_source {
 	uint32_t process;
 	int fd;
 	uint64_t number;
-	atomic_bool filling;
+	atomic_uint filling;
 	char name[NDMA_NAME_MAX];
 };
 
