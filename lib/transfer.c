@@ -22,6 +22,27 @@ static void forget(struct ndma_buffer *buffer, uint32_t transfer)
 		atomic_fetch_sub(&on, 1);
 }
 
+/* False: @other began later. Ids grow by one, and go round. */
+static bool is_newer(uint32_t transfer, uint32_t other)
+{
+	return !other || (int32_t)(transfer - other) > 0;
+}
+
+/*
+ * Notes what began, and that what was noted before is over: its deadline ended it, and the program
+ * never did. So may this one have ended by now, and another thread have begun the next.
+ */
+static void note(struct ndma_buffer *buffer, uint32_t transfer)
+{
+	uint32_t before = atomic_load(&buffer->transfer);
+
+	while (is_newer(transfer, before))
+		if (atomic_compare_exchange_weak(&buffer->transfer, &before, transfer))
+			break;
+	if (before)
+		atomic_fetch_sub(&on, 1);
+}
+
 static int check(const struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 		 uint32_t flags, uint64_t timeout_ns)
 {
@@ -64,9 +85,7 @@ NDMA_API int ndma_transfer_begin(struct ndma_buffer *buffer, uint32_t direction,
 		atomic_fetch_sub(&on, 1);
 		return rc == -EBUSY ? ndma_buffer_busy(buffer, "no transfer begins") : rc;
 	}
-	/* One that its deadline ended, and the program never did. */
-	if (atomic_exchange(&buffer->transfer, id))
-		atomic_fetch_sub(&on, 1);
+	note(buffer, id);
 	*transfer = id;
 	return 0;
 }

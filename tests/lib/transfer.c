@@ -86,6 +86,43 @@ TEST_F(buffer, ending_one_transfer_leaves_the_deadline_of_the_next)
 	ndma_buffer_close(next.buffer);
 }
 
+/* A transfer that begins through the same object once the one before, of which the program has not
+ * heard yet, was ended by its deadline.
+ */
+static void begin_after_the_deadline(void)
+{
+	int64_t limit = now_ns() + 10 * SECOND_NS;
+
+	do {
+		next.rc = ndma_transfer_begin(next.buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0,
+					      100 * SECOND_NS, &next.transfer);
+	} while (next.rc == -EBUSY && now_ns() < limit);
+}
+
+TEST_F(buffer, closing_ends_the_transfer_that_began_last)
+{
+	struct ndma_buffer_info info;
+	struct ndma_buffer *other;
+	uint32_t transfer;
+
+	next.rc = -EBUSY;
+	next.buffer = self->buffer;
+	ASSERT_DONE(ndma_buffer_import(ndma_buffer_fd(self->buffer), NULL, &other));
+	after_unlock = begin_after_the_deadline;
+	ASSERT_DONE(ndma_transfer_begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0,
+					SECOND_NS / 50, &transfer));
+	after_unlock = NULL;
+	/* The module's calls lock nothing here: there it begins afterwards. */
+	if (next.rc)
+		begin_after_the_deadline();
+	ASSERT_EQ(0, next.rc);
+	ndma_buffer_close(self->buffer);
+	self->buffer = other;
+	ASSERT_DONE(ndma_buffer_info(other, &info));
+	EXPECT_EQ(NDMA_OWNER_CPU, info.owner);
+	EXPECT_EQ(2, info.transfers);
+}
+
 TEST_F(buffer, the_layout_cannot_change_meanwhile)
 {
 	uint32_t transfer;
