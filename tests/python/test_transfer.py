@@ -13,6 +13,8 @@ import pytest
 
 import ndma
 
+from conftest import run_python
+
 
 @pytest.fixture
 def buf():
@@ -89,6 +91,87 @@ def test_the_deadline_ends_it_and_end_says_so(buf):
     assert buf.aborted == 1
     with buf.transfer("from_device"):
         pass
+
+
+# A transfer that its deadline ended, not known to be over to the object that began it.
+EXPIRED = """
+        import gc, time, ndma
+        buf = ndma.zeros(4)
+        old = buf.transfer("from_device", timeout=0.01)
+        old.begin()
+        while buf.locked:
+            time.sleep(0.002)
+"""
+
+
+@pytest.mark.parametrize("leave", ["end", "drop"])
+def test_leaving_an_expired_transfer_leaves_the_next_one_alone(leave):
+    run_python(EXPIRED + f"""
+        new = buf.transfer("from_device", timeout=60)
+        new.begin()
+        if {leave == "end"}:
+            try:
+                old.end()
+            except (ValueError, TimeoutError):
+                pass
+        del old
+        gc.collect()
+        try:
+            buf.close()
+        except ndma.LockedError as error:
+            assert "end it first" in str(error)
+        else:
+            raise SystemExit("closed in the middle of a transfer")
+        assert buf.locked and new.active
+        new.end()
+        buf.close()
+    """)
+
+
+def test_an_expired_transfer_keeps_its_memory_until_it_is_ended():
+    """Ids begin anew with new memory: there it would end another one."""
+    run_python(EXPIRED + """
+        with buf.transfer("from_device", timeout=60):
+            pass
+        try:
+            buf.resize(8)
+        except ndma.LockedError as error:
+            assert "end it first" in str(error)
+        else:
+            raise SystemExit("resized under an id")
+        try:
+            old.end()
+        except (ValueError, TimeoutError):
+            pass
+        buf.resize(8)
+        with buf.transfer("from_device", timeout=60):
+            assert buf.locked
+        buf.close()
+    """)
+
+
+def test_a_transfer_does_not_begin_in_the_middle_of_its_own_beginning(buf):
+    transfer = buf.transfer("from_device", timeout=0.01)
+    refused = []
+
+    class Node:
+        def __del__(self):
+            del self.view
+            try:
+                transfer.begin()
+            except ndma.LockedError as error:
+                refused.append(str(error))
+            while buf.locked:
+                time.sleep(0.002)
+
+    node = Node()
+    node.self, node.view = node, buf.array()
+    del node
+    with pytest.raises(TimeoutError), transfer:
+        while buf.locked:
+            time.sleep(0.002)
+    assert len(refused) == 1 and "already" in refused[0]
+    buf.close()
 
 
 def test_an_exception_is_not_hidden_by_a_deadline(buf):

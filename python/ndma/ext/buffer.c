@@ -11,7 +11,7 @@ void ext_buffer_settle(struct ext_buffer *buffer)
 {
 	struct ndma_buffer *handle = buffer->handle;
 
-	if (!buffer->closed || buffer->busy || buffer->transfer || ext_buffer_views(buffer))
+	if (!buffer->closed || buffer->busy || buffer->transfers || ext_buffer_views(buffer))
 		return;
 	buffer->handle = NULL;
 	memset(buffer->address, 0, sizeof(buffer->address));
@@ -42,7 +42,7 @@ static int adopt(struct ext_buffer *buffer)
 	buffer->fd = ndma_buffer_fd(handle);
 	buffer->process = ext_process();
 	buffer->leases = NULL;
-	buffer->transfer = 0;
+	buffer->transfers = 0;
 	buffer->busy = 0;
 	buffer->shared = true;
 	memset(buffer->address, 0, sizeof(buffer->address));
@@ -180,11 +180,8 @@ static PyObject *buffer_close(PyObject *self, PyObject *unused)
 		return NULL;
 	if (ext_buffer_check_views(BUFFER, "close the buffer"))
 		return NULL;
-	if (BUFFER->transfer || BUFFER->busy)
-		return ext_error_os(
-			BUFFER->state->locked_error, EBUSY,
-			PyUnicode_FromString(
-				"cannot close the buffer: a transfer of it is in progress; end it first"));
+	if (BUFFER->transfers || BUFFER->busy)
+		return ext_buffer_refuse_transfer(BUFFER, "close the buffer");
 	BUFFER->closed = true;
 	ext_buffer_settle(BUFFER);
 	Py_RETURN_NONE;

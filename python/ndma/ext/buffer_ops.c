@@ -189,7 +189,9 @@ static int check_free(struct ext_buffer *buffer)
 		ext_error(buffer->state, EXT_BUFFER, ret);
 		return -1;
 	}
-	if (buffer->busy || info.owner == NDMA_OWNER_DEVICE)
+	if (buffer->busy || buffer->transfers)
+		ext_buffer_refuse_transfer(buffer, "resize the buffer");
+	else if (info.owner == NDMA_OWNER_DEVICE)
 		ext_error_os(
 			buffer->state->locked_error, EBUSY,
 			PyUnicode_FromString("cannot resize the buffer: it is with its device"));

@@ -202,8 +202,8 @@ struct ext_buffer {
 	void *address[NDMA_WRITE + 1];
 	Py_ssize_t views[NDMA_WRITE + 1];
 	uint32_t lease[NDMA_WRITE + 1];	/* the backend's, while there are views */
-	uint32_t transfer;		/* in progress by this object, else 0 */
-	unsigned long transfer_thread;
+	unsigned int transfers;		/* begun and not ended: they name the memory of `handle` */
+	unsigned long transfer_thread;	/* that began the last of them */
 	unsigned int busy;		/* calls that use `handle` without the GIL */
 	int fd;
 	bool closed;
@@ -249,6 +249,8 @@ static inline void ext_buffer_pin(struct ext_buffer *buffer)
 	buffer->busy++;
 }
 void ext_buffer_unpin(struct ext_buffer *buffer);
+/* LockedError for transfers or calls in progress; `what` is refused. */
+void *ext_buffer_refuse_transfer(struct ext_buffer *buffer, const char *what);
 /* Frees what a closed buffer still has, once nothing keeps it. */
 void ext_buffer_settle(struct ext_buffer *buffer);
 static inline Py_ssize_t ext_buffer_views(const struct ext_buffer *buffer)

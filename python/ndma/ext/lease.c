@@ -22,7 +22,7 @@ static bool may_wait(const struct ext_buffer *buffer, const struct ndma_buffer_i
 {
 	/* Who began the transfer would wait for himself. */
 	return info->owner == NDMA_OWNER_DEVICE && info->guard == NDMA_GUARD_BLOCK &&
-	       !(buffer->transfer && buffer->transfer_thread == PyThread_get_thread_ident());
+	       !(buffer->transfers && buffer->transfer_thread == PyThread_get_thread_ident());
 }
 
 /* One try: 0, or a negative errno of libndma. */
@@ -33,7 +33,7 @@ static int try(struct ext_buffer *buffer, uint32_t access)
 
 	if (!buffer->views[access])
 		return ndma_lease_acquire(buffer->handle, access, &buffer->lease[access]);
-	if (!buffer->transfer)
+	if (!buffer->transfers)
 		return 0;
 	/* Guarded, so it began under the lease that there is. */
 	ret = ndma_buffer_info(buffer->handle, &info);
@@ -240,6 +240,14 @@ void *ext_buffer_refuse(struct ext_buffer *buffer, const char *what)
 		what, ext_buffer_views(buffer), buffer->views[NDMA_WRITE], where);
 	Py_DECREF(where);
 	return ext_error_os(buffer->state->locked_error, EBUSY, text);
+}
+
+void *ext_buffer_refuse_transfer(struct ext_buffer *buffer, const char *what)
+{
+	return ext_error_os(
+		buffer->state->locked_error, EBUSY,
+		PyUnicode_FromFormat("cannot %s: a transfer of it is in progress; end it first",
+				     what));
 }
 
 int ext_buffer_check_views(struct ext_buffer *buffer, const char *what)

@@ -10,6 +10,7 @@ struct ext_transfer {
 	uint32_t guard;
 	uint32_t flags;
 	uint32_t id; /* 0: not in progress */
+	bool beginning;
 	uint64_t process;
 	int64_t timeout_ns;
 };
@@ -97,7 +98,7 @@ static int begin(struct ext_transfer *transfer)
 	}
 	transfer->id = id;
 	transfer->process = ext_process();
-	buffer->transfer = id;
+	buffer->transfers++;
 	buffer->transfer_thread = PyThread_get_thread_ident();
 	ext_buffer_unpin(buffer);
 	return 0;
@@ -115,17 +116,24 @@ static int end(struct ext_transfer *transfer)
 		return 0;
 	ext_buffer_pin(buffer);
 	Py_BEGIN_ALLOW_THREADS ret = ndma_transfer_end(buffer->handle, id);
-	Py_END_ALLOW_THREADS buffer->transfer = 0;
+	/* Another may have begun meanwhile, or after this one's deadline. */
+	Py_END_ALLOW_THREADS buffer->transfers--;
 	ext_buffer_unpin(buffer);
 	return ret;
 }
 
 static PyObject *transfer_begin(PyObject *self, PyObject *unused)
 {
-	if (TRANSFER->id)
+	int ret;
+
+	/* It would forget one of two ids: other code runs while it begins. */
+	if (TRANSFER->id || TRANSFER->beginning)
 		return ext_error_os(TRANSFER->buffer->state->locked_error, EBUSY,
 				    PyUnicode_FromString("this transfer is in progress already"));
-	if (begin(TRANSFER))
+	TRANSFER->beginning = true;
+	ret = begin(TRANSFER);
+	TRANSFER->beginning = false;
+	if (ret)
 		return NULL;
 	Py_RETURN_NONE;
 }
