@@ -7,6 +7,7 @@ import sysconfig
 import threading
 
 import numpy as np
+import pytest
 
 import ndma
 
@@ -184,6 +185,60 @@ def test_a_stream_closed_in_the_middle_of_a_call_is_closed_like_any_other(source
     finally:
         sys.setswitchinterval(interval)
     assert not errors, errors
+
+
+# Code that a call runs in its middle, and that closes the buffer: what is asked for its value, and a
+# finalizer of garbage that keeps a view.
+CLOSED_WITHIN = {
+    "set_layout": "buf.set_layout('i4', Extent())",
+    "set_layout after a collection": "garbage(); buf.set_layout('i4')",
+    "resize": "buf.resize(Extent())",
+    "resize after a collection": "garbage(); buf.resize(10)",
+    "transfer after a collection": "garbage(); buf.transfer('from_device').begin()",
+}
+
+
+@pytest.mark.parametrize("call", CLOSED_WITHIN)
+def test_a_buffer_that_is_closed_in_the_middle_of_a_call_is_closed_like_any_other(call):
+    run_python(f"""
+        import ndma
+        buf = ndma.zeros(4096, "u1")
+
+        class Extent:
+            def __index__(self):
+                buf.close()
+                return 4
+
+        class Node:
+            def __del__(self):
+                buf.__exit__()
+
+        def garbage():
+            node = Node()
+            node.self, node.view = node, buf.array()
+
+        try:
+            {CLOSED_WITHIN[call]}
+        except ValueError as error:
+            assert "closed" in str(error)
+        else:
+            raise SystemExit("nobody noticed")
+        assert buf.closed
+    """)
+
+
+def test_closing_what_a_collection_closes_is_no_error():
+    buf = ndma.zeros(3)
+
+    class Node:
+        def __del__(self):
+            buf.__exit__()
+
+    node = Node()
+    node.self, node.view = node, buf.array()
+    del node
+    buf.close()
+    assert buf.closed
 
 
 def test_other_interpreters_are_refused():

@@ -176,10 +176,12 @@ static PyObject *buffer_close(PyObject *self, PyObject *unused)
 {
 	if (BUFFER->closed)
 		Py_RETURN_NONE;
-	if (!ext_process_is(BUFFER->process) && ext_buffer_ready(BUFFER))
-		return NULL;
-	if (ext_buffer_check_views(BUFFER, "close the buffer"))
-		return NULL;
+	if (ext_buffer_check_views(BUFFER, "close the buffer")) {
+		if (!BUFFER->closed)
+			return NULL;
+		PyErr_Clear(); /* what the collection ran has closed it */
+		Py_RETURN_NONE;
+	}
 	if (BUFFER->transfers || BUFFER->busy)
 		return ext_buffer_refuse_transfer(BUFFER, "close the buffer");
 	BUFFER->closed = true;

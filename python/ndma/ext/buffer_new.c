@@ -287,12 +287,17 @@ PyObject *ext_buffer_set_layout(PyObject *self, PyObject *args, PyObject *kwargs
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOn:set_layout", names, &dtype, &shape,
 					 &strides, &offset) ||
-	    ext_buffer_ready(buffer) || ext_buffer_check_views(buffer, "change the layout"))
+	    ext_buffer_check_views(buffer, "change the layout"))
 		return NULL;
 	layout =
 		describe((int64_t)ndma_buffer_bytes(buffer->handle), dtype, shape, strides, offset);
 	if (!layout)
 		return NULL;
+	/* What was asked for its value may have taken a view, or closed the buffer. */
+	if (ext_buffer_check_views(buffer, "change the layout")) {
+		ext_layout_put(layout);
+		return NULL;
+	}
 	ext_layout_store(layout, &stored);
 	ret = ndma_buffer_set_layout(buffer->handle, &stored);
 	if (ret < 0) {

@@ -259,7 +259,8 @@ static inline Py_ssize_t ext_buffer_views(const struct ext_buffer *buffer)
 }
 /* LockedError for live views: how many, where from, what to do. `what` is refused. */
 void *ext_buffer_refuse(struct ext_buffer *buffer, const char *what);
-/* 0 where no view is alive, if need be after a collection; else -1 with that LockedError. */
+/* 0 where the buffer is ready and no view is alive, if need be after a collection; else -1, for a
+ * view with that LockedError. Both hold until Python runs again: so ask when all else is there. */
 int ext_buffer_check_views(struct ext_buffer *buffer, const char *what);
 /* array(writable): access NDMA_READ, NDMA_WRITE, or 0 for to write where possible. */
 PyObject *ext_buffer_array(struct ext_buffer *buffer, uint32_t access);

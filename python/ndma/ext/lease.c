@@ -252,9 +252,10 @@ void *ext_buffer_refuse_transfer(struct ext_buffer *buffer, const char *what)
 
 int ext_buffer_check_views(struct ext_buffer *buffer, const char *what)
 {
-	if (!ext_buffer_views(buffer))
-		return 0;
-	if (ext_collect())
+	if (ext_buffer_ready(buffer))
+		return -1;
+	/* A collection runs anybody's code, and that may close the buffer. */
+	if (ext_buffer_views(buffer) && (ext_collect() || ext_buffer_ready(buffer)))
 		return -1;
 	if (!ext_buffer_views(buffer))
 		return 0;
