@@ -226,6 +226,27 @@ def test_traced_leases_name_the_line_that_made_them(buf):
     assert buf.leases() == []
 
 
+def test_a_buffer_that_is_closed_while_a_lease_is_traced_gives_none():
+    run_python("""
+        import traceback, ndma
+        buf = ndma.zeros(4096, "u1")
+        format_stack = traceback.format_stack
+
+        def close_and_format(*arguments):
+            buf.close()
+            return format_stack(*arguments)
+
+        traceback.format_stack = close_and_format
+        ndma.trace_leases(True)
+        try:
+            buf.array()
+        except ValueError as error:
+            assert "closed" in str(error)
+        else:
+            raise SystemExit("a view of a closed buffer")
+    """)
+
+
 def test_leases_are_counted_one_by_one(buf):
     a = buf.array()
     b = a[1:]

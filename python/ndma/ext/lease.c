@@ -126,6 +126,7 @@ static void link_lease(struct ext_lease *lease, uint32_t access)
 	struct ext_buffer *buffer = lease->buffer;
 
 	lease->access = access;
+	lease->process = buffer->process;
 	lease->next = buffer->leases;
 	lease->link = &buffer->leases;
 	if (lease->next)
@@ -144,7 +145,6 @@ static struct ext_lease *lease_alloc(struct ext_buffer *buffer)
 	lease->layout = NULL;
 	lease->link = NULL;
 	lease->made = NULL;
-	lease->process = buffer->process;
 	if (buffer->state->traces_leases && !(lease->made = stack())) {
 		Py_DECREF(lease);
 		return NULL;
@@ -152,26 +152,29 @@ static struct ext_lease *lease_alloc(struct ext_buffer *buffer)
 	return lease;
 }
 
+/* Access 0 becomes what the buffer allows; what it does not is refused. */
+static int choose(const struct ext_buffer *buffer, uint32_t *access)
+{
+	if (!*access)
+		*access = buffer->readonly ? NDMA_READ : NDMA_WRITE;
+	if (*access == NDMA_READ || !buffer->readonly)
+		return 0;
+	PyErr_SetString(PyExc_ValueError,
+			"this buffer is read-only: write through the one that it was made of");
+	return -1;
+}
+
 struct ext_lease *ext_lease_new(struct ext_buffer *buffer, uint32_t access)
 {
 	bool either = !access;
 	struct ext_lease *lease;
 
-	if (ext_buffer_ready(buffer))
-		return NULL;
-	if (either)
-		access = buffer->readonly ? NDMA_READ : NDMA_WRITE;
-	if (access == NDMA_WRITE && buffer->readonly) {
-		PyErr_SetString(
-			PyExc_ValueError,
-			"this buffer is read-only: write through the one that it was made of");
-		return NULL;
-	}
-	/* First the object, then the lease: it could not be given back without. */
+	/* First the object, then the lease: it could not be given back without. To trace it runs
+	 * Python, so whatever the buffer has to be for a view is looked at behind it. */
 	lease = lease_alloc(buffer);
 	if (!lease)
 		return NULL;
-	if (hold(buffer, &access, either)) {
+	if (ext_buffer_ready(buffer) || choose(buffer, &access) || hold(buffer, &access, either)) {
 		Py_DECREF(lease);
 		return NULL;
 	}
