@@ -227,6 +227,22 @@ def test_a_buffer_that_is_closed_in_the_middle_of_a_call_is_closed_like_any_othe
     """)
 
 
+def test_a_dtype_that_is_replaced_while_resize_asks_for_the_shape_outlives_the_call():
+    run_python("""
+        import numpy as np, ndma
+        buf = ndma.zeros(64, np.dtype(">f4", metadata={"only": "here"}))
+
+        class Extent:
+            def __index__(self):
+                buf.set_layout("i2")
+                self.reused = [np.dtype(">i4", metadata={"n": n}) for n in range(50)]
+                return 4
+
+        buf.resize(Extent())
+        assert buf.shape == (4,) and buf.dtype == np.dtype(">f4")
+    """, PYTHONMALLOC="debug")
+
+
 def test_closing_what_a_collection_closes_is_no_error():
     buf = ndma.zeros(3)
 

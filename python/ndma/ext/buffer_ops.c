@@ -210,10 +210,13 @@ static int check_free(struct ext_buffer *buffer)
 static PyObject *make_resized(struct ext_buffer *buffer, PyObject *shape)
 {
 	struct ext_buffer_request request = { .options = NDMA_BUFFER_OPTIONS_INIT };
-	PyObject *fresh, *to = NULL, *from = NULL;
+	PyObject *fresh, *to = NULL, *from = NULL, *dtype;
 	struct ext_layout *layout;
 
-	layout = ext_layout_from_arguments(shape, (PyObject *)buffer->layout->descr);
+	/* Ours, for the shape's own code may give the buffer another. */
+	dtype = Py_NewRef(buffer->layout->descr);
+	layout = ext_layout_from_arguments(shape, dtype);
+	Py_DECREF(dtype);
 	if (!layout)
 		return NULL;
 	fresh = ext_buffer_create(buffer->state, layout, &request);
