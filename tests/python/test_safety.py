@@ -243,6 +243,50 @@ def test_a_dtype_that_is_replaced_while_resize_asks_for_the_shape_outlives_the_c
     """, PYTHONMALLOC="debug")
 
 
+def test_a_finalizer_that_looks_at_the_buffer_whose_dtype_goes_sees_the_new_one():
+    assert run_python("""
+        import numpy as np, ndma
+
+        class Note:
+            def __del__(self):
+                print(buf.dtype, buf.shape)
+
+        buf = ndma.zeros(8, np.dtype("f4", metadata={"note": Note()}))
+        buf.set_layout("i2")
+        print(buf.dtype, buf.shape)
+    """, PYTHONMALLOC="debug") == 2 * "int16 (16,)\n"
+
+
+def test_a_resize_in_the_middle_of_a_look_at_anothers_layout_is_not_undone():
+    """Up to Python 3.11 a collection runs wherever an object is made."""
+    run_python("""
+        import gc, numpy as np, ndma
+        dtype = np.dtype([(chr(97 + i), "u1") for i in range(25)])
+        left = 0
+
+        def resize(phase, info):
+            global left
+            if phase == "start" and left:
+                left -= 1
+                if not left:
+                    buf.resize(16)
+
+        gc.freeze()
+        gc.callbacks.append(resize)
+        for k in range(1, 25):
+            buf = ndma.zeros(4000, dtype)
+            with ndma.from_fd(buf.fileno()) as other:
+                other.set_layout(dtype, 3999)
+            gc.set_threshold(1)
+            left = k
+            buf.shape
+            buf.dtype
+            done, left = not left, 0
+            gc.set_threshold(700)
+            assert not done or buf.array().shape == (16,), k
+    """)
+
+
 def test_closing_what_a_collection_closes_is_no_error():
     buf = ndma.zeros(3)
 

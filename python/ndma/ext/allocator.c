@@ -276,8 +276,8 @@ static PyObject *allocator_buffer(PyObject *self, PyObject *object)
 		return NULL;
 	}
 	/* The array's lease pins the backend's layout, which stays plain bytes. */
-	ext_layout_put(((struct ext_buffer *)buffer)->layout);
-	((struct ext_buffer *)buffer)->layout = layout;
+	ext_buffer_replace_layout((struct ext_buffer *)buffer, layout,
+				  &((struct ext_buffer *)buffer)->stored);
 	return buffer;
 }
 

@@ -304,9 +304,7 @@ PyObject *ext_buffer_set_layout(PyObject *self, PyObject *args, PyObject *kwargs
 		ext_layout_put(layout);
 		return ext_error(buffer->state, EXT_BUFFER, ret);
 	}
-	ext_layout_put(buffer->layout);
-	buffer->layout = layout;
-	buffer->stored = stored;
+	ext_buffer_replace_layout(buffer, layout, &stored);
 	Py_RETURN_NONE;
 }
 

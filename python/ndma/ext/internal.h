@@ -241,7 +241,12 @@ PyObject *ext_buffer_from_array(PyObject *module, PyObject *args, PyObject *kwar
 PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs);
 /* Before every use: not closed, and of this process (a forked child opens the fd it inherited). */
 int ext_buffer_ready(struct ext_buffer *buffer);
-/* Takes over a layout that another process has stored; for shared buffers, before a look. */
+/* Gives the buffer another layout, whose reference it takes over, made from `stored`. Runs the
+ * finalizer that a dtype's metadata may have. */
+void ext_buffer_replace_layout(struct ext_buffer *buffer, struct ext_layout *layout,
+			       const struct ndma_layout *stored);
+/* Takes over a layout that another process has stored; for shared buffers, before a look. Success
+ * leaves the buffer ready. */
 int ext_buffer_refresh(struct ext_buffer *buffer);
 /* Around calls that use the handle without the GIL: nobody swaps or frees it meanwhile. */
 static inline void ext_buffer_pin(struct ext_buffer *buffer)

@@ -174,19 +174,21 @@ struct ext_lease *ext_lease_new(struct ext_buffer *buffer, uint32_t access)
 	lease = lease_alloc(buffer);
 	if (!lease)
 		return NULL;
-	if (ext_buffer_ready(buffer) || choose(buffer, &access) || hold(buffer, &access, either)) {
-		Py_DECREF(lease);
-		return NULL;
-	}
+	if (ext_buffer_ready(buffer) || choose(buffer, &access) || hold(buffer, &access, either))
+		goto give_back;
 	/* From here it counts, and its dealloc gives back what it holds. */
 	link_lease(lease, access);
-	if (map(buffer, access) || (buffer->shared && ext_buffer_refresh(buffer))) {
-		Py_DECREF(lease);
-		return NULL;
-	}
-	lease->layout = ext_layout_get(buffer->layout);
+	if (map(buffer, access))
+		goto give_back;
 	lease->data = buffer->address[access];
+	if (buffer->shared && ext_buffer_refresh(buffer))
+		goto give_back;
+	lease->layout = ext_layout_get(buffer->layout);
 	return lease;
+
+give_back:
+	Py_DECREF(lease);
+	return NULL;
 }
 
 /* Any thread, in the middle of anything: see the rules in internal.h. */
