@@ -174,6 +174,38 @@ def test_revoke_takes_back_what_others_hold():
     os.close(write)
 
 
+def test_no_new_view_joins_a_lease_that_was_revoked():
+    import errno
+    buf = ndma.array([1, 2, 3])
+    (taken, take), (revoked, revoke) = os.pipe(), os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            view = buf.array()
+            os.write(take, b"x")
+            os.read(revoked, 1)
+            with pytest.raises(OSError) as caught:
+                buf.array()
+            assert caught.value.errno == errno.ESTALE
+            del view, caught
+            assert buf.array().tolist() == [1, 2, 3]
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.read(taken, 1) == b"x"
+    try:
+        assert buf.revoke() >= 1
+    except OSError as error:
+        assert error.errno == errno.EOPNOTSUPP and buf.backend == "memfd"
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    else:
+        os.write(revoke, b"x")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    for fd in taken, take, revoked, revoke:
+        os.close(fd)
+
+
 def test_only_the_maker_transfers():
     buf = ndma.zeros(3)
 

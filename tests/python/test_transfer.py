@@ -199,6 +199,29 @@ def test_a_lease_of_another_handle_counts(buf):
         assert other.locked
 
 
+@pytest.mark.parametrize("other", [
+    lambda buf: ndma.from_fd(buf.fileno()), lambda buf: buf.as_readonly(), lambda buf: buf,
+])
+def test_a_live_view_of_another_handle_lets_no_second_one_in(buf, other):
+    other = other(buf)
+    kept = other.array(writable=False)
+    with buf.transfer("from_device", guard="sigbus", timeout=60):
+        with pytest.raises(ndma.LockedError, match="with its device"):
+            other.array(writable=False)
+    assert other.array(writable=False).tolist() == kept.tolist() == [1, 2, 3, 4]
+
+
+def test_the_memory_of_an_array_is_one_buffer_by_whichever_handle():
+    with ndma.allocator() as allocator:
+        x = np.arange(4)
+    buf, other = allocator.buffer(x), allocator.buffer(x)
+    kept = other.array()
+    with buf.transfer("from_device", guard="sigbus", timeout=60):
+        with pytest.raises(ndma.LockedError, match="with its device"):
+            other.array()
+    assert kept.tolist() == [0, 1, 2, 3]
+
+
 def test_a_forgotten_transfer_ends_with_a_warning(buf):
     transfer = buf.transfer("from_device", timeout=60)
     transfer.begin()
@@ -286,6 +309,30 @@ def test_a_live_view_does_not_let_a_new_one_in_early(blocking):
     begun.wait()
     blocking.array()
     assert not transfer.active
+    thread.join()
+    assert kept[0] == 7
+
+
+def test_a_live_view_lets_nobody_in_while_another_handle_transfers(blocking):
+    other = ndma.from_fd(blocking.fileno())
+    kept = other.array()
+    transfer = blocking.transfer("from_device", guard="block", timeout=10)
+    begun = threading.Event()
+    turns = []
+
+    def device():
+        transfer.begin()
+        begun.set()
+        for i in range(10):
+            turns.append(i)
+            time.sleep(0.005)
+        transfer.end()
+
+    thread = threading.Thread(target=device)
+    thread.start()
+    begun.wait()
+    other.array()
+    assert len(turns) == 10, "the view came before the end, or the GIL was held"
     thread.join()
     assert kept[0] == 7
 

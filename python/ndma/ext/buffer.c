@@ -148,6 +148,7 @@ PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle, P
 	buffer->state = state;
 	buffer->handle = handle;
 	buffer->process = ext_process();
+	buffer->shared = true;
 	if (buffer_fill(buffer, descr))
 		Py_CLEAR(buffer);
 	return (PyObject *)buffer;
@@ -311,7 +312,9 @@ static PyMethodDef buffer_methods[] = {
 	  "    The buffer is with its device. Under guard=\"block\" it waits instead, unless it was\n"
 	  "    this thread that began the transfer.\n"
 	  "ValueError\n"
-	  "    Closed, or read-only and to be written.\n\n"
+	  "    Closed, or read-only and to be written.\n"
+	  "OSError\n"
+	  "    ESTALE: its maker has revoked what this process holds; let go of it first.\n\n"
 	  "Examples\n--------\n"
 	  ">>> buf = ndma.zeros(3)\n"
 	  ">>> buf.array()[1] = 7\n"

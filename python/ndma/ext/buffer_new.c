@@ -43,6 +43,7 @@ PyObject *ext_buffer_create(struct ext_state *state, struct ext_layout *layout,
 	struct ndma_buffer_options options = request->options;
 	struct ndma_buffer *handle;
 	struct ndma_layout stored;
+	PyObject *buffer;
 	int ret;
 
 	if (ext_warn_memfd(state) || (request->source && ext_source_pin(request->source)))
@@ -54,7 +55,10 @@ PyObject *ext_buffer_create(struct ext_state *state, struct ext_layout *layout,
 	Py_END_ALLOW_THREADS if (request->source) ext_source_unpin(request->source);
 	if (ret < 0)
 		return ext_error(state, EXT_BUFFER, ret);
-	return ext_buffer_wrap(state, handle, layout->descr);
+	buffer = ext_buffer_wrap(state, handle, layout->descr);
+	if (buffer)
+		((struct ext_buffer *)buffer)->shared = false;
+	return buffer;
 }
 
 static PyObject *empty(PyObject *module, PyObject *args, PyObject *kwargs, const char *format)
@@ -270,8 +274,6 @@ PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs)
 		buffer = import_described(state, fd, layout);
 		ext_layout_put(layout);
 	}
-	if (buffer)
-		((struct ext_buffer *)buffer)->shared = true;
 	return buffer;
 }
 

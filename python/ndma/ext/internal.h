@@ -208,7 +208,7 @@ struct ext_buffer {
 	int fd;
 	bool closed;
 	bool readonly;
-	bool shared;			/* others may have it, so its layout may change */
+	bool shared;			/* others may change its layout, begin a transfer */
 	struct ndma_layout stored;	/* what `layout` was made from */
 };
 
@@ -218,7 +218,8 @@ int ext_transfer_setup(PyObject *module, struct ext_state *state);
 int ext_sync_setup(PyObject *module, struct ext_state *state);
 int ext_allocator_setup(PyObject *module, struct ext_state *state);
 
-/* Takes `handle` over, also when it fails. `descr` NULL: from the layout. */
+/* Takes `handle` over, also when it fails; an import, which others have. `descr` NULL: from the
+ * layout. */
 PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle,
 			  PyArray_Descr *descr);
 /* What memory is asked for; `source` is borrowed, NULL for any. */

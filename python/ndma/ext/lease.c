@@ -2,8 +2,8 @@
 /*
  * Lease: one view of a buffer. It is what memoryviews and arrays keep, so counting leases counts
  * also the views of consumers that drop the Py_buffer at once and keep only the object. The first
- * lease of a kind takes the backend's, the last one gives it back: in between a view costs no
- * system call.
+ * lease of a kind takes the backend's, the last one gives it back: in between a view of a buffer
+ * that nobody else has costs no system call.
  */
 #include "internal.h"
 
@@ -28,16 +28,17 @@ static bool may_wait(const struct ext_buffer *buffer, const struct ndma_buffer_i
 /* One try: 0, or a negative errno of libndma. */
 static int try(struct ext_buffer *buffer, uint32_t access)
 {
-	struct ndma_buffer_info info;
+	uint32_t joined;
 	int ret;
 
 	if (!buffer->views[access])
 		return ndma_lease_acquire(buffer->handle, access, &buffer->lease[access]);
-	if (!buffer->transfers)
+	if (!buffer->transfers && !buffer->shared)
 		return 0;
-	/* Guarded, so it began under the lease that there is. */
-	ret = ndma_buffer_info(buffer->handle, &info);
-	return ret ? ret : is_taken(&info, access) ? -EBUSY : 0;
+	/* A guarded transfer may have begun under the lease that there is, through any handle in
+	 * any process, or the lease may have been revoked. */
+	ret = ndma_lease_acquire(buffer->handle, access, &joined);
+	return ret ? ret : ndma_lease_release(buffer->handle, joined);
 }
 
 /* A moment without the GIL. The end of a transfer is no event that could be waited for. */
