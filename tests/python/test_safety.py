@@ -287,6 +287,57 @@ def test_a_resize_in_the_middle_of_a_look_at_anothers_layout_is_not_undone():
     """)
 
 
+# What is made, and who looks at it meanwhile: another thread, while the GIL is given up, or a
+# collection, which Python 3.11 runs wherever an object is made.
+MADE = {
+    "Source": ("ndma.open('sim0')", "thread"),
+    "Stream": ("source.stream(1000, frames=3).close()", "thread"),
+    "Buffer": ("ndma.zeros(3, dtype)", "collection"),
+}
+
+
+@pytest.mark.parametrize("what", MADE)
+def test_nobody_gets_hold_of_an_object_that_is_not_complete(what):
+    call, who = MADE[what]
+    run_python(f"""
+        import gc, sys, threading, time, numpy as np, ndma
+        dtype = np.dtype([("a", "i4"), ("b", "f8")])
+        source = ndma.open("sim0")
+        stop = False
+
+        def look(*unused):
+            for thing in gc.get_objects():
+                if type(thing) is ndma.{what}:
+                    try:
+                        repr(thing), getattr(thing, "shape", None), getattr(thing, "name", None)
+                    except ValueError as error:
+                        assert "closed" in str(error)
+
+        def go_on_looking():
+            while not stop:
+                look()
+
+        {call}
+        gc.freeze()
+        sys.setswitchinterval(1e-6)
+        thread = threading.Thread(target=go_on_looking, daemon=True)
+        if {who == "thread"}:
+            thread.start()
+        else:
+            gc.callbacks.append(look)
+            gc.set_threshold(1)
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            try:
+                {call}
+            except OSError:
+                pass    # those that are looked at are still there
+        stop = True
+        if {who == "thread"}:
+            thread.join()
+    """)
+
+
 def test_closing_what_a_collection_closes_is_no_error():
     buf = ndma.zeros(3)
 

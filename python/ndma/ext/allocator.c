@@ -183,14 +183,15 @@ PyObject *ext_allocator_new(PyObject *module, PyObject *args, PyObject *kwargs)
 					 &contiguous) ||
 	    ext_buffer_options(state, source, node, contiguous, &request) || ext_warn_memfd(state))
 		return NULL;
-	allocator =
-		(struct ext_allocator *)state->allocator_type->tp_alloc(state->allocator_type, 0);
+	allocator = ext_object_alloc(state->allocator_type);
 	if (!allocator)
 		return NULL;
 	allocator->state = state;
 	allocator->capsule = make_capsule(&request);
 	if (!allocator->capsule)
 		Py_CLEAR(allocator);
+	else
+		PyObject_GC_Track(allocator);
 	return (PyObject *)allocator;
 }
 

@@ -96,7 +96,7 @@ PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle, P
 	struct ext_buffer *buffer = NULL;
 
 	if (!make_travel(state))
-		buffer = (struct ext_buffer *)state->buffer_type->tp_alloc(state->buffer_type, 0);
+		buffer = ext_object_alloc(state->buffer_type);
 	if (!buffer) {
 		ndma_buffer_close(handle);
 		return NULL;
@@ -107,6 +107,8 @@ PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle, P
 	buffer->shared = true;
 	if (buffer_fill(buffer, descr))
 		Py_CLEAR(buffer);
+	else
+		PyObject_GC_Track(buffer);
 	return (PyObject *)buffer;
 }
 

@@ -70,6 +70,17 @@ struct ext_state {
 
 struct ext_state *ext_state_of(PyObject *module);
 
+/* A zeroed object that gc.get_objects() does not show before PyObject_GC_Track(): so that nobody
+ * looks at it while it is made, which runs a collection or gives up the GIL. */
+static inline void *ext_object_alloc(PyTypeObject *type)
+{
+	PyObject *object = type->tp_alloc(type, 0);
+
+	if (object)
+		PyObject_GC_UnTrack(object);
+	return object;
+}
+
 /* ---------------------------------------------------------------- process.c */
 
 /* Maps the word; -1 with an exception. */

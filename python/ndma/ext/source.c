@@ -56,7 +56,7 @@ PyObject *ext_source_open(PyObject *module, PyObject *name)
 		return NULL;
 	if (!strncmp(text, "/dev/ndma/", 10))
 		text += 10;
-	source = (struct ext_source *)state->source_type->tp_alloc(state->source_type, 0);
+	source = ext_object_alloc(state->source_type);
 	if (!source)
 		return NULL;
 	source->state = state;
@@ -65,6 +65,8 @@ PyObject *ext_source_open(PyObject *module, PyObject *name)
 	Py_END_ALLOW_THREADS if (ret < 0) ext_error(state, EXT_SOURCE, ret);
 	if (ret < 0 || (!strncmp(text, "sim", 3) && ext_warn_memfd(state)))
 		Py_CLEAR(source);
+	else
+		PyObject_GC_Track(source);
 	return (PyObject *)source;
 }
 

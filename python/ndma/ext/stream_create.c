@@ -108,10 +108,8 @@ static int choose_format(struct ext_source *source, PyObject *dtype, bool iq, ch
 
 static struct ext_stream *stream_alloc(struct ext_source *source)
 {
-	struct ext_stream *stream;
+	struct ext_stream *stream = ext_object_alloc(source->state->stream_type);
 
-	stream = (struct ext_stream *)source->state->stream_type->tp_alloc(
-		source->state->stream_type, 0);
 	if (!stream)
 		return NULL;
 	stream->state = source->state;
@@ -173,6 +171,7 @@ static PyObject *create(struct ext_source *source, struct ext_stream_request *re
 		Py_DECREF(stream);
 		return NULL;
 	}
+	PyObject_GC_Track(stream);
 	return (PyObject *)stream;
 }
 

@@ -21,11 +21,12 @@ PyObject *ext_sync_new(PyObject *self, PyObject *access)
 
 	if (choice < 0 || ext_buffer_ready(buffer))
 		return NULL;
-	sync = (struct ext_sync *)buffer->state->sync_type->tp_alloc(buffer->state->sync_type, 0);
+	sync = ext_object_alloc(buffer->state->sync_type);
 	if (!sync)
 		return NULL;
 	sync->buffer = (struct ext_buffer *)Py_NewRef(buffer);
 	sync->access = choice ? NDMA_WRITE : NDMA_READ;
+	PyObject_GC_Track(sync);
 	return (PyObject *)sync;
 }
 

@@ -43,8 +43,7 @@ PyObject *ext_transfer_new(PyObject *self, PyObject *args, PyObject *kwargs)
 			     timeout);
 		return NULL;
 	}
-	transfer = (struct ext_transfer *)buffer->state->transfer_type->tp_alloc(
-		buffer->state->transfer_type, 0);
+	transfer = ext_object_alloc(buffer->state->transfer_type);
 	if (!transfer)
 		return NULL;
 	transfer->buffer = (struct ext_buffer *)Py_NewRef(buffer);
@@ -52,6 +51,7 @@ PyObject *ext_transfer_new(PyObject *self, PyObject *args, PyObject *kwargs)
 	transfer->guard = (uint32_t)guarded;
 	transfer->flags = fence ? NDMA_TRANSFER_FENCE : 0;
 	transfer->timeout_ns = timeout_ns;
+	PyObject_GC_Track(transfer);
 	return (PyObject *)transfer;
 }
 
