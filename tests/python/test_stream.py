@@ -95,6 +95,16 @@ def test_a_stream_can_be_started_again(fast):
             stream.start(0)
 
 
+def test_a_start_that_is_refused_leaves_the_stream_running(source):
+    source.rate = 100_000
+    with source.stream(100, on_loss="ignore", timeout=30) as stream:
+        with pytest.raises(OSError) as caught:
+            stream.start(count=3)
+        assert caught.value.errno == errno.EBUSY
+        for _ in range(2 * stream.frames):
+            next(stream)
+
+
 def test_stop_ends_iteration_after_the_ready_frames(fast):
     with fast.stream(64, frames=8, on_loss="ignore") as stream:
         ready(stream, 8)

@@ -24,20 +24,25 @@ int ext_stream_ready(struct ext_stream *stream)
 	return 0;
 }
 
-int ext_stream_start(struct ext_stream *stream)
+/* A refusal changes nothing: a stream that runs goes on. */
+static int start(struct ext_stream *stream, uint64_t count)
 {
 	int ret;
 
-	if (stream->running)
-		return 0;
-	Py_BEGIN_ALLOW_THREADS ret = ndma_stream_start(stream->handle, stream->count);
+	Py_BEGIN_ALLOW_THREADS ret = ndma_stream_start(stream->handle, count);
 	Py_END_ALLOW_THREADS if (ret < 0)
 	{
 		ext_error(stream->state, EXT_STREAM, ret);
 		return -1;
 	}
 	stream->running = true;
+	stream->count = count;
 	return 0;
+}
+
+int ext_stream_start(struct ext_stream *stream)
+{
+	return stream->running ? 0 : start(stream, stream->count);
 }
 
 /* The sequences of the frames in our hands, "3, 4, 5". */
@@ -227,11 +232,7 @@ static PyObject *stream_start(PyObject *self, PyObject *args, PyObject *kwargs)
 	uint64_t wanted = 0;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:start", names, &count) ||
-	    ext_stream_ready(stream) || ext_count(count, &wanted))
-		return NULL;
-	stream->running = false;
-	stream->count = wanted;
-	if (ext_stream_start(stream))
+	    ext_count(count, &wanted) || ext_stream_ready(stream) || start(stream, wanted))
 		return NULL;
 	Py_RETURN_NONE;
 }
