@@ -105,6 +105,14 @@ def test_a_start_that_is_refused_leaves_the_stream_running(source):
             next(stream)
 
 
+def test_a_timeout_that_is_refused_changes_nothing(source):
+    stream = source.stream(64, timeout=2.5)
+    for bad in -1, "soon", float("nan"):
+        with pytest.raises((ValueError, TypeError)):
+            stream.timeout = bad
+        assert stream.timeout == 2.5
+
+
 def test_stop_ends_iteration_after_the_ready_frames(fast):
     with fast.stream(64, frames=8, on_loss="ignore") as stream:
         ready(stream, 8)

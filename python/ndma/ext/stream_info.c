@@ -109,12 +109,17 @@ static PyObject *get_timeout(PyObject *self, void *unused)
 
 static int set_timeout(PyObject *self, PyObject *value, void *unused)
 {
+	int64_t timeout_ns;
+
 	if (!value) {
 		PyErr_SetString(PyExc_AttributeError,
 				"timeout cannot be deleted; None is for ever");
 		return -1;
 	}
-	return ext_timeout(value, &STREAM->timeout_ns);
+	if (ext_timeout(value, &timeout_ns))
+		return -1;
+	STREAM->timeout_ns = timeout_ns;
+	return 0;
 }
 
 static PyObject *get_held(PyObject *self, void *unused)
