@@ -6,6 +6,7 @@ waits has taken none, and what a longer read had collected stays in the stream f
 """
 
 import asyncio
+import os
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -36,13 +37,16 @@ async def _readable(loop: asyncio.AbstractEventLoop, fd: int, seconds: float) ->
         if not ready.done():
             ready.set_result(None)
 
+    # A number of our own: the stream's may be another file's as soon as the stream is closed.
+    fd = os.dup(fd)
     timer = loop.call_later(seconds, wake)
-    loop.add_reader(fd, wake)
     try:
+        loop.add_reader(fd, wake)
         await ready
     finally:
         loop.remove_reader(fd)
         timer.cancel()
+        os.close(fd)
 
 
 async def _collect(stream: Stream, count: int) -> int:

@@ -2,6 +2,7 @@
 """asyncio: frames are taken when they are ready, and no cancelled wait loses one."""
 
 import asyncio
+import os
 import sys
 import time
 
@@ -138,6 +139,31 @@ def test_stop_and_close_wake_the_waiter(source):
     assert asyncio.run(run("stop")) == []
     with pytest.raises(ValueError, match="closed"):
         asyncio.run(run("close"))
+
+
+def test_closing_a_stream_that_is_awaited_frees_its_descriptors_number_for_others(source):
+    source.trigger = "software"
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        stream = source.stream(64)
+        waiting = asyncio.ensure_future(stream.read(1))
+        await asyncio.sleep(0)
+        number = stream.fileno()
+        stream.close()
+        another = os.eventfd(1)     # readable
+        if another != number:
+            os.dup2(another, number)
+            os.close(another)
+        called = loop.create_future()
+        loop.add_reader(number, lambda: called.done() or called.set_result(True))
+        assert await asyncio.wait_for(called, 10)
+        with pytest.raises(ValueError, match="closed"):
+            await waiting
+        assert loop.remove_reader(number), "the wait took away what is not its own"
+        os.close(number)
+
+    asyncio.run(run())
 
 
 def test_a_timeout_leaves_the_stream_usable(source):
