@@ -42,6 +42,27 @@ def test_a_view_becomes_a_buffer_of_its_shape():
     assert x[1, 0] == 5
 
 
+class Liar(np.ndarray):
+    @property
+    def shape(self):
+        return (1 << 28,)
+
+
+def test_what_a_subclass_says_of_itself_is_not_believed():
+    with ndma.allocator() as allocator:
+        x = np.arange(4096.)
+    buf = allocator.buffer(x[::-2].view(Liar))
+    assert buf.shape == (2048,) and buf.strides == (-16,)
+    assert buf[:].tolist() == x[::-2].tolist()
+    assert ndma.array(x[:3].view(Liar))[:].tolist() == [0, 1, 2]
+
+
+def test_a_view_without_elements_becomes_a_buffer_without_them():
+    with ndma.allocator() as allocator:
+        x = np.zeros((4, 6), "i4")
+    assert allocator.buffer(x[4:]).shape == (0, 6)
+
+
 def test_memory_is_freed_by_whoever_frees_the_array():
     gc.collect()
     before = open_descriptors()

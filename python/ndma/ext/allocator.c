@@ -6,6 +6,7 @@
  */
 #include "internal.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -230,55 +231,90 @@ static PyArrayObject *owner_of(PyObject *array)
 	return NULL;
 }
 
-static void describe(PyArrayObject *array, const void *start, struct ext_layout *layout)
+/* A descriptor of our own for the memory of `owner`, or -1 with an exception. */
+static int duplicate(PyArrayObject *owner, PyObject *array)
 {
-	layout->offset = PyArray_BYTES(array) - (const char *)start;
-	for (int i = 0; i < layout->ndim; i++)
-		layout->strides[i] = PyArray_STRIDE(array, i);
-}
-
-static PyObject *allocator_buffer(PyObject *self, PyObject *object)
-{
-	PyArrayObject *owner = owner_of(object);
-	struct ndma_buffer *handle = NULL;
-	struct ext_layout *layout;
-	PyObject *shape, *buffer;
 	struct piece *piece;
-	int ret = 0;
+	int fd = -1;
 
 	pthread_mutex_lock(&lock);
 	piece = owner ? *find(PyArray_DATA(owner)) : NULL;
 	if (piece)
-		ret = ndma_buffer_import(ndma_buffer_fd(piece->buffer), NULL, &handle);
+		fd = fcntl(ndma_buffer_fd(piece->buffer), F_DUPFD_CLOEXEC, 0);
 	pthread_mutex_unlock(&lock);
-	if (!piece) {
+	if (!piece)
 		PyErr_Format(PyExc_ValueError,
 			     "the memory of this %s is not from an allocator of "
 			     "ndma",
-			     Py_TYPE(object)->tp_name);
-		return NULL;
+			     Py_TYPE(array)->tp_name);
+	else if (fd < 0)
+		PyErr_SetFromErrno(PyExc_OSError);
+	return fd;
+}
+
+/* Of a view of ours: what a subclass says of itself, and what others change, does not count. */
+static struct ext_layout *describe(PyArrayObject *array, const void *start)
+{
+	PyArrayObject *view = (PyArrayObject *)PyArray_View(array, NULL, &PyArray_Type);
+	PyObject *shape = view ? PyObject_GetAttrString((PyObject *)view, "shape") : NULL;
+	struct ext_layout *layout = NULL;
+
+	if (shape)
+		layout = ext_layout_from_arguments(shape, (PyObject *)PyArray_DESCR(view));
+	Py_XDECREF(shape);
+	for (int i = 0; layout && i < layout->ndim; i++)
+		layout->strides[i] = PyArray_STRIDE(view, i);
+	if (layout)
+		layout->offset = PyArray_BYTES(view) - (const char *)start;
+	if (layout && ext_layout_finish(layout)) {
+		ext_layout_put(layout);
+		layout = NULL;
+	}
+	Py_XDECREF(view);
+	return layout;
+}
+
+/* The memory behind `fd`, where it has room for such an array. Takes `layout` over. */
+static PyObject *open_as(struct ext_state *state, int fd, struct ext_layout *layout)
+{
+	struct ndma_buffer *handle;
+	struct ndma_layout asked;
+	PyObject *buffer = NULL;
+	int ret = ndma_buffer_import(fd, NULL, &handle);
+
+	if (!ret && layout->bytes) {
+		ext_layout_store(layout, &asked);
+		ret = ndma_layout_check(&asked, ndma_buffer_bytes(handle));
+		if (ret < 0)
+			ndma_buffer_close(handle);
 	}
 	if (ret < 0)
-		return ext_error(ALLOCATOR->state, EXT_BUFFER, ret);
-	buffer = ext_buffer_wrap(ALLOCATOR->state, handle, NULL);
-	shape = buffer ? PyObject_GetAttrString(object, "shape") : NULL;
-	layout = shape ? ext_layout_from_arguments(
-				 shape, (PyObject *)PyArray_DESCR((PyArrayObject *)object))
-		       : NULL;
-	Py_XDECREF(shape);
-	if (!layout) {
-		Py_XDECREF(buffer);
-		return NULL;
-	}
-	describe((PyArrayObject *)object, PyArray_DATA(owner), layout);
-	if (ext_layout_finish(layout)) {
+		ext_error(state, EXT_BUFFER, ret);
+	else
+		buffer = ext_buffer_wrap(state, handle, NULL);
+	if (!buffer) {
 		ext_layout_put(layout);
-		Py_DECREF(buffer);
 		return NULL;
 	}
 	/* The array's lease pins the backend's layout, which stays plain bytes. */
 	ext_buffer_replace_layout((struct ext_buffer *)buffer, layout,
 				  &((struct ext_buffer *)buffer)->stored);
+	return buffer;
+}
+
+static PyObject *allocator_buffer(PyObject *self, PyObject *array)
+{
+	PyArrayObject *owner = owner_of(array);
+	int fd = duplicate(owner, array);
+	struct ext_layout *layout;
+	PyObject *buffer = NULL;
+
+	if (fd < 0)
+		return NULL;
+	layout = describe((PyArrayObject *)array, PyArray_DATA(owner));
+	if (layout)
+		buffer = open_as(ALLOCATOR->state, fd, layout);
+	close(fd);
 	return buffer;
 }
 

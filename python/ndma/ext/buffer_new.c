@@ -131,7 +131,8 @@ PyObject *ext_buffer_from_array(PyObject *module, PyObject *args, PyObject *kwar
 	    ext_buffer_options(state, source, node, contiguous, &request) ||
 	    !PyArray_DescrConverter2(dtype, &descr))
 		return NULL;
-	array = PyArray_FromAny(x, descr, 0, 0, NPY_ARRAY_FORCECAST, NULL);
+	/* No subclass: what it says of itself need not be so. */
+	array = PyArray_FromAny(x, descr, 0, 0, NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY, NULL);
 	if (!array)
 		return NULL;
 	buffer = ext_buffer_copy_of(state, (PyArrayObject *)array, &request);
