@@ -98,6 +98,7 @@ CASES = [
     (lambda w: ndma.open("no_such"), FileNotFoundError, "no_such", "sim0"),
     (lambda w: ndma.open(3), TypeError, "int", "str"),
     (lambda w: ndma.open("a/b"), ValueError, "a/b", "sim0"),
+    (lambda w: ndma.open("x" + "é" * 40), ValueError, "xéé"),
     (lambda w: w.source.stream(0), ValueError, "0", "1 or more"),
     (lambda w: w.source.stream("x"), TypeError, "'x'", "samples must be an int"),
     (lambda w: w.source.stream(2**62), ValueError, str(2**62), "at most"),

@@ -70,30 +70,37 @@ void *ext_error_os(PyObject *type, int error, PyObject *text)
 	return NULL;
 }
 
+/* As ext_error_os(), of an exception without a number. */
+static void *raise_plain(PyObject *type, PyObject *text)
+{
+	if (text)
+		PyErr_SetObject(type, text);
+	Py_XDECREF(text);
+	return NULL;
+}
+
 void *ext_error(struct ext_state *state, enum ext_noun noun, int error)
 {
-	const char *text = ndma_error();
-	PyObject *type = PyExc_OSError;
+	const char *words = ndma_error();
+	PyObject *type = PyExc_OSError, *text;
 
 	error = -error;
-	if (!*text)
-		text = strerror(error);
+	if (!*words)
+		words = strerror(error);
+	/* They have an end, which may be in the middle of a character. */
+	text = PyUnicode_DecodeUTF8(words, (Py_ssize_t)strlen(words), "replace");
 	switch (error) {
 	case ENOMEM:
-		PyErr_SetString(PyExc_MemoryError, text);
-		return NULL;
+		return raise_plain(PyExc_MemoryError, text);
 	case EINVAL:
 	case ERANGE:
 	case EOVERFLOW:
 	case E2BIG:
-		PyErr_SetString(PyExc_ValueError, text);
-		return NULL;
+		return raise_plain(PyExc_ValueError, text);
 	case EBADF:
 		/* Another thread closed it in the middle of the call: as if it had done so before. */
-		if (noun == EXT_STREAM) {
-			PyErr_SetString(PyExc_ValueError, text);
-			return NULL;
-		}
+		if (noun == EXT_STREAM)
+			return raise_plain(PyExc_ValueError, text);
 		break;
 	case EBUSY:
 		if (noun == EXT_BUFFER)
@@ -104,8 +111,7 @@ void *ext_error(struct ext_state *state, enum ext_noun noun, int error)
 			type = state->source_gone;
 		break;
 	}
-	return ext_error_os(type, error,
-			    PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace"));
+	return ext_error_os(type, error, text);
 }
 
 int ext_collect(void)
