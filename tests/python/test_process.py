@@ -120,6 +120,39 @@ def test_scm_rights_carries_the_layout():
     assert buf[1, 2] == 99
 
 
+def test_others_run_while_from_fd_waits_for_the_peer_that_has_the_header(backend):
+    """A memfd's header has a lock, and a peer may be stopped with it."""
+    if backend != "memfd":
+        return
+    run_python("""
+        import errno, fcntl, os, struct, sys, threading, ndma
+        buf = ndma.array([1, 2, 3])
+        fd = os.dup(buf.fileno())
+        buf.close()
+        peer = os.open(f"/proc/self/fd/{fd}", os.O_RDWR)
+        fcntl.fcntl(peer, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+        begun = threading.Event()
+        got = []
+
+        def look():
+            begun.set()
+            for _ in range(20):
+                try:
+                    got.append(ndma.from_fd(fd))
+                    return
+                except OSError as error:
+                    assert error.errno == errno.EBUSY
+
+        sys.setswitchinterval(60)       # who has the GIL gives it up by itself alone
+        thread = threading.Thread(target=look)
+        thread.start()
+        begun.wait()
+        os.close(peer)
+        thread.join()
+        assert got[0].array().tolist() == [1, 2, 3]
+    """)
+
+
 def test_another_process_that_holds_a_lease_keeps_the_device_out_until_it_is_killed():
     buf = ndma.array([1, 2, 3])
     read, write = os.pipe()

@@ -280,7 +280,7 @@ static PyObject *open_as(struct ext_state *state, int fd, struct ext_layout *lay
 	struct ndma_buffer *handle;
 	struct ndma_layout asked;
 	PyObject *buffer = NULL;
-	int ret = ndma_buffer_import(fd, NULL, &handle);
+	int ret = ext_buffer_import(fd, NULL, &handle);
 
 	if (!ret && layout->bytes) {
 		ext_layout_store(layout, &asked);

@@ -25,7 +25,8 @@ void ext_buffer_unpin(struct ext_buffer *buffer)
 }
 
 /* A forked child's own handle on the memory whose fd it inherited; the parent's leases are not
- * its. Arrays that came along still point into the old handle's mapping, which then stays. */
+ * its. Arrays that came along still point into the old handle's mapping, which then stays. With the
+ * GIL, for who asks whether the buffer is ready relies on the answer. */
 static int adopt(struct ext_buffer *buffer)
 {
 	bool foreign = !strcmp(ndma_buffer_backend(buffer->handle), "foreign");

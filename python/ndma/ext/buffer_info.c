@@ -341,11 +341,11 @@ PyObject *ext_buffer_as_readonly(PyObject *self, PyObject *unused)
 	fd = ndma_buffer_readonly_fd(BUFFER->handle);
 	if (fd < 0)
 		return ext_error(BUFFER->state, EXT_BUFFER, fd);
-	ret = ndma_buffer_import(fd, NULL, &handle);
+	BUFFER->shared = true;
+	ret = ext_buffer_import(fd, NULL, &handle);
 	close(fd);
 	if (ret < 0)
 		return ext_error(BUFFER->state, EXT_BUFFER, ret);
-	BUFFER->shared = true;
 	return ext_buffer_wrap(BUFFER->state, handle, NULL);
 }
 

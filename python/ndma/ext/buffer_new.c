@@ -213,11 +213,19 @@ static struct ext_layout *describe(int64_t bytes, PyObject *dtype, PyObject *sha
 	return layout;
 }
 
+int ext_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **handle)
+{
+	int ret;
+
+	Py_BEGIN_ALLOW_THREADS ret = ndma_buffer_import(fd, layout, handle);
+	Py_END_ALLOW_THREADS return ret;
+}
+
 /* How many bytes there are behind `fd`: ndma's own buffers know, a dma-buf's size is its end. A
  * buffer of ndma's own is left in *handle, otherwise NULL. */
 static int64_t find(struct ext_state *state, int fd, struct ndma_buffer **handle)
 {
-	int ret = ndma_buffer_import(fd, NULL, handle);
+	int ret = ext_buffer_import(fd, NULL, handle);
 	off_t end;
 
 	if (!ret)
@@ -240,7 +248,7 @@ static PyObject *import_described(struct ext_state *state, int fd, struct ext_la
 	int ret;
 
 	ext_layout_store(layout, &stored);
-	ret = ndma_buffer_import(fd, &stored, &handle);
+	ret = ext_buffer_import(fd, &stored, &handle);
 	return ret < 0 ? ext_error(state, EXT_BUFFER, ret)
 		       : ext_buffer_wrap(state, handle, layout->descr);
 }

@@ -202,7 +202,7 @@ static PyObject *frame_to_buffer(PyObject *self, PyObject *unused)
 	fd = ndma_frame_export(stream->handle, &frame->entry);
 	if (fd < 0)
 		return ext_error(stream->state, EXT_STREAM, fd);
-	ret = ndma_buffer_import(fd, NULL, &buffer);
+	ret = ext_buffer_import(fd, NULL, &buffer);
 	close(fd);
 	if (ret < 0)
 		return ext_error(stream->state, EXT_BUFFER, ret);

@@ -229,6 +229,8 @@ int ext_transfer_setup(PyObject *module, struct ext_state *state);
 int ext_sync_setup(PyObject *module, struct ext_state *state);
 int ext_allocator_setup(PyObject *module, struct ext_state *state);
 
+/* ndma_buffer_import() without the GIL: a peer may have to be waited for. */
+int ext_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **handle);
 /* Takes `handle` over, also when it fails; an import, which others have. `descr` NULL: from the
  * layout. */
 PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle,
