@@ -82,6 +82,13 @@ def test_cancelling_a_wait_loses_no_frame(source):
     assert asyncio.run(run()) == list(range(20))
 
 
+def test_a_frame_that_nobody_polled_cannot_be_taken(fast):
+    with fast.stream(64) as stream:
+        with pytest.raises(ValueError, match="polled"):
+            stream._take()
+        assert next(stream).sequence == 0
+
+
 def test_an_always_ready_stream_lets_others_run(fast):
     async def run():
         turns = 0

@@ -351,7 +351,12 @@ static PyObject *stream_claim(PyObject *self, PyObject *argument)
 
 static PyObject *stream_take_pending(PyObject *self, PyObject *unused)
 {
-	return (PyObject *)take_pending((struct ext_stream *)self);
+	struct ext_stream *stream = (struct ext_stream *)self;
+
+	if (stream->pending_count)
+		return (PyObject *)take_pending(stream);
+	PyErr_Format(PyExc_ValueError, "no frame of %s has been polled", stream->name);
+	return NULL;
 }
 
 static PyObject *aio(PyObject *self, const char *function, PyObject *argument)
