@@ -221,6 +221,36 @@ def test_read_into_refuses_what_it_cannot_fill(source, target, error):
         source.read_into(target())
 
 
+def test_read_into_goes_on_when_its_array_gets_another_shape():
+    run_python("""
+        import gc, threading, warnings, numpy as np, ndma
+        warnings.simplefilter("ignore")
+        source = ndma.open("sim0")
+        source.pattern, source.trigger = "counter", "software"
+        array = np.zeros((2, 100), "i2")
+        read = threading.Event()
+
+        def reshape_and_trigger():
+            while not any(type(thing) is ndma.Stream for thing in gc.get_objects()):
+                pass
+            array.shape = 200
+            while not read.is_set():
+                source.trigger_software = True
+                read.wait(0.01)
+
+        gc.freeze()
+        thread = threading.Thread(target=reshape_and_trigger)
+        thread.start()
+        try:
+            source.read_into(array, timeout=60)
+        finally:
+            read.set()
+            thread.join()
+        assert array.shape == (200,)
+        assert (np.diff(array.reshape(2, 100).astype("i8")) % 65536 == 1).all()
+    """)
+
+
 def test_read_into_a_locked_buffer_is_refused(source):
     buf = ndma.empty((1, 100), "i2")
     with buf.transfer("from_device"), pytest.raises(ndma.LockedError):

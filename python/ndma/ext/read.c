@@ -196,7 +196,8 @@ static bool is_target(PyArrayObject *array)
 	       PyArray_DIM(array, 1);
 }
 
-/* An array over what was given, writable, and of the shape that samples have. */
+/* An array of our own over what was given, writable, and of the shape that samples have: another
+ * thread may give the caller's another one meanwhile. */
 static PyObject *open_target(struct ext_source *source, PyObject *object)
 {
 	PyObject *array;
@@ -204,7 +205,7 @@ static PyObject *open_target(struct ext_source *source, PyObject *object)
 	if (Py_IS_TYPE(object, source->state->buffer_type)) {
 		array = ext_buffer_array((struct ext_buffer *)object, NDMA_WRITE);
 	} else if (PyArray_Check(object)) {
-		array = Py_NewRef(object);
+		array = PyArray_View((PyArrayObject *)object, NULL, &PyArray_Type);
 	} else {
 		PyErr_Format(PyExc_TypeError, "read_into() fills a Buffer or an array, not %s",
 			     Py_TYPE(object)->tp_name);
