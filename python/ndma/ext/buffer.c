@@ -333,7 +333,8 @@ static PyMethodDef buffer_methods[] = {
 	{ "set_layout", (PyCFunction)(void (*)(void))ext_buffer_set_layout,
 	  METH_VARARGS | METH_KEYWORDS,
 	  "set_layout($self, /, dtype, shape=None, strides=None, offset=0)\n--\n\n"
-	  "Say anew what is in the buffer's bytes, for everybody who has it.\n\n"
+	  "Say anew what is in the buffer's bytes, for everybody who has it; a memfd's, for this\n"
+	  "process and whoever opens it from now on.\n\n"
 	  "Parameters\n----------\n"
 	  "dtype : dtype\n"
 	  "shape : int or sequence of int, optional\n    By default as much as there is.\n"
