@@ -13,6 +13,8 @@
 
 #define RW (PROT_READ | PROT_WRITE)
 #define BYTES (4 << 20)
+/* Its pages may lie side by side, and then are one piece, which bouncing takes up to this size. */
+#define UDMABUF_BYTES (256 << 10)
 
 /**
  * struct exported - a dma-buf of another driver
@@ -37,17 +39,17 @@ static bool is_whole(const struct exported *exported)
 
 static bool export_udmabuf(struct exported *out)
 {
-	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = BYTES };
+	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = UDMABUF_BYTES };
 	int driver = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
 
 	out->device = memfd_create("foreign", MFD_ALLOW_SEALING | MFD_CLOEXEC);
 	create.memfd = out->device;
-	if (driver < 0 || ftruncate(out->device, BYTES) ||
+	if (driver < 0 || ftruncate(out->device, UDMABUF_BYTES) ||
 	    fcntl(out->device, F_ADD_SEALS, F_SEAL_SHRINK))
 		return false;
-	out->bytes = BYTES;
+	out->bytes = UDMABUF_BYTES;
 	out->fd = ioctl(driver, UDMABUF_CREATE, &create);
-	out->data = mmap(NULL, BYTES, RW, MAP_SHARED, out->device, 0);
+	out->data = mmap(NULL, UDMABUF_BYTES, RW, MAP_SHARED, out->device, 0);
 	close(driver);
 	return is_whole(out);
 }
