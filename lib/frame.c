@@ -169,6 +169,8 @@ NDMA_API int ndma_stream_next_batch(struct ndma_stream *stream, struct ndma_fram
 NDMA_API int ndma_stream_wait(struct ndma_stream *stream, uint32_t min, int64_t timeout_ns)
 {
 	int rc = ndma_process_check(stream->process, "stream");
+	int64_t deadline = 0;
+	uint32_t ready;
 
 	if (rc)
 		return rc;
@@ -176,12 +178,17 @@ NDMA_API int ndma_stream_wait(struct ndma_stream *stream, uint32_t min, int64_t 
 		return ndma_set_error(EINVAL,
 				      "waiting for %u frames: expected 1 to the stream's %u", min,
 				      stream->ring.frames);
-	if (ndma_ring_ready(&stream->ring) < min) {
-		rc = sleep_for(stream, min, timeout_ns, deadline_of(timeout_ns));
+	/* What woke us may have been stolen again: fewer than @min are there at the end alone. */
+	for (rc = 1;;) {
+		ready = ndma_ring_ready(&stream->ring);
+		if (ready >= min || !rc)
+			return (int)ready;
+		if (!deadline)
+			deadline = deadline_of(timeout_ns);
+		rc = sleep_for(stream, min, timeout_ns, deadline);
 		if (rc < 0)
 			return explain(stream, rc, timeout_ns);
 	}
-	return (int)ndma_ring_ready(&stream->ring);
 }
 
 static bool is_held(const struct ndma_ring *ring, const struct ndma_frame *frame)
