@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Transfers: the time in which the device owns a buffer."""
 
+import contextlib
 import errno
 import gc
 import signal
@@ -268,48 +269,45 @@ def test_a_blocking_transfer_begins_under_live_views(blocking):
     assert a[0] == 7
 
 
-@pytest.mark.parametrize("use", [
-    lambda buf: buf.array(), np.asarray, memoryview, lambda buf: buf[0],
-    lambda buf: buf.fill(3),
-])
-def test_a_new_view_waits_for_a_blocking_transfer_with_the_gil_free(blocking, use):
-    transfer = blocking.transfer("from_device", guard="block", timeout=10)
-    begun = threading.Event()
-    turns = []
+@contextlib.contextmanager
+def device_at_work(transfer, turns):
+    """A thread that begins the transfer, takes so many turns of 5 ms, and ends it. Gives those it had."""
+    begun, had = threading.Event(), []
 
     def device():
         transfer.begin()
         begun.set()
-        for i in range(20):
-            turns.append(i)
+        for i in range(turns):
+            had.append(i)
             time.sleep(0.005)
         transfer.end()
 
     thread = threading.Thread(target=device)
     thread.start()
     begun.wait()
-    use(blocking)
-    assert len(turns) == 20, "the view came before the end, or the GIL was held"
-    thread.join()
+    try:
+        yield had
+    finally:
+        thread.join()
+
+
+@pytest.mark.parametrize("use", [
+    lambda buf: buf.array(), np.asarray, memoryview, lambda buf: buf[0],
+    lambda buf: buf.fill(3),
+])
+def test_a_new_view_waits_for_a_blocking_transfer_with_the_gil_free(blocking, use):
+    transfer = blocking.transfer("from_device", guard="block", timeout=10)
+    with device_at_work(transfer, 20) as had:
+        use(blocking)
+        assert len(had) == 20, "the view came before the end, or the GIL was held"
 
 
 def test_a_live_view_does_not_let_a_new_one_in_early(blocking):
     kept = blocking.array()
     transfer = blocking.transfer("from_device", guard="block", timeout=10)
-    begun = threading.Event()
-
-    def device():
-        transfer.begin()
-        begun.set()
-        time.sleep(0.1)
-        transfer.end()
-
-    thread = threading.Thread(target=device)
-    thread.start()
-    begun.wait()
-    blocking.array()
-    assert not transfer.active
-    thread.join()
+    with device_at_work(transfer, 20):
+        blocking.array()
+        assert not transfer.active
     assert kept[0] == 7
 
 
@@ -317,23 +315,9 @@ def test_a_live_view_lets_nobody_in_while_another_handle_transfers(blocking):
     other = ndma.from_fd(blocking.fileno())
     kept = other.array()
     transfer = blocking.transfer("from_device", guard="block", timeout=10)
-    begun = threading.Event()
-    turns = []
-
-    def device():
-        transfer.begin()
-        begun.set()
-        for i in range(10):
-            turns.append(i)
-            time.sleep(0.005)
-        transfer.end()
-
-    thread = threading.Thread(target=device)
-    thread.start()
-    begun.wait()
-    other.array()
-    assert len(turns) == 10, "the view came before the end, or the GIL was held"
-    thread.join()
+    with device_at_work(transfer, 10) as had:
+        other.array()
+        assert len(had) == 10, "the view came before the end, or the GIL was held"
     assert kept[0] == 7
 
 
