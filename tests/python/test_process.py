@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Other processes: buffers travel by descriptor, frames stay, forked children do no harm."""
 
+import errno
 import multiprocessing
 import os
 import pickle
@@ -196,7 +197,6 @@ def test_revoke_takes_back_what_others_hold():
     try:
         assert buf.revoke() >= 1
     except OSError as error:
-        import errno
         assert error.errno == errno.EOPNOTSUPP and buf.backend == "memfd"
     else:
         with buf.transfer("from_device"):
@@ -208,7 +208,6 @@ def test_revoke_takes_back_what_others_hold():
 
 
 def test_no_new_view_joins_a_lease_that_was_revoked():
-    import errno
     buf = ndma.array([1, 2, 3])
     (taken, take), (revoked, revoke) = os.pipe(), os.pipe()
     pid = os.fork()
