@@ -187,6 +187,35 @@ TEST_F(threads, that_close_at_a_fork_do_not_keep_the_child_from_freeing)
 	pthread_join(closer, NULL);
 }
 
+/* Another thread that takes what the one that waits was woken for, a few times. */
+static struct {
+	struct ndma_stream *stream;
+	int left;
+} thief;
+
+static void steal(void)
+{
+	struct ndma_frame frame;
+
+	if (ndma_stream_next(thief.stream, &frame, 0) == 1) {
+		ndma_stream_release(thief.stream, &frame);
+		thief.left--;
+	}
+	if (thief.left)
+		after_unlock = steal;
+}
+
+TEST_F(threads, that_steal_what_woke_one_that_waits_do_not_end_its_wait)
+{
+	OPEN_STREAM(&self->options, { "rate", 25600 });
+	ASSERT_DONE(ndma_stream_start(self->stream, 0));
+	thief.stream = self->stream;
+	thief.left = 3;
+	after_unlock = steal;
+	EXPECT_LT(0, ndma_stream_wait(self->stream, 1, 10 * SECOND_NS));
+	after_unlock = NULL;
+}
+
 /* A thread that starts a stream again and again, for a while. */
 struct restarter {
 	struct ndma_stream *stream;
