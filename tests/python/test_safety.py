@@ -338,6 +338,27 @@ def test_nobody_gets_hold_of_an_object_that_is_not_complete(what):
     """)
 
 
+def test_nobody_gets_hold_of_the_memory_that_resize_is_about_to_take():
+    run_python("""
+        import gc, traceback, ndma
+        buf = ndma.array([1, 2, 3])
+        views = []
+
+        def look():
+            ndma.trace_leases(False)
+            views.extend(thing.array() for thing in gc.get_objects()
+                         if type(thing) is ndma.Buffer and thing is not buf)
+            ndma.trace_leases(True)
+            return []
+
+        traceback.format_stack = look       # runs whenever resize takes a view
+        ndma.trace_leases(True)
+        buf.resize(5)
+        assert [view.tolist() for view in views] == []
+        assert buf.array().tolist() == [1, 2, 3, 0, 0]
+    """)
+
+
 def test_closing_what_a_collection_closes_is_no_error():
     buf = ndma.zeros(3)
 

@@ -223,6 +223,8 @@ static PyObject *make_resized(struct ext_buffer *buffer, PyObject *shape)
 	ext_layout_put(layout);
 	if (!fresh)
 		return NULL;
+	/* Nobody else may look at it: it will not keep its memory. */
+	PyObject_GC_UnTrack(fresh);
 	to = ext_buffer_array((struct ext_buffer *)fresh, NDMA_WRITE);
 	from = to ? ext_buffer_array(buffer, NDMA_READ) : NULL;
 	if (!from || copy_overlap((PyArrayObject *)to, (PyArrayObject *)from))
