@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Guards: what a CPU touch of the device's memory meets. */
 #include <setjmp.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "sim.h"
@@ -307,6 +308,38 @@ TEST_F(guard, ends_in_the_parent_while_a_child_of_fork_lives)
 	ASSERT_EQ(0, ndma_transfer_end(self->buffer, transfer));
 	pthread_join(toucher.thread, NULL);
 	EXPECT_EQ(1, toucher.seen);
+	EXPECT_EQ(0, peer_end(&peer));
+}
+
+/* As a daemon begins: what it inherited is closed, and the numbers are other files'. */
+static int touch_as_a_daemon(void)
+{
+	struct ndma_buffer *own;
+	uint32_t transfer;
+	int *data, i, fd;
+
+	close_range(3, ~0U, 0);
+	for (i = 0; i < 64; i++) {
+		fd = memfd_create("log", MFD_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, COUNT * sizeof(int)))
+			return 1;
+	}
+	if (make_buffer(COUNT, &own) || ndma_buffer_map(own, NDMA_WRITE, (void **)&data) ||
+	    begin(own, NDMA_FROM_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND_NS, &transfer))
+		return 2;
+	return touch(&data[12345], true) == BUS_ADRERR ? 0 : 3;
+}
+
+TEST_F(guard, of_kind_sigbus_holds_in_a_child_that_closed_what_it_inherited)
+{
+	struct peer peer;
+	uint32_t transfer;
+
+	ASSERT_DONE(begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_SIGBUS, 10 * SECOND_NS,
+			  &transfer));
+	ASSERT_EQ(0, ndma_transfer_end(self->buffer, transfer));
+	if (!peer_start(&peer))
+		_exit(touch_as_a_daemon());
 	EXPECT_EQ(0, peer_end(&peer));
 }
 
