@@ -67,27 +67,23 @@ int ndma_buffer_busy(const struct ndma_buffer *buffer, const char *what)
 
 /*
  * May one more user join the lease that is held? Where only this process begins transfers and
- * none is on, yes. Else the holder of the truth is asked: a guarded transfer may have begun over
- * the lease, or the owner may have revoked it.
+ * none is on, yes. Else one more is asked for: a guarded transfer may have begun over the lease; and
+ * who gets another lease than the one that is held had that revoked by the owner.
  */
 static int check_joining(struct ndma_buffer *buffer, uint32_t access)
 {
-	struct ndma_buffer_info info = { .size = sizeof(info), .fd = buffer->fd };
+	uint32_t held = buffer->leases[access == NDMA_WRITE], fresh;
 	int rc;
 
 	if (buffer->owned && !ndma_transfer_is_on())
 		return 0;
-	rc = buffer->backend->buffer_info(buffer, &info);
-	if (rc)
+	rc = buffer->backend->lease_acquire(buffer, access, &fresh);
+	if (!rc)
+		rc = buffer->backend->lease_release(buffer, fresh);
+	if (rc || fresh == held)
 		return rc;
-	if (info.owner == NDMA_OWNER_DEVICE &&
-	    !(info.direction == NDMA_TO_DEVICE && access == NDMA_READ))
-		return -EBUSY;
-	if (!info.own_leases)
-		return ndma_set_error(ESTALE,
-				      "the buffer's owner has revoked this process's lease: "
+	return ndma_set_error(ESTALE, "the buffer's owner has revoked this process's lease: "
 				      "drop every view of it, then take a new one");
-	return 0;
 }
 
 NDMA_API int ndma_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease)

@@ -407,8 +407,8 @@ int ndma_buffer_sync_end(struct ndma_buffer *buffer, uint32_t access);
  * While any lease is held the layout cannot change, and no transfer begins that would contradict it
  * (from a device: any lease; to a device: leases to write), except one with a guard. The object's
  * users of one kind share one lease in the kernel: the first and the last cost a system call, those
- * between none (on an imported buffer, or during a transfer of this process, one: to ask whether
- * it still holds). Any thread, also several at a time.
+ * between none (on an imported buffer, or during a transfer of this process, two: to ask whether
+ * it still holds, by another lease for that moment). Any thread, also several at a time.
  *
  * Return: 0; -EINVAL: @access; -EPERM: NDMA_WRITE on a read-only handle; -EBUSY: a device owns the
  * buffer (to a device: reading is allowed); -ESTALE: this process's lease was revoked, release all

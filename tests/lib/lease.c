@@ -168,6 +168,37 @@ TEST_F(buffer, the_owner_takes_back_what_another_process_holds)
 	EXPECT_EQ(2, peer_end(&peer));
 }
 
+/* In another process, which the owner has taken its lease to read from in between. */
+static int join_what_was_revoked(const struct peer *peer, int fd)
+{
+	uint32_t lease, other, joined;
+	struct ndma_buffer *mine;
+	int rc;
+
+	if (ndma_buffer_import(fd, NULL, &mine) || ndma_lease_acquire(mine, NDMA_READ, &lease))
+		return 1;
+	peer_tell(peer);
+	peer_await(peer);
+	if (ndma_lease_acquire(mine, NDMA_WRITE, &other))
+		return 3;
+	rc = ndma_lease_acquire(mine, NDMA_READ, &joined);
+	return rc == -ESTALE ? 2 : 0;
+}
+
+TEST_F(buffer, a_revoked_lease_is_not_joined_whatever_else_its_process_holds)
+{
+	/* Locks of another process cannot be taken away. */
+	bool memfd = !strcmp(variant->backend, "memfd");
+	struct peer peer;
+
+	if (!peer_start(&peer))
+		_exit(join_what_was_revoked(&peer, ndma_buffer_fd(self->buffer)));
+	ASSERT_TRUE(peer_await(&peer));
+	EXPECT_EQ(memfd ? -EOPNOTSUPP : 1, ndma_buffer_revoke(self->buffer));
+	peer_tell(&peer);
+	EXPECT_EQ(memfd ? 0 : 2, peer_end(&peer));
+}
+
 TEST_F(buffer, a_guarded_transfer_begins_over_a_lease_that_nobody_can_join)
 {
 	uint32_t lease, second, transfer;
