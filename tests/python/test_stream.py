@@ -4,6 +4,7 @@
 import errno
 import gc
 import itertools
+import os
 import queue
 import select
 import selectors
@@ -142,6 +143,21 @@ def test_close_from_another_thread_wakes_the_waiter(source):
     threading.Timer(0.05, stream.close).start()
     assert [frame.sequence for frame in stream] == [0, 1]
     assert stream.closed
+
+
+def test_who_closes_second_waits_for_the_first(fast):
+    # The card is in the middle of a long frame.
+    with fast.stream(1 << 20, frames=3, channels=1, on_loss="ignore") as stream:
+        descriptor = stream.fileno()
+        first = threading.Thread(target=stream.close)
+        first.start()
+        while not stream.closed:
+            time.sleep(0)
+        stream.close()
+        with pytest.raises(OSError) as caught:
+            os.fstat(descriptor)
+        assert caught.value.errno == errno.EBADF
+        first.join()
 
 
 def test_a_timeout_leaves_the_iterator_usable(source):

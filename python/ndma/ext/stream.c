@@ -253,12 +253,12 @@ static PyObject *stream_stop(PyObject *self, PyObject *unused)
 static PyObject *stream_close(PyObject *self, PyObject *unused)
 {
 	struct ext_stream *stream = (struct ext_stream *)self;
+	bool closed = stream->closed;
 
-	if (stream->closed)
-		Py_RETURN_NONE;
 	stream->closed = true;
+	/* The second one waits there for the first. */
 	Py_BEGIN_ALLOW_THREADS ndma_stream_close(stream->handle);
-	Py_END_ALLOW_THREADS if (ext_loss_finish(stream)) return NULL;
+	Py_END_ALLOW_THREADS if (!closed && ext_loss_finish(stream)) return NULL;
 	Py_RETURN_NONE;
 }
 
