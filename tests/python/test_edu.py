@@ -2,6 +2,7 @@
 """The edu card: what its DMA brings is right to the byte. A copy takes it 100 ms."""
 
 import errno
+import os
 import signal
 
 import numpy as np
@@ -104,6 +105,34 @@ def test_a_signal_handler_that_raises_stops_a_fill(edu):
         signal.signal(signal.SIGALRM, before)
     assert buf.aborted == 1 and not buf.holders()
     buf[:] = 1
+
+
+def test_a_signal_handler_that_forks_in_a_fill_leaves_the_child_an_error(edu):
+    buf = ndma.zeros((1, 10 * CHUNK), "u1", source=edu)
+    child = None
+
+    def handler(number, frame):
+        nonlocal child
+        child = os.fork()
+        if not child:
+            buf.fileno()    # by a handle of its own from here on
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        edu.read_into(buf, timeout=30)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    except PermissionError:
+        if not child:
+            buf.close()
+            os._exit(0)
+        raise
+    finally:
+        if child == 0:
+            os._exit(1)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert (buf.array()[0] == pattern(0, 10 * CHUNK)).all()
 
 
 def test_a_held_frame_is_not_written_to(edu):

@@ -49,7 +49,8 @@ static uint64_t deadline_of(const struct ndma_source *source, uint64_t samples, 
 	return took < (double)LONGEST_NS ? (uint64_t)took : LONGEST_NS;
 }
 
-/* Sleeps until it is over; a signal handler that raises ends it. 0, -1, or a negative errno. */
+/* Sleeps until it is over; a signal handler that raises ends it. 0, a negative errno, or 1 with the
+ * handler's exception: -1 is -EPERM, for one that forks and returns in the child. */
 static int await(struct ndma_source *source, struct ndma_completion *completion)
 {
 	int ret;
@@ -60,7 +61,7 @@ static int await(struct ndma_source *source, struct ndma_completion *completion)
 		if (!PyErr_CheckSignals())
 			continue;
 		Py_BEGIN_ALLOW_THREADS ndma_fill_cancel(source);
-		Py_END_ALLOW_THREADS return -1;
+		Py_END_ALLOW_THREADS return 1;
 	}
 }
 
@@ -113,7 +114,7 @@ static int fill(struct ext_source *source, struct ext_buffer *buffer, int64_t ti
 		if (ret < 0)
 			return 0;
 		ret = await(source->handle, &completion);
-		if (ret == -1)
+		if (ret > 0)
 			return -1;
 	} while (ret == -EINTR || (ret == -ETIMEDOUT && timeout_ns < 0));
 	if (!ret)
@@ -124,6 +125,7 @@ static int fill(struct ext_source *source, struct ext_buffer *buffer, int64_t ti
 
 int ext_source_fill(struct ext_source *source, struct ext_buffer *buffer, int64_t timeout_ns)
 {
+	uint64_t process;
 	int ret;
 
 	/* Without a timeout nothing is waited for: that is for the stream to say. */
@@ -131,9 +133,12 @@ int ext_source_fill(struct ext_source *source, struct ext_buffer *buffer, int64_
 		return 0;
 	if (ext_buffer_ready(buffer) || ext_source_pin(source))
 		return -1;
+	process = buffer->process;
 	ext_buffer_pin(buffer);
 	ret = fill(source, buffer, timeout_ns);
-	ext_buffer_unpin(buffer);
+	/* A child that a signal handler forked may have opened it anew, and that has no pin of ours. */
+	if (buffer->process == process)
+		ext_buffer_unpin(buffer);
 	ext_source_unpin(source);
 	return ret;
 }
