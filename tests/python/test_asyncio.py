@@ -227,6 +227,49 @@ def test_loss_is_told_as_in_a_plain_loop(fast):
     asyncio.run(run())
 
 
+def test_a_loss_is_raised_after_the_frames_before_it(fast):
+    fast.fault_drop = 3
+
+    def plain():
+        with fast.stream(64, frames=16, count=12, on_loss="raise") as stream:
+            while True:
+                try:
+                    yield next(stream).sequence
+                except ndma.FrameLossError as error:
+                    yield "lost", error.frame.sequence
+                except StopIteration:
+                    return
+
+    async def read():
+        got = []
+        with fast.stream(64, frames=16, count=12, on_loss="raise") as stream:
+            while True:
+                try:
+                    frames = await stream.read(4)
+                except ndma.FrameLossError as error:
+                    got.append(("lost", error.frame.sequence))
+                    continue
+                if not frames:
+                    return got
+                got += [frame.sequence for frame in frames]
+                del frames
+
+    async def cancelled():
+        """What it leaves is another call's."""
+        with fast.stream(64, frames=16, count=12, on_loss="raise") as stream:
+            ready(stream, 12)
+            assert stream._poll(4) == (2, True)
+            assert [next(stream).sequence for _ in range(2)] == got[:2]
+            with pytest.raises(ndma.FrameLossError) as caught:
+                next(stream)
+            assert ("lost", caught.value.frame.sequence) == got[2]
+
+    got = list(plain())
+    assert len([one for one in got if isinstance(one, tuple)]) >= 3
+    assert asyncio.run(read()) == got
+    asyncio.run(cancelled())
+
+
 def test_the_loop_is_left_clean(fast, no_leaks):
     async def run():
         with fast.stream(64, count=5) as stream:

@@ -126,11 +126,14 @@ static struct ext_frame *take(struct ext_stream *stream)
 	return frame;
 }
 
+static struct ndma_frame *pending_at(const struct ext_stream *stream, uint32_t i)
+{
+	return &stream->pending[(stream->pending_first + i) % stream->frames];
+}
+
 void ext_stream_defer(struct ext_stream *stream, struct ext_frame *frame)
 {
-	uint32_t at = (stream->pending_first + stream->pending_count++) % stream->frames;
-
-	stream->pending[at] = frame->entry;
+	*pending_at(stream, stream->pending_count++) = frame->entry;
 	frame->held = false;
 }
 
@@ -157,6 +160,16 @@ static PyObject *deliver(struct ext_stream *stream, struct ext_frame *frame)
 	return (PyObject *)frame;
 }
 
+/* The first pending frame. A loss to be raised waits for its turn; others were told of before. */
+static PyObject *next_pending(struct ext_stream *stream)
+{
+	struct ext_frame *frame = take_pending(stream);
+
+	if (frame && stream->on_loss == EXT_LOSS_RAISE)
+		return deliver(stream, frame);
+	return (PyObject *)frame;
+}
+
 /* Frames that a cancelled read left, the first start, and sleeping. */
 static PyObject *next_slowly(struct ext_stream *stream, int64_t timeout_ns)
 {
@@ -173,7 +186,7 @@ static PyObject *next_slowly(struct ext_stream *stream, int64_t timeout_ns)
 		return NULL;
 	}
 	if (stream->pending_count)
-		return (PyObject *)take_pending(stream);
+		return next_pending(stream);
 	stream->busy = true;
 	ret = ext_stream_start(stream) ? -1 : 1;
 	for (frame = NULL; ret > 0;) {
@@ -211,13 +224,12 @@ static PyObject *stream_latest(PyObject *self, PyObject *unused)
 	if (!latest && !PyErr_Occurred())
 		PyErr_Format(PyExc_EOFError, "%s: the stream has ended", stream->name);
 	while (latest && !stream->busy && !stream->closed) {
-		struct ext_frame *newer = stream->pending_count ? take_pending(stream)
-								: take(stream);
+		struct ext_frame *newer = stream->pending_count ? NULL : take(stream);
 
-		if (!newer)
+		if (!newer && !stream->pending_count)
 			break;
 		Py_DECREF(latest);
-		latest = deliver(stream, newer);
+		latest = newer ? deliver(stream, newer) : next_pending(stream);
 	}
 	if (PyErr_Occurred())
 		Py_CLEAR(latest);
@@ -292,23 +304,30 @@ static PyObject *stream_reduce(PyObject *self, PyObject *unused)
 	return NULL;
 }
 
-/* For _aio.py. Moves ready frames into `pending` until `wanted` are there: (how many, whether the
- * stream has ended). */
+/* For _aio.py. Moves ready frames into `pending` until `wanted` are there: (how many go together,
+ * whether that is all: the stream has ended, or a loss is to be raised in its frame's turn). */
 static PyObject *stream_poll(PyObject *self, PyObject *argument)
 {
 	struct ext_stream *stream = (struct ext_stream *)self;
 	long wanted = PyLong_AsLong(argument);
-	bool ended = false;
+	bool ended = false, raises = stream->on_loss == EXT_LOSS_RAISE;
+	uint32_t count = 0;
 	int ret;
 
 	if ((wanted == -1 && PyErr_Occurred()) || ext_stream_ready(stream) ||
 	    ext_stream_start(stream))
 		return NULL;
-	while (stream->pending_count < (unsigned long)wanted) {
-		struct ext_frame *frame = take(stream);
+	while (!ended && count < (unsigned long)wanted) {
+		struct ext_frame *frame;
 
+		if (count < stream->pending_count) {
+			ended = raises && pending_at(stream, count)->dropped;
+			count += !ended || !count;
+			continue;
+		}
+		frame = take(stream);
 		if (frame) {
-			if (!deliver(stream, frame))
+			if (!raises && !deliver(stream, frame))
 				return NULL;
 			ext_stream_defer(stream, frame);
 			Py_DECREF(frame);
@@ -324,10 +343,8 @@ static PyObject *stream_poll(PyObject *self, PyObject *argument)
 		if (ret < 0)
 			return NULL;
 		ended = !ret;
-		if (ended)
-			break;
 	}
-	return Py_BuildValue("(IO)", stream->pending_count, ended ? Py_True : Py_False);
+	return Py_BuildValue("(IO)", count, ended ? Py_True : Py_False);
 }
 
 /* For _aio.py: marks the stream as waited for, or no longer. */
@@ -354,7 +371,7 @@ static PyObject *stream_take_pending(PyObject *self, PyObject *unused)
 	struct ext_stream *stream = (struct ext_stream *)self;
 
 	if (stream->pending_count)
-		return (PyObject *)take_pending(stream);
+		return next_pending(stream);
 	PyErr_Format(PyExc_ValueError, "no frame of %s has been polled", stream->name);
 	return NULL;
 }
@@ -456,7 +473,7 @@ static PyMethodDef stream_methods[] = {
 	  "    How many, at most all of the stream's.\n\n"
 	  "Returns\n-------\n"
 	  "list of Frame\n"
-	  "    Fewer only at the end of the stream.\n\n"
+	  "    Fewer only at the end of the stream, and before a loss that the next call raises.\n\n"
 	  "Raises\n------\n"
 	  "ValueError\n"
 	  "    Less than 1, or more than the stream has; closed.\n"
