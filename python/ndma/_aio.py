@@ -6,7 +6,7 @@ waits has taken none, and what a longer read had collected stays in the stream f
 """
 
 import asyncio
-import os
+import select
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -37,16 +37,18 @@ async def _readable(loop: asyncio.AbstractEventLoop, fd: int, seconds: float) ->
         if not ready.done():
             ready.set_result(None)
 
-    # A number of our own: the stream's may be another file's as soon as the stream is closed.
-    fd = os.dup(fd)
+    # A number of our own: the stream's may be another file's as soon as the stream is closed. Not
+    # its duplicate, which would keep the device; a file that is closed leaves the set.
+    own = select.epoll()
     timer = loop.call_later(seconds, wake)
     try:
-        loop.add_reader(fd, wake)
+        own.register(fd, select.EPOLLIN)
+        loop.add_reader(own.fileno(), wake)
         await ready
     finally:
-        loop.remove_reader(fd)
+        loop.remove_reader(own.fileno())
         timer.cancel()
-        os.close(fd)
+        own.close()
 
 
 async def _collect(stream: Stream, count: int) -> int:

@@ -173,6 +173,33 @@ def test_closing_a_stream_that_is_awaited_frees_its_descriptors_number_for_other
     asyncio.run(run())
 
 
+def test_closing_a_stream_that_is_awaited_gives_the_device_back_at_once(source):
+    source.trigger = "software"
+
+    def named(name):
+        """How many descriptors have such a file."""
+        count = 0
+        for number in os.listdir("/proc/self/fd"):
+            try:
+                count += os.readlink(f"/proc/self/fd/{number}") == name
+            except FileNotFoundError:
+                pass    # the listing's own
+        return count
+
+    async def run():
+        stream = source.stream(64)
+        name = os.readlink(f"/proc/self/fd/{stream.fileno()}")
+        before = named(name)
+        waiting = asyncio.ensure_future(stream.read(1))
+        await asyncio.sleep(0)
+        stream.close()
+        assert named(name) == before - 1
+        with pytest.raises(ValueError, match="closed"):
+            await waiting
+
+    asyncio.run(run())
+
+
 def test_a_timeout_leaves_the_stream_usable(source):
     source.trigger = "software"
 
