@@ -8,6 +8,7 @@ waits has taken none, and what a longer read had collected stays in the stream f
 import asyncio
 import select
 from contextlib import contextmanager
+from math import inf
 from typing import Iterator
 
 from ._ext import Frame, Stream
@@ -54,16 +55,17 @@ async def _readable(loop: asyncio.AbstractEventLoop, fd: int, seconds: float) ->
 async def _collect(stream: Stream, count: int) -> int:
     """Wait until `count` frames are taken, or the stream ends; return how many are."""
     loop = asyncio.get_running_loop()
-    deadline = None if stream.timeout is None else loop.time() + stream.timeout
+    timeout = inf if stream.timeout is None else stream.timeout
+    here = -1
     while True:
         taken, ended = stream._poll(count)
         if taken >= count or ended:
             return taken
-        seconds = SLICE
-        if deadline is not None:
-            seconds = min(seconds, deadline - loop.time())
-            if seconds <= 0:
-                raise TimeoutError(f"no frame from {stream.name} in time; the stream goes on")
+        if taken > here:    # each frame has the whole timeout
+            here, deadline = taken, loop.time() + timeout
+        seconds = min(SLICE, deadline - loop.time())
+        if seconds <= 0:
+            raise TimeoutError(f"no frame from {stream.name} in time; the stream goes on")
         await _readable(loop, stream.fileno(), seconds)
 
 

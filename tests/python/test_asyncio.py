@@ -216,6 +216,37 @@ def test_a_timeout_leaves_the_stream_usable(source):
     asyncio.run(run())
 
 
+def test_the_timeout_is_each_frames_own(source):
+    source.trigger = "software"
+
+    class Loop(asyncio.SelectorEventLoop):
+        """Time passes at once."""
+        passed = 0
+
+        def time(self):
+            return super().time() + self.passed
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        with source.stream(64, frames=8, timeout=1000) as stream:
+            reading = asyncio.ensure_future(stream.read(4))
+            for count in range(1, 4):
+                loop.passed += 600
+                source.trigger_software = True
+                while len(stream.held) < count and not reading.done():
+                    await asyncio.sleep(0)
+            source.trigger_software = True
+            assert [frame.sequence for frame in await reading] == [0, 1, 2, 3]
+            reading = asyncio.ensure_future(stream.read(4))
+            await asyncio.sleep(0)
+            loop.passed += 1001
+            with pytest.raises(TimeoutError):
+                await reading
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(run())
+
+
 def test_a_vanished_source_is_source_gone(fast):
     fast.fault_vanish = 3
 
