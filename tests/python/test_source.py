@@ -65,6 +65,17 @@ def test_a_closed_source_says_so(source):
             use()
 
 
+def test_a_name_that_c_would_end_early_or_cannot_spell_is_not_found(source):
+    with pytest.raises(ValueError, match="null character"):
+        ndma.open("sim0\0x")
+    before = source.rate
+    for name in "rate\0", "rate\0x", "\udc80":
+        assert not hasattr(source, name)
+        with pytest.raises(AttributeError):
+            setattr(source, name, 123_000)
+    assert source.rate == before != 123_000
+
+
 def test_controls_are_attributes(source):
     assert "rate" in dir(source) and "read" in dir(source)
     before = source.rate

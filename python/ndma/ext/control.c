@@ -11,11 +11,18 @@
 /* 1: found; 0: the source has no such control; -1 with an exception. */
 static int find(PyObject *self, PyObject *name, struct ndma_control_info *info)
 {
-	const char *text = PyUnicode_AsUTF8(name);
+	Py_ssize_t length;
+	const char *text = PyUnicode_AsUTF8AndSize(name, &length);
 	int ret;
 
-	if (!text)
-		return -1;
+	if (!text) {
+		if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+			return -1;
+		PyErr_Clear();
+		return 0;
+	}
+	if (strlen(text) != (size_t)length)
+		return 0;
 	/* Nothing that Python itself looks up is a control, and a closed source has none. */
 	if (*text == '_' || SOURCE->closed || !ext_process_is(SOURCE->process))
 		return 0;

@@ -44,6 +44,7 @@ PyObject *ext_source_open(PyObject *module, PyObject *name)
 	struct ext_state *state = ext_state_of(module);
 	struct ext_source *source;
 	const char *text;
+	Py_ssize_t length;
 	int ret;
 
 	if (!PyUnicode_Check(name)) {
@@ -51,9 +52,13 @@ PyObject *ext_source_open(PyObject *module, PyObject *name)
 			     Py_TYPE(name)->tp_name);
 		return NULL;
 	}
-	text = PyUnicode_AsUTF8(name);
+	text = PyUnicode_AsUTF8AndSize(name, &length);
 	if (!text)
 		return NULL;
+	if (strlen(text) != (size_t)length) {
+		PyErr_SetString(PyExc_ValueError, "embedded null character in a source's name");
+		return NULL;
+	}
 	if (!strncmp(text, "/dev/ndma/", 10))
 		text += 10;
 	source = ext_object_alloc(state->source_type);
