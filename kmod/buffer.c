@@ -31,6 +31,7 @@ struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 
 	INIT_LIST_HEAD(&buffer->attachments);
 	INIT_LIST_HEAD(&buffer->leases);
 	mutex_init(&buffer->attach_lock);
+	init_rwsem(&buffer->map_lock);
 	init_rwsem(&buffer->lock);
 	init_waitqueue_head(&buffer->wait);
 	ndma_transfer_init(buffer);

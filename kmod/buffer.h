@@ -77,7 +77,9 @@ struct ndma_transfer {
  * @priv: for @release
  * @attach_lock: protects @attachments and who of them is mapped; inside dma_resv and @lock
  * @attachments: struct ndma_attachment
- * @lock: protects the rest
+ * @map_lock: read: from the question whether a page may be mapped until it is; written: to wait for
+ *            those who asked. Protects @touched. Memory is waited for under it
+ * @lock: protects the rest. No memory is waited for under it: the end of a fence needs it
  * @layout: what the bytes mean; constant while there is a lease
  * @leases: struct ndma_lease that are not revoked, those that count 0 included
  * @read_leases: sum of their counts, to read
@@ -86,7 +88,7 @@ struct ndma_transfer {
  * @owner_died: in a transfer, and no lease was told yet
  * @transfers: begun so far
  * @aborted: of these, not ended by the owner
- * @touched: of a stream with a guard: called in every fault, with @lock held for reading
+ * @touched: of a stream with a guard: called in every fault, with @map_lock held for reading
  * @touched_priv: for @touched
  * @touches: CPU touches that a guard has met
  * @wait: for the end of a transfer with a guard
@@ -109,6 +111,7 @@ struct ndma_buffer {
 	void *priv;
 	struct mutex attach_lock;
 	struct list_head attachments;
+	struct rw_semaphore map_lock;
 	struct rw_semaphore lock;
 	struct ndma_layout layout;
 	struct list_head leases;
@@ -163,11 +166,11 @@ int ndma_mapping_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
 
 /* Does a transfer keep mappings (@writable: that may be written) away from the buffer now? */
 bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable);
-/* A fault that ndma_guard_excludes(); without buffer->lock. */
+/* A fault that ndma_guard_excludes(); without buffer->map_lock. */
 vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer);
 /*
  * Takes a range away from every mapping; new faults are excluded already. -EBUSY: somebody has
- * pinned pages of it. May sleep some milliseconds; without buffer->lock.
+ * pinned pages of it. May sleep some milliseconds; without the buffer's locks.
  */
 int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes);
 

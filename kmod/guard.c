@@ -2,9 +2,12 @@
 /*
  * The guard: page tables that keep the CPU away from what a device owns.
  *
- * A fault looks at the owner under buffer->lock and takes the folio's lock before it lets go. To
- * take memory away, the owner is changed first; whoever looked before holds a folio lock until the
- * page is mapped; so when every folio was locked once, what can be mapped is, and a zap finds it.
+ * A fault looks at the owner under buffer->map_lock and takes the folio's lock before it lets go. To
+ * take memory away, the owner is changed first; whoever looked before has map_lock, or then a folio's
+ * lock, until the page is mapped; so when all were taken once, what can be mapped is, and a zap finds it.
+ *
+ * Page tables are allocated under map_lock, and that waits for memory. So buffer->lock, which the end of
+ * a transfer and its fence need, is never taken with it.
  */
 #include <linux/dma-buf.h>
 #include <linux/delay.h>
@@ -33,7 +36,8 @@ bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable)
 {
 	const struct ndma_transfer *transfer = &buffer->transfer;
 
-	if (!READ_ONCE(transfer->active) || READ_ONCE(transfer->guard) == NDMA_GUARD_NONE)
+	/* Acquire: what the transfer is. Pairs with the release store in ndma_transfer_claim(). */
+	if (!smp_load_acquire(&transfer->active) || READ_ONCE(transfer->guard) == NDMA_GUARD_NONE)
 		return false;
 	/* While pages are taken away even readers would look like pins. */
 	if (READ_ONCE(transfer->starting))
@@ -120,6 +124,8 @@ int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes)
 	struct address_space *mapping = buffer->dmabuf->file->f_mapping;
 	int try;
 
+	down_write(&buffer->map_lock);
+	up_write(&buffer->map_lock);
 	ndma_guard_any_folio(buffer->memory, offset, bytes, ndma_folio_flush);
 	for (try = 0; try < NDMA_SEIZE_TRIES; try++) {
 		if (try)
@@ -137,18 +143,13 @@ void ndma_buffer_set_guard(struct dma_buf *dmabuf, bool (*touched)(void *priv, u
 {
 	struct ndma_buffer *buffer = ndma_buffer_from_dmabuf(dmabuf);
 
-	down_write(&buffer->lock);
+	down_write(&buffer->map_lock);
 	buffer->touched = touched;
 	buffer->touched_priv = priv;
-	up_write(&buffer->lock);
+	up_write(&buffer->map_lock);
 }
 
 int ndma_buffer_seize(struct dma_buf *dmabuf, u64 offset, u64 bytes)
 {
-	struct ndma_buffer *buffer = ndma_buffer_from_dmabuf(dmabuf);
-
-	/* From here on, faults that asked before the owner changed are over or have a folio lock. */
-	down_write(&buffer->lock);
-	up_write(&buffer->lock);
-	return ndma_guard_seize(buffer, offset, bytes);
+	return ndma_guard_seize(ndma_buffer_from_dmabuf(dmabuf), offset, bytes);
 }

@@ -3,11 +3,11 @@
  * Between the files of ndma.ko. One noun, one file; this header says what each offers the others.
  *
  * Lock order, outermost first:
- *   source->lock (rwsem) > source->streams_lock > stream->mutex > mmap_lock > dma_resv
- *   > buffer->lock > i_mmap_rwsem > page tables
+ *   source->lock (rwsem) > source->streams_lock > stream->mutex > mmap_lock > dma_resv > buffer->lock
+ *   mmap_lock > buffer->map_lock > page tables; i_mmap_rwsem > page tables
  *   stream->queue_lock > a driver's own locks > stream->ring_lock (spinlocks, irqsave) are innermost
  *   and nest in all of them.
- * Under dma_resv or buffer->lock: no copy_*_user, no get_user_pages, no allocation that may fault.
+ * Under dma_resv or buffer->lock: no copy_*_user, no get_user_pages; under buffer->lock no allocation.
  */
 #ifndef NDMA_INTERNAL_H
 #define NDMA_INTERNAL_H

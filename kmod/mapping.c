@@ -26,7 +26,7 @@ static vm_fault_t ndma_mapping_fault_mixed(struct vm_fault *vmf, struct page *pa
 	return ret && ret != -EBUSY ? vmf_error(ret) : VM_FAULT_NOPAGE;
 }
 
-/* buffer->lock is held: until the page is mapped or its folio locked nobody takes it away. */
+/* buffer->map_lock is held: until the page is mapped or its folio locked nobody takes it away. */
 static vm_fault_t ndma_mapping_fault_open(struct vm_fault *vmf, struct ndma_buffer *buffer)
 {
 	struct page *page = ndma_memory_page(buffer->memory, vmf->pgoff);
@@ -47,16 +47,16 @@ static vm_fault_t ndma_mapping_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff >= buffer->memory->bytes >> PAGE_SHIFT)
 		return VM_FAULT_SIGBUS;
-	down_read(&buffer->lock);
+	down_read(&buffer->map_lock);
 	if (ndma_guard_excludes(buffer, vmf->vma->vm_flags & VM_MAYWRITE)) {
-		up_read(&buffer->lock);
+		up_read(&buffer->map_lock);
 		return ndma_guard_fault(vmf, buffer);
 	}
 	if (buffer->touched && buffer->touched(buffer->touched_priv, (u64)vmf->pgoff << PAGE_SHIFT))
 		ret = VM_FAULT_SIGBUS;
 	else
 		ret = ndma_mapping_fault_open(vmf, buffer);
-	up_read(&buffer->lock);
+	up_read(&buffer->map_lock);
 	return ret;
 }
 
@@ -101,10 +101,10 @@ static int ndma_mapping_populate(struct ndma_buffer *buffer, struct vm_area_stru
 {
 	int ret = 0;
 
-	down_read(&buffer->lock);
+	down_read(&buffer->map_lock);
 	if (!buffer->touched && !ndma_guard_excludes(buffer, vma->vm_flags & VM_MAYWRITE))
 		ret = ndma_mapping_insert(buffer->memory, vma);
-	up_read(&buffer->lock);
+	up_read(&buffer->map_lock);
 	return ret;
 }
 

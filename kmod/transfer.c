@@ -3,6 +3,7 @@
  * Transfers: the time in which a device owns a buffer.
  */
 #include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/hrtimer.h>
 
@@ -11,8 +12,26 @@
 #include "stream.h"
 
 /*
- * Gives the buffer back to the CPU. @error: 0, or why the owner did not. buffer->lock is held
- * for writing. Returns the dma-buf that the transfer kept, to be put without the lock.
+ * For what ends a transfer: whoever waits for its fence may be what is to free memory, so no lock is
+ * taken under which memory is waited for. lockdep looks.
+ */
+static bool ndma_transfer_lock(struct ndma_buffer *buffer)
+{
+	bool cookie = dma_fence_begin_signalling();
+
+	down_write(&buffer->lock);
+	return cookie;
+}
+
+static void ndma_transfer_unlock(struct ndma_buffer *buffer, bool cookie)
+{
+	up_write(&buffer->lock);
+	dma_fence_end_signalling(cookie);
+}
+
+/*
+ * Gives the buffer back to the CPU. @error: 0, or why the owner did not. ndma_transfer_lock() is held.
+ * Returns the dma-buf that the transfer kept, to be put without the lock.
  */
 static struct dma_buf *ndma_transfer_finish(struct ndma_buffer *buffer, int error)
 {
@@ -23,7 +42,8 @@ static struct dma_buf *ndma_transfer_finish(struct ndma_buffer *buffer, int erro
 		ndma_buffer_sync_for_device(buffer);
 	else
 		ndma_buffer_sync_for_cpu(buffer);
-	WRITE_ONCE(transfer->active, false);
+	/* Release: what the syncs wrote. Pairs with the acquire load in ndma_guard_excludes(). */
+	smp_store_release(&transfer->active, false);
 	if (transfer->guard != NDMA_GUARD_NONE)
 		wake_up_all(&buffer->wait);
 	if (error)
@@ -57,8 +77,9 @@ static void ndma_transfer_work(struct work_struct *work)
 	struct ndma_transfer *transfer = &buffer->transfer;
 	struct ndma_stream *filler = NULL;
 	struct dma_buf *dmabuf = NULL;
+	bool cookie;
 
-	down_write(&buffer->lock);
+	cookie = ndma_transfer_lock(buffer);
 	/* Else its owner ended it first; another one may be in progress. */
 	if (transfer->active && READ_ONCE(transfer->cause)) {
 		filler = transfer->filler;
@@ -70,7 +91,7 @@ static void ndma_transfer_work(struct work_struct *work)
 			dmabuf = ndma_transfer_finish(buffer, -ETIMEDOUT);
 		}
 	}
-	up_write(&buffer->lock);
+	ndma_transfer_unlock(buffer, cookie);
 	if (dmabuf)
 		dma_buf_put(dmabuf);
 	if (filler) {
@@ -96,8 +117,9 @@ void ndma_transfer_owner_died(struct ndma_buffer *buffer)
 {
 	struct ndma_transfer *transfer = &buffer->transfer;
 	struct dma_buf *dmabuf = NULL;
+	bool cookie;
 
-	down_write(&buffer->lock);
+	cookie = ndma_transfer_lock(buffer);
 	if (transfer->active) {
 		hrtimer_cancel(&transfer->timer);
 		buffer->owner_died = true;
@@ -109,7 +131,7 @@ void ndma_transfer_owner_died(struct ndma_buffer *buffer)
 			dmabuf = ndma_transfer_finish(buffer, -EOWNERDEAD);
 		}
 	}
-	up_write(&buffer->lock);
+	ndma_transfer_unlock(buffer, cookie);
 	if (dmabuf)
 		dma_buf_put(dmabuf);
 }
@@ -146,10 +168,11 @@ static int ndma_transfer_claim(struct ndma_buffer *buffer, const struct ndma_tra
 	if (ret)
 		return ret;
 	transfer->cause = 0;
-	transfer->direction = plan->direction;
-	transfer->guard = plan->guard;
-	transfer->starting = ndma_transfer_is_seized(plan);
-	WRITE_ONCE(transfer->active, true);
+	WRITE_ONCE(transfer->direction, plan->direction);
+	WRITE_ONCE(transfer->guard, plan->guard);
+	WRITE_ONCE(transfer->starting, ndma_transfer_is_seized(plan));
+	/* Release: what it is. Pairs with the acquire load in ndma_guard_excludes(). */
+	smp_store_release(&transfer->active, true);
 	return 0;
 }
 
@@ -278,13 +301,14 @@ void ndma_transfer_complete(struct ndma_buffer *buffer, int error)
 	struct ndma_transfer *transfer = &buffer->transfer;
 	struct ndma_stream *filler;
 	struct dma_buf *dmabuf;
+	bool cookie;
 
-	down_write(&buffer->lock);
+	cookie = ndma_transfer_lock(buffer);
 	hrtimer_cancel(&transfer->timer);
 	filler = transfer->filler;
 	dmabuf = ndma_transfer_finish(buffer, error);
 	transfer->filler = NULL;
-	up_write(&buffer->lock);
+	ndma_transfer_unlock(buffer, cookie);
 	ndma_stream_put(filler);
 	dma_buf_put(dmabuf);
 }
@@ -393,9 +417,10 @@ static int ndma_transfer_end(struct ndma_buffer *buffer, u32 id)
 {
 	struct ndma_transfer *transfer = &buffer->transfer;
 	struct dma_buf *dmabuf = NULL;
+	bool cookie;
 	int ret = 0;
 
-	down_write(&buffer->lock);
+	cookie = ndma_transfer_lock(buffer);
 	if (transfer->active && !transfer->starting && !transfer->filler && transfer->id == id) {
 		hrtimer_cancel(&transfer->timer);
 		/* The timer may be late, and the deadline has passed all the same. */
@@ -408,7 +433,7 @@ static int ndma_transfer_end(struct ndma_buffer *buffer, u32 id)
 	} else {
 		ret = -EINVAL;
 	}
-	up_write(&buffer->lock);
+	ndma_transfer_unlock(buffer, cookie);
 	if (dmabuf)
 		dma_buf_put(dmabuf);
 	return ret;
