@@ -45,8 +45,17 @@ bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable)
 	return writable || READ_ONCE(transfer->direction) != NDMA_TO_DEVICE;
 }
 
-/* Sleeps until the CPU may touch the buffer again; the VMA is not to be used afterwards. */
-static vm_fault_t ndma_guard_wait(struct vm_fault *vmf, struct ndma_buffer *buffer)
+static bool ndma_guard_is_over(const struct ndma_buffer *buffer, bool writable, bool beginning)
+{
+	return !ndma_guard_excludes(buffer, writable) ||
+	       (beginning && !READ_ONCE(buffer->transfer.starting));
+}
+
+/*
+ * Sleeps until the CPU may touch the buffer again (@beginning: or the transfer has begun); the VMA is
+ * not to be used afterwards.
+ */
+static vm_fault_t ndma_guard_wait(struct vm_fault *vmf, struct ndma_buffer *buffer, bool beginning)
 {
 	unsigned int limit_ms = READ_ONCE(ndma_kernel_fault_ms);
 	bool writable = vmf->vma->vm_flags & VM_MAYWRITE;
@@ -65,12 +74,14 @@ static vm_fault_t ndma_guard_wait(struct vm_fault *vmf, struct ndma_buffer *buff
 	file = get_file(vmf->vma->vm_file);
 	release_fault_lock(vmf);
 	if (!user)
-		wait_event_killable_timeout(buffer->wait, !ndma_guard_excludes(buffer, writable),
+		wait_event_killable_timeout(buffer->wait,
+					    ndma_guard_is_over(buffer, writable, beginning),
 					    msecs_to_jiffies(limit_ms));
 	else if (interruptible)
-		wait_event_interruptible(buffer->wait, !ndma_guard_excludes(buffer, writable));
+		wait_event_interruptible(buffer->wait,
+					 ndma_guard_is_over(buffer, writable, beginning));
 	else
-		wait_event_killable(buffer->wait, !ndma_guard_excludes(buffer, writable));
+		wait_event_killable(buffer->wait, ndma_guard_is_over(buffer, writable, beginning));
 	fput(file);
 	return VM_FAULT_RETRY;
 }
@@ -78,16 +89,27 @@ static vm_fault_t ndma_guard_wait(struct vm_fault *vmf, struct ndma_buffer *buff
 vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer)
 {
 	const struct ndma_transfer *transfer = &buffer->transfer;
-	bool reader = !(vmf->vma->vm_flags & VM_MAYWRITE) &&
-		      READ_ONCE(transfer->direction) == NDMA_TO_DEVICE;
+	bool writable = vmf->vma->vm_flags & VM_MAYWRITE;
+	bool excluded, reader, sigbus, beginning;
 
+	down_read(&buffer->lock);
+	excluded = ndma_guard_excludes(buffer, writable);
+	reader = !writable && transfer->direction == NDMA_TO_DEVICE;
+	sigbus = transfer->guard == NDMA_GUARD_SIGBUS;
+	beginning = transfer->starting;
+	up_read(&buffer->lock);
+
+	/* Over meanwhile: the next fault maps it. */
+	if (!excluded)
+		return VM_FAULT_NOPAGE;
 	/* A reader only has to let the beginning pass. */
 	if (reader)
-		return ndma_guard_wait(vmf, buffer);
+		return ndma_guard_wait(vmf, buffer, false);
+	/* Whoever begins it may be refused, and then no device had the memory: the next fault knows. */
+	if (beginning && (sigbus || vmf->flags & FAULT_FLAG_USER))
+		return ndma_guard_wait(vmf, buffer, true);
 	atomic64_inc(&buffer->touches);
-	if (READ_ONCE(transfer->guard) == NDMA_GUARD_SIGBUS)
-		return VM_FAULT_SIGBUS;
-	return ndma_guard_wait(vmf, buffer);
+	return sigbus ? VM_FAULT_SIGBUS : ndma_guard_wait(vmf, buffer, false);
 }
 
 /* Calls @visit for the folio of each chunk in a range; stops where it answers true. */

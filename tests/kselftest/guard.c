@@ -355,6 +355,33 @@ TEST_F(guard, pages_that_the_kernel_holds_refuse_it)
 	close(pipes[1]);
 }
 
+static void *touch_on(void *argument)
+{
+	struct toucher *toucher = argument;
+
+	while (!atomic_load(&toucher->done))
+		(*toucher->at)++;
+	return NULL;
+}
+
+TEST_F(guard, no_touch_is_met_while_it_is_being_refused)
+{
+	struct iovec local = { (void *)self->data, 4096 };
+	struct toucher toucher = { .at = self->data + self->bytes / 16 };
+	int pipes[2], try;
+
+	ASSERT_EQ(pipe(pipes), 0);
+	ASSERT_EQ(vmsplice(pipes[1], &local, 1, 0), 4096);
+	ASSERT_EQ(pthread_create(&toucher.thread, NULL, touch_on, &toucher), 0);
+	for (try = 0; try < 10; try++)
+		EXPECT_EQ(BEGIN(NDMA_FROM_DEVICE), -EBUSY);
+	atomic_store(&toucher.done, true);
+	pthread_join(toucher.thread, NULL);
+	EXPECT_EQ(TOUCHES(), 0);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 TEST_F(guard, a_buffer_registered_with_io_uring_refuses_it)
 {
 	struct iovec local = { (void *)self->data, self->bytes };
