@@ -246,7 +246,11 @@ int ndma_transfer_await_fences(struct ndma_buffer *buffer, struct dma_resv *resv
 /* Takes the buffer from the CPU; followed by start or unclaim. */
 int ndma_transfer_seize(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan);
 void ndma_transfer_unclaim(struct ndma_buffer *buffer);
-/* From here on there is a transfer, with an id, a deadline and perhaps a fence. */
+/*
+ * From here on there is a transfer, with an id, a deadline and perhaps a fence. NDMA_TRANSFER_AGAIN:
+ * others' fences have come since they were waited for, so all of it again, from await_fences.
+ */
+#define NDMA_TRANSFER_AGAIN 1
 int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
 			const struct ndma_transfer_plan *plan, u32 *id);
 /* A source's transfer is over, the device is quiet. @error: 0 or what the fence says. Takes @filler. */

@@ -183,21 +183,24 @@ static int ndma_fill_try(struct ndma_stream *stream, struct dma_buf *dmabuf,
 	};
 	int ret;
 
-	/* Not under the mutex: an unplugged source waits for that. */
-	ret = ndma_transfer_await_fences(buffer, dmabuf->resv, &plan);
-	if (ret)
-		return ret;
-	ret = ndma_stream_lock(stream);
-	if (ret)
-		return ret;
-	ret = -EBUSY;
-	if (!ndma_stream_in_use(stream))
-		ret = ndma_fill_configure(stream, request, buffer);
-	if (!ret) {
-		plan.layout = &stream->layout;
-		ret = ndma_fill_begin(stream, dmabuf, &plan);
-	}
-	ndma_stream_unlock(stream);
+	do {
+		/* The layout is the stream's, and that is under the mutex. */
+		plan.layout = NULL;
+		/* Not under the mutex: an unplugged source waits for that. */
+		ret = ndma_transfer_await_fences(buffer, dmabuf->resv, &plan);
+		if (!ret)
+			ret = ndma_stream_lock(stream);
+		if (ret)
+			return ret;
+		ret = -EBUSY;
+		if (!ndma_stream_in_use(stream))
+			ret = ndma_fill_configure(stream, request, buffer);
+		if (!ret) {
+			plan.layout = &stream->layout;
+			ret = ndma_fill_begin(stream, dmabuf, &plan);
+		}
+		ndma_stream_unlock(stream);
+	} while (ret == NDMA_TRANSFER_AGAIN);
 	return ret;
 }
 

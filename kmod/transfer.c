@@ -253,17 +253,12 @@ static int ndma_transfer_enter_fenced(struct ndma_buffer *buffer, struct dma_buf
 	struct dma_fence *fence;
 	int ret;
 
-	for (;;) {
-		ret = dma_resv_lock_interruptible(resv, NULL);
-		if (ret)
-			return ret;
-		/* Others' may have come since they were waited for. */
-		if (ndma_fence_all_signaled(resv, write))
-			break;
-		dma_resv_unlock(resv);
-		ret = ndma_fence_wait(resv, write, plan->deadline);
-		if (ret)
-			return ret;
+	ret = dma_resv_lock_interruptible(resv, NULL);
+	if (ret)
+		return ret;
+	if (!ndma_fence_all_signaled(resv, write)) {
+		ret = NDMA_TRANSFER_AGAIN;
+		goto out_unlock;
 	}
 	ret = dma_resv_reserve_fences(resv, 1);
 	if (ret)
@@ -373,17 +368,16 @@ static int ndma_transfer_begin(struct ndma_buffer *buffer, struct dma_buf *dmabu
 	bool guarded = request->guard != NDMA_GUARD_NONE;
 	int ret;
 
-	ret = ndma_transfer_await_fences(buffer, dmabuf->resv, &plan);
-	if (ret)
-		return ret;
-	if (guarded) {
-		ret = ndma_transfer_seize(buffer, &plan);
+	do {
+		ret = ndma_transfer_await_fences(buffer, dmabuf->resv, &plan);
+		if (!ret && guarded)
+			ret = ndma_transfer_seize(buffer, &plan);
 		if (ret)
 			return ret;
-	}
-	ret = ndma_transfer_start(buffer, dmabuf, &plan, id);
-	if (ret && guarded)
-		ndma_transfer_unclaim(buffer);
+		ret = ndma_transfer_start(buffer, dmabuf, &plan, id);
+		if (ret && guarded)
+			ndma_transfer_unclaim(buffer);
+	} while (ret == NDMA_TRANSFER_AGAIN);
 	return ret;
 }
 
