@@ -210,7 +210,9 @@ static u32 ndma_transfer_commit(struct ndma_buffer *buffer, struct dma_buf *dmab
 	WRITE_ONCE(transfer->starting, false);
 	if (!++transfer->id)
 		transfer->id = 1;
-	transfer->timed_out = 0;
+	/* A fill may still fail to start, and then there was none. */
+	if (!plan->filler)
+		transfer->timed_out = 0;
 	transfer->deadline = plan->deadline;
 	transfer->dmabuf = dmabuf;
 	transfer->fence = fence;
@@ -312,6 +314,7 @@ void ndma_transfer_confirm(struct ndma_buffer *buffer, const struct ndma_transfe
 {
 	down_write(&buffer->lock);
 	buffer->layout = *plan->layout;
+	buffer->transfer.timed_out = 0;
 	up_write(&buffer->lock);
 }
 
