@@ -39,6 +39,8 @@ void ndma_fill_finish(struct ndma_stream *stream, int error)
 	/* Whatever was to end it: what is done is done. */
 	if (stream->head) {
 		fill->completion = stream->ring->completions->ring[0];
+		/* Frames lost before it are its loss; it is the fill's first all the same. */
+		fill->completion.sequence = 0;
 		error = 0;
 	}
 	fill->error = error;
