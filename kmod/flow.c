@@ -99,6 +99,12 @@ static bool ndma_flow_newest_stays(struct ndma_stream *stream)
 	return ndma_ring_ready(stream) + stream->count[NDMA_FRAME_IS_FILLED] > 1;
 }
 
+/* Whether the worker is about to free a released frame. */
+static bool ndma_flow_is_coming(const struct ndma_stream *stream)
+{
+	return stream->count[NDMA_FRAME_IS_RELEASED] > stream->nr_pinned;
+}
+
 static struct ndma_frame *ndma_flow_steal(struct ndma_stream *stream)
 {
 	struct ndma_frame *frame;
@@ -109,7 +115,7 @@ static struct ndma_frame *ndma_flow_steal(struct ndma_stream *stream)
 	if (!stream->deferred)
 		return ndma_ring_steal(stream);
 	/* The worker syncs it first, one at a time; the driver hears by ops->queue(). */
-	if (stream->count[NDMA_FRAME_IS_RELEASED])
+	if (ndma_flow_is_coming(stream))
 		return NULL;
 	frame = ndma_ring_steal(stream);
 	if (frame) {
@@ -286,8 +292,8 @@ EXPORT_SYMBOL_GPL(ndma_stream_finish);
 /* ---------------------------------------------------------------- process context */
 
 /*
- * Under `latest` a driver may have asked while all that could be stolen was filled but not published,
- * and then waits.
+ * Under `latest` a driver may have asked while all that could be stolen was filled but not published, or
+ * while a released frame seemed to come that is pinned, and then waits.
  */
 static void ndma_flow_steal_late(struct ndma_stream *stream)
 {
@@ -372,18 +378,35 @@ static bool ndma_flow_guard(struct ndma_frame *frame)
 {
 	struct ndma_stream *stream = frame->stream;
 
-	if (!stream->guarded ||
-	    !ndma_buffer_seize(stream->dmabuf, frame->index * stream->stride, stream->stride))
-		return true;
+	return !stream->guarded ||
+	       !ndma_buffer_seize(stream->dmabuf, frame->index * stream->stride, stream->stride);
+}
+
+static void ndma_flow_postpone(struct ndma_frame *frame)
+{
+	struct ndma_stream *stream = frame->stream;
+
 	spin_lock_irq(&stream->ring_lock);
 	if (stream->deferred) {
-		ndma_frame_push(&stream->released, frame);
-		queue_delayed_work(ndma_flow_workqueue, &stream->retry, msecs_to_jiffies(RETRY_MS));
+		ndma_frame_push(&stream->pinned, frame);
+		stream->nr_pinned++;
+		/* From the last one on: to look at many of them takes longer than that. */
+		mod_delayed_work(ndma_flow_workqueue, &stream->retry, msecs_to_jiffies(RETRY_MS));
+		ndma_flow_steal_late(stream);
 	} else {
 		ndma_frame_free(frame);
 	}
 	spin_unlock_irq(&stream->ring_lock);
-	return false;
+}
+
+/* Those that were pinned are released frames like others again. ring_lock is held. */
+static void ndma_flow_unpin(struct ndma_stream *stream)
+{
+	struct ndma_frame *frame;
+
+	while ((frame = ndma_frame_pop(&stream->pinned)))
+		ndma_frame_push(&stream->released, frame);
+	stream->nr_pinned = 0;
 }
 
 static bool ndma_flow_free_released(struct ndma_stream *stream)
@@ -394,8 +417,12 @@ static bool ndma_flow_free_released(struct ndma_stream *stream)
 	ndma_ring_drain(stream, DRAIN_BATCH);
 	frame = ndma_frame_pop(&stream->released);
 	spin_unlock_irq(&stream->ring_lock);
-	if (!frame || !ndma_flow_guard(frame))
+	if (!frame)
 		return false;
+	if (!ndma_flow_guard(frame)) {
+		ndma_flow_postpone(frame);
+		return true;
+	}
 	ndma_segments_sync_for_device(frame);
 	spin_lock_irq(&stream->ring_lock);
 	ndma_frame_free(frame);
@@ -410,6 +437,7 @@ void ndma_flow_settle(struct ndma_stream *stream)
 	flush_work(&stream->worker);
 	spin_lock_irq(&stream->ring_lock);
 	stream->deferred = false;
+	ndma_flow_unpin(stream);
 	while ((frame = ndma_frame_pop(&stream->released)))
 		ndma_frame_free(frame);
 	spin_unlock_irq(&stream->ring_lock);
@@ -423,6 +451,9 @@ void ndma_flow_retry(struct work_struct *work)
 {
 	struct ndma_stream *stream = container_of(work, struct ndma_stream, retry.work);
 
+	spin_lock_irq(&stream->ring_lock);
+	ndma_flow_unpin(stream);
+	spin_unlock_irq(&stream->ring_lock);
 	queue_work(ndma_flow_workqueue, &stream->worker);
 }
 
@@ -432,8 +463,10 @@ void ndma_flow_work(struct work_struct *work)
 	bool more;
 
 	do {
-		more = ndma_flow_publish_filled(stream);
-		more |= ndma_flow_free_released(stream);
+		/* What is pinned takes milliseconds each. */
+		while (ndma_flow_publish_filled(stream))
+			;
+		more = ndma_flow_free_released(stream);
 		ndma_flow_queue(stream);
 	} while (more);
 }

@@ -70,6 +70,7 @@ int ndma_frames_create(struct ndma_stream *stream)
 	ndma_frame_queue_init(&stream->free);
 	ndma_frame_queue_init(&stream->filled);
 	ndma_frame_queue_init(&stream->released);
+	ndma_frame_queue_init(&stream->pinned);
 	for (i = 0; i < stream->config.frames; i++) {
 		struct ndma_frame *frame = &stream->frames[i];
 

@@ -76,7 +76,7 @@ struct ndma_piece {
 /**
  * struct ndma_frame - a slice of a stream's buffer
  * @stream: its stream
- * @next: in one of the stream's three queues
+ * @next: in one of the stream's queues
  * @index: which
  * @state: enum ndma_frame_state
  * @exports: dma-bufs of its own that live
@@ -198,6 +198,8 @@ struct ndma_fill {
  * @free: queue of free frames
  * @filled: queue of frames to sync for the CPU and publish
  * @released: queue of frames to guard and to sync for the device
+ * @pinned: queue of released frames that somebody holds pages of, until @retry looks again
+ * @nr_pinned: how many
  * @count: frames in each state
  * @exported: frames with exports
  * @remaining: frames until the end of this run
@@ -251,6 +253,8 @@ struct ndma_stream {
 	struct ndma_frame_queue free;
 	struct ndma_frame_queue filled;
 	struct ndma_frame_queue released;
+	struct ndma_frame_queue pinned;
+	u32 nr_pinned;
 	u32 count[NDMA_FRAME_STATES];
 	u32 exported;
 	u64 remaining;

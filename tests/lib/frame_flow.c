@@ -2,6 +2,7 @@
 /* Frames: held, given back, lost, stolen, exported. */
 #include <semaphore.h>
 #include <setjmp.h>
+#include <sys/uio.h>
 
 #include "sim.h"
 
@@ -317,6 +318,42 @@ TEST_F(frame, that_was_given_back_is_sigbus_under_a_guard)
 		ASSERT_TRUE(is_counted(self->stream, &frame));
 		ASSERT_DONE(ndma_stream_release(self->stream, &frame));
 	}
+}
+
+TEST_F(frame, that_is_pinned_does_not_keep_newer_ones_from_coming_under_latest)
+{
+	int64_t until = now_ns() + 10 * SECOND_NS;
+	struct ndma_stream_stats stats = { 0 };
+	struct ndma_frame frames[2];
+	struct iovec pages[2];
+	uint64_t before;
+	int pipes[2], i;
+
+	self->options.frames = 6;
+	self->options.guard = NDMA_GUARD_SIGBUS;
+	self->options.policy = NDMA_POLICY_LATEST;
+	if (ndma_stream_create(self->source, &self->options, &self->stream) == -EOPNOTSUPP)
+		SKIP(return, "this guest has no guard on streams");
+	ndma_stream_free(self->stream);
+	OPEN_STREAM(&self->options, UNPACED);
+	ASSERT_DONE(ndma_stream_start(self->stream, 0));
+	ASSERT_EQ(2, ndma_stream_next_batch(self->stream, frames, 2, 2, 10 * SECOND_NS));
+	for (i = 0; i < 2; i++)
+		pages[i] = (struct iovec){ (void *)frames[i].data, 256 };
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(512, vmsplice(pipes[1], pages, 2, 0));
+	for (i = 0; i < 2; i++)
+		ASSERT_DONE(ndma_stream_release(self->stream, &frames[i]));
+	ASSERT_DONE(ndma_stream_kick(self->stream));
+	ASSERT_DONE(ndma_stream_stats(self->stream, &stats));
+	before = stats.completed;
+	do {
+		sched_yield();
+		ASSERT_DONE(ndma_stream_stats(self->stream, &stats));
+	} while (stats.completed < before + 100 && now_ns() < until);
+	EXPECT_LE(before + 100, stats.completed);
+	close(pipes[0]);
+	close(pipes[1]);
 }
 
 TEST_HARNESS_MAIN
