@@ -392,12 +392,17 @@ static void ndma_sim_plug(struct work_struct *work)
 
 static void ndma_sim_leave(struct ndma_sim *card)
 {
+	struct ndma_source *source;
+
 	mutex_lock(&card->lock);
 	card->leaving = true;
+	source = card->source;
+	card->source = NULL;
 	mutex_unlock(&card->lock);
+	/* Its threads first: they start what is cancelled here. */
+	ndma_source_unregister(source);
 	cancel_work_sync(&card->unplug);
 	cancel_delayed_work_sync(&card->plug);
-	ndma_source_unregister(card->source);
 }
 
 static int __init ndma_sim_init(void)
