@@ -22,6 +22,9 @@
 /* How long the bus may take to recover; the longest wait of Linux's for a reset is half of that. */
 #define RECOVERY_MS 120000
 
+/* All-ones may be the bus's error, of which Linux tells a little later. */
+#define GRACE_MS 1000
+
 /* Completions taken with interrupts off. */
 #define TAKE_BATCH 64
 
@@ -34,15 +37,23 @@ void vdig_distrust(struct vdig *vdig, const char *why)
 	ndma_stream_finish(vdig->stream);
 }
 
-/* The card is believed to have vanished, @delay_ms from now. */
-void vdig_lose(struct vdig *vdig, unsigned int delay_ms)
+/* The card is believed to have vanished if nothing is heard of it for @delay_ms. Under the mutex. */
+static void vdig_lose(struct vdig *vdig, unsigned int delay_ms)
 {
 	cancel_delayed_work(&vdig->gone);
 	schedule_delayed_work(&vdig->gone, msecs_to_jiffies(delay_ms));
 }
 
+void vdig_miss(struct vdig *vdig)
+{
+	/* From the first time on. */
+	schedule_delayed_work(&vdig->gone, msecs_to_jiffies(GRACE_MS));
+}
+
 void vdig_run(struct vdig *vdig)
 {
+	/* Whoever missed it: it is there. */
+	cancel_delayed_work(&vdig->gone);
 	vdig->time_ms = readl(vdig->regs + VDIG_REG_TIME_MS);
 	vdig->moved = jiffies;
 	spin_lock_irq(&vdig->lock);
@@ -131,28 +142,30 @@ static void vdig_watch(struct work_struct *work)
 	while (vdig_serve(vdig))
 		cond_resched();
 	if (vdig_look(vdig))
-		vdig_lose(vdig, 0);
+		vdig_miss(vdig);
 	else
 		schedule_delayed_work(&vdig->watchdog, msecs_to_jiffies(WATCHDOG_MS));
 }
 
-/* The source, for one caller only to unregister. */
+/* The source, for one caller only to unregister. Under the mutex. */
 static struct ndma_source *vdig_take_source(struct vdig *vdig)
 {
-	struct ndma_source *source;
+	struct ndma_source *source = vdig->source;
 
-	mutex_lock(&vdig->mutex);
-	source = vdig->source;
 	vdig->source = NULL;
-	mutex_unlock(&vdig->mutex);
 	return source;
 }
 
 static void vdig_vanish(struct work_struct *work)
 {
 	struct vdig *vdig = container_of(to_delayed_work(work), struct vdig, gone);
-	struct ndma_source *source = vdig_take_source(vdig);
+	struct ndma_source *source = NULL;
 
+	mutex_lock(&vdig->mutex);
+	/* The bus's error may have come as this was about to run: then it has its time. */
+	if (!vdig->recovering || time_is_before_eq_jiffies(vdig->recover_by))
+		source = vdig_take_source(vdig);
+	mutex_unlock(&vdig->mutex);
 	if (!source)
 		return;
 	dev_err(&vdig->pdev->dev, "the card has vanished\n");
@@ -169,8 +182,10 @@ static void vdig_interrupt_run(struct vdig *vdig)
 {
 	mutex_lock(&vdig->mutex);
 	vdig->recovering = true;
-	vdig_lose(vdig, RECOVERY_MS);
+	vdig->recover_by = jiffies + msecs_to_jiffies(RECOVERY_MS);
 	vdig_halt(vdig);
+	/* After the watchdog, which may have missed the card. */
+	vdig_lose(vdig, RECOVERY_MS);
 	if (vdig->stream && vdig_card_stop(vdig))
 		vdig_card_cut_off(vdig);
 	spin_lock_irq(&vdig->lock);
@@ -199,9 +214,17 @@ static void vdig_continue_run(struct vdig *vdig)
 			vdig_run(vdig);
 		}
 	}
-	mutex_unlock(&vdig->mutex);
 	if (ret)
 		vdig_lose(vdig, 0);
+	mutex_unlock(&vdig->mutex);
+}
+
+static void vdig_give_up(struct vdig *vdig)
+{
+	mutex_lock(&vdig->mutex);
+	vdig->recover_by = jiffies;
+	vdig_lose(vdig, 0);
+	mutex_unlock(&vdig->mutex);
 }
 
 static pci_ers_result_t vdig_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
@@ -210,7 +233,7 @@ static pci_ers_result_t vdig_error_detected(struct pci_dev *pdev, pci_channel_st
 
 	vdig_interrupt_run(vdig);
 	if (state == pci_channel_io_perm_failure) {
-		vdig_lose(vdig, 0);
+		vdig_give_up(vdig);
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
 	return state == pci_channel_io_normal ? PCI_ERS_RESULT_CAN_RECOVER
@@ -231,7 +254,7 @@ static pci_ers_result_t vdig_slot_reset(struct pci_dev *pdev)
 	pci_save_state(pdev);
 	if (!vdig_card_check(vdig))
 		return PCI_ERS_RESULT_RECOVERED;
-	vdig_lose(vdig, 0);
+	vdig_give_up(vdig);
 	return PCI_ERS_RESULT_DISCONNECT;
 }
 
@@ -408,8 +431,12 @@ disable:
 static void vdig_remove(struct pci_dev *pdev)
 {
 	struct vdig *vdig = pci_get_drvdata(pdev);
+	struct ndma_source *source;
 
-	ndma_source_unregister(vdig_take_source(vdig));
+	mutex_lock(&vdig->mutex);
+	source = vdig_take_source(vdig);
+	mutex_unlock(&vdig->mutex);
+	ndma_source_unregister(source);
 	/* Without a source it does nothing; but it may be unregistering it at this moment. */
 	cancel_delayed_work_sync(&vdig->gone);
 	pci_clear_master(pdev);

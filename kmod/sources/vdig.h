@@ -78,9 +78,10 @@ struct vdig_ring {
  * @doorbell: of ivshmem, else NULL
  * @doorbell_value: what is written there
  * @desc: the description
- * @mutex: starting, stopping and recovering the card; @source, @recovering
+ * @mutex: starting, stopping and recovering the card; @source, @recovering, @recover_by
  * @source: what it is registered as; NULL once it has vanished
  * @recovering: its bus is being reset or recovers: registers mean nothing
+ * @recover_by: jiffies after which it is not believed to any more
  * @gone: work that unregisters a card that vanished
  * @watchdog: work that looks after a running card
  * @time_ms: the card's clock, when it was last seen to move; the watchdog's
@@ -102,6 +103,7 @@ struct vdig {
 	struct mutex mutex;
 	struct ndma_source *source;
 	bool recovering;
+	unsigned long recover_by;
 	struct delayed_work gone;
 	struct delayed_work watchdog;
 	u32 time_ms;
@@ -150,8 +152,11 @@ extern const struct ndma_source_desc vdig_desc;
 
 /* ---------------------------------------------------------------- vdig.c */
 
-/* The card has vanished, or will be taken to have in so long. From process context. */
-void vdig_lose(struct vdig *vdig, unsigned int delay_ms);
+/*
+ * The card does not answer: it has vanished, unless its bus says otherwise soon. Under the mutex, or from
+ * the watchdog, which is halted before anybody else says anything.
+ */
+void vdig_miss(struct vdig *vdig);
 /* The card was started: give it frames, look after it. Under the mutex. */
 void vdig_run(struct vdig *vdig);
 /* No frame is given to it from here on, and nobody looks after it. Under the mutex. */

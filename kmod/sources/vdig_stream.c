@@ -53,10 +53,10 @@ static int vdig_start(struct ndma_stream *stream)
 	} else {
 		vdig_run(vdig);
 	}
-	mutex_unlock(&vdig->mutex);
 	/* It was there when it was probed. */
 	if (ret == -ENODEV)
-		vdig_lose(vdig, 0);
+		vdig_miss(vdig);
+	mutex_unlock(&vdig->mutex);
 	return ret;
 }
 
