@@ -2,7 +2,6 @@
 /* The kernel module as a backend: its table, its errors, and the process's file of the heap. */
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -146,24 +145,9 @@ static void close_inherited(int inherited, int ours)
 
 int ndma_kernel_heap(void)
 {
-	/* The process's number above, the fd below: one word, so that fork finds no lock held. */
 	static _Atomic uint64_t heap;
-	uint64_t now = atomic_load(&heap);
-	uint32_t process = ndma_process_id();
-	int fd;
 
-	if (now >> 32 == process)
-		return (int)(uint32_t)now;
-	fd = open_heap();
-	if (fd < 0)
-		return fd;
-	if (!atomic_compare_exchange_strong(&heap, &now, (uint64_t)process << 32 | (uint32_t)fd)) {
-		close(fd);
-		return (int)(uint32_t)now;
-	}
-	if (now)
-		close_inherited((int)(uint32_t)now, fd);
-	return fd;
+	return ndma_process_fd(&heap, open_heap, close_inherited);
 }
 
 NDMA_API int ndma_heap_info(struct ndma_heap_info *info)

@@ -44,6 +44,14 @@ static inline bool ndma_process_is(uint32_t process)
 /* 0, or -EPERM with the words: @what belongs to a parent process. */
 int ndma_process_check(uint32_t process, const char *what);
 
+/*
+ * A descriptor that this process has one of, opened by @make (a descriptor or -errno) when it is first
+ * asked for, and kept in @word. A child opens its own: it may have closed what it inherited, and the
+ * number be another file's. @replace, may be NULL, is told of both.
+ */
+int ndma_process_fd(_Atomic uint64_t *word, int (*make)(void),
+		    void (*replace)(int inherited, int ours));
+
 /* ---------------------------------------------------------------- objects */
 
 /**

@@ -31,30 +31,10 @@ static int make_empty(void)
 	return fd;
 }
 
-/*
- * One for the process, once it could be made; a child may have closed what it inherited, and its number
- * be another file's. The process's number above, the fd below: one word, so that fork finds no lock held.
- */
-static int empty_memfd(void)
-{
-	static _Atomic uint64_t empty;
-	uint64_t now = atomic_load(&empty);
-	uint32_t process = ndma_process_id();
-	int fd;
-
-	if (now >> 32 == process)
-		return (int)(uint32_t)now;
-	fd = make_empty();
-	if (fd < 0 ||
-	    atomic_compare_exchange_strong(&empty, &now, (uint64_t)process << 32 | (uint32_t)fd))
-		return fd;
-	close(fd);
-	return (int)(uint32_t)now;
-}
-
 int ndma_memfd_guard_hide(void *address, uint64_t bytes, int prot)
 {
-	int fd = empty_memfd();
+	static _Atomic uint64_t empty;
+	int fd = ndma_process_fd(&empty, make_empty, NULL);
 
 	return fd < 0 ? fd : ndma_memfd_guard_show(address, bytes, prot, fd, 0);
 }

@@ -52,3 +52,25 @@ int ndma_process_check(uint32_t process, const char *what)
 			      "open or import one here",
 			      what);
 }
+
+/* The process's number above, the descriptor below: one word, so that fork finds no lock held. */
+int ndma_process_fd(_Atomic uint64_t *word, int (*make)(void),
+		    void (*replace)(int inherited, int ours))
+{
+	uint64_t now = atomic_load(word);
+	uint32_t process = ndma_process_id();
+	int fd;
+
+	if (now >> 32 == process)
+		return (int)(uint32_t)now;
+	fd = make();
+	if (fd < 0)
+		return fd;
+	if (!atomic_compare_exchange_strong(word, &now, (uint64_t)process << 32 | (uint32_t)fd)) {
+		close(fd);
+		return (int)(uint32_t)now;
+	}
+	if (now && replace)
+		replace((int)(uint32_t)now, fd);
+	return fd;
+}
