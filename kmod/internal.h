@@ -85,7 +85,7 @@ void ndma_ioctl_keep(void *arg, struct dma_buf *dmabuf);
 /* For undo: what the handler has kept. */
 struct dma_buf *ndma_ioctl_kept(void *arg);
 
-/* ------------------------------------------------- memory.c, extent.c: pages, quota, reach */
+/* ------------------------------------------------- memory/: pages, quota, reach */
 
 /**
  * struct ndma_memory_spec - what memory is wanted
@@ -147,14 +147,14 @@ int ndma_memory_sg(const struct ndma_memory *memory, u64 offset, u64 bytes, stru
 int ndma_memory_vmap(struct ndma_memory *memory);
 void ndma_memory_vunmap(struct ndma_memory *memory);
 
-/* ---------------------------------------------------------------- layout.c */
+/* ---------------------------------------------------------------- buffer/layout.c */
 
 /* 0 or the errno that the uAPI names; never reads outside @layout. */
 int ndma_layout_check(const struct ndma_layout *layout, u64 bytes);
 /* The layout of @bytes elements of format "B". */
 void ndma_layout_flat(struct ndma_layout *layout, u64 bytes);
 
-/* ---------------------------------------------------------------- heap.c: clients */
+/* ---------------------------------------------------------------- buffer/heap.c: clients */
 
 /**
  * struct ndma_client - one open file of the heap
@@ -164,13 +164,13 @@ struct ndma_client;
 
 extern const struct file_operations ndma_heap_fops;
 
-/* ---------------------------------------------------------------- buffer.c: buffers as dma-bufs */
+/* ---------------------------------------------------------------- buffer/buffer.c: buffers as dma-bufs */
 
 /**
  * struct ndma_buffer - memory + layout + who owns it; private data of its dma-bufs
  *
  * The read-write dma-buf and read-only ones share one buffer, its resv and its f_mapping.
- * Defined in buffer.h.
+ * Defined in buffer/internal.h.
  */
 struct ndma_buffer;
 
@@ -228,7 +228,7 @@ int ndma_buffer_seize(struct dma_buf *dmabuf, u64 offset, u64 bytes);
 /* The buffer behind a dma-buf, or NULL if it is not one of ours. */
 struct ndma_buffer *ndma_buffer_from_dmabuf(struct dma_buf *dmabuf);
 
-/* ---------------------------------------------------------------- source.c; the rest: stream.h */
+/* ---------------------------------------------------------------- stream/source.c; the rest: stream/internal.h */
 
 extern const struct file_operations ndma_source_fops;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The virtual digitizer's device core, which knows nothing of QEMU. What the card does is written
- * in kmod/sources/vdig_regs.h; this is how it is built:
+ * in kmod/sources/vdig/vdig_regs.h; this is how it is built:
  *
  *   front end (ivshmem.c, vfio.c)   gives it a register file, a bus and doorbells
  *   card.c                          life: power-on, reset, start, stop, one step of work

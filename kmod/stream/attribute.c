@@ -6,7 +6,7 @@
 #include <linux/module.h>
 #include <linux/sysfs.h>
 
-#include "stream.h"
+#include "internal.h"
 
 static const struct ndma_source *ndma_attribute_source(struct device *node)
 {

@@ -10,7 +10,7 @@
 #include <linux/slab.h>
 #include <linux/swiotlb.h>
 
-#include "stream.h"
+#include "internal.h"
 
 /* A place in a scatter list: @at is the offset in the buffer where @sg begins. */
 struct ndma_cursor {

@@ -7,8 +7,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "buffer.h"
-#include "heap.h"
+#include "internal.h"
+#include "client.h"
 
 /* Most entries that are told at a time. */
 #define NDMA_HOLDERS_MAX 4096

@@ -3,7 +3,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "stream.h"
+#include "internal.h"
 
 void ndma_frame_queue_init(struct ndma_frame_queue *queue)
 {

@@ -21,7 +21,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
-#include "internal.h"
+#include "../internal.h"
 
 /**
  * struct ndma_source - a registered card

@@ -5,7 +5,7 @@
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 
-#include "stream.h"
+#include "internal.h"
 
 /* How much later than asked for a timeout may come, so that timers can be served together. */
 #define TIMEOUT_SLACK_NS	50000

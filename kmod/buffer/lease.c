@@ -9,8 +9,8 @@
 #include <linux/dma-buf.h>
 #include <linux/slab.h>
 
-#include "buffer.h"
-#include "heap.h"
+#include "internal.h"
+#include "client.h"
 
 /* A new lease on @buffer: 0, or why there can be none now. buffer->lock is held for writing. */
 static int ndma_lease_admit(struct ndma_buffer *buffer, u32 access)

@@ -5,7 +5,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/slab.h>
 
-#include "buffer.h"
+#include "internal.h"
 
 /**
  * struct ndma_attachment - a device attached to a dma-buf

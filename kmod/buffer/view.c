@@ -5,7 +5,7 @@
 #include <linux/dma-buf.h>
 #include <linux/slab.h>
 
-#include "buffer.h"
+#include "internal.h"
 
 static int ndma_readonly_begin_cpu_access(struct dma_buf *dmabuf,
 					  enum dma_data_direction direction)

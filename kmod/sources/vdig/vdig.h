@@ -2,10 +2,10 @@
 /*
  * The driver of the virtual digitizer, whose data sheet is vdig_regs.h:
  *
- *   vdig.c         coming and going: probe, remove, errors of the bus, a card that vanished
- *   vdig_card.c    registers: start, stop, is it there; the two attachments
- *   vdig_ring.c    descriptors and completions: which frame the card fills, and what became of it
- *   vdig_stream.c  what ndma calls, and what the card can do
+ *   main.c    coming and going: probe, remove, errors of the bus, a card that vanished
+ *   card.c    registers: start, stop, is it there; the two attachments
+ *   ring.c    descriptors and completions: which frame the card fills, and what became of it
+ *   stream.c  what ndma calls, and what the card can do
  *
  * Nothing that the card writes is trusted. What contradicts itself gets an error flag, what makes
  * no sense at all stops the stream; neither is ever an index or a length of the driver's.
@@ -118,7 +118,7 @@ struct vdig {
 	struct vdig_ring ring;
 };
 
-/* ---------------------------------------------------------------- vdig_card.c */
+/* ---------------------------------------------------------------- card.c */
 
 /* Is this the card, and is it there? 0, -ENODEV. */
 int vdig_card_check(struct vdig *vdig);
@@ -131,7 +131,7 @@ void vdig_card_cut_off(struct vdig *vdig);
 /* Writes CTRL, TAIL or TRIGGERS so that the card hears of it. Any context. */
 void vdig_card_command(struct vdig *vdig, u32 reg, u32 value);
 
-/* ---------------------------------------------------------------- vdig_ring.c */
+/* ---------------------------------------------------------------- ring.c */
 
 int vdig_ring_create(struct vdig *vdig);
 void vdig_ring_destroy(struct vdig *vdig);
@@ -145,7 +145,7 @@ u32 vdig_ring_take(struct vdig *vdig, u32 limit);
 /* Frames that the card had go back unfilled. It is quiet. */
 void vdig_ring_return(struct vdig *vdig);
 
-/* ---------------------------------------------------------------- vdig_stream.c */
+/* ---------------------------------------------------------------- stream.c */
 
 /* What every card is; .dev is per card. */
 extern const struct ndma_source_desc vdig_desc;

@@ -14,7 +14,7 @@
 #include <linux/rwsem.h>
 #include <linux/wait.h>
 
-#include "internal.h"
+#include "../internal.h"
 
 struct ndma_client;
 

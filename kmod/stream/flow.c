@@ -8,7 +8,7 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 
-#include "stream.h"
+#include "internal.h"
 
 /* Releases taken in at a time with interrupts off. */
 #define DRAIN_BATCH	64

@@ -2,7 +2,7 @@
 /*
  * Layouts, as they belong to buffers. The rules are in ndma_layout.h, for user space too.
  */
-#include "buffer.h"
+#include "internal.h"
 #include "ndma_layout.h"
 
 int ndma_layout_check(const struct ndma_layout *layout, u64 bytes)

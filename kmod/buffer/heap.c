@@ -8,9 +8,9 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "account.h"
-#include "buffer.h"
-#include "heap.h"
+#include "../memory/account.h"
+#include "internal.h"
+#include "client.h"
 
 static void ndma_client_free(struct kref *ref)
 {

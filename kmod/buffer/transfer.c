@@ -7,9 +7,9 @@
 #include <linux/dma-resv.h>
 #include <linux/hrtimer.h>
 
-#include "buffer.h"
-#include "heap.h"
-#include "stream.h"
+#include "internal.h"
+#include "client.h"
+#include "../stream/internal.h"
 
 /*
  * For what ends a transfer: whoever waits for its fence may be what is to free memory, so no lock is

@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "stream.h"
+#include "internal.h"
 
 /* Swaps that user space may win in a row before a steal is given up (it can go on for ever). */
 #define STEAL_TRIES	8

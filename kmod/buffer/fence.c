@@ -7,7 +7,7 @@
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 
-#include "buffer.h"
+#include "internal.h"
 
 /**
  * struct ndma_fence - a fence that can outlive its buffer

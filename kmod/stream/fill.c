@@ -14,9 +14,9 @@
 #include <linux/file.h>
 #include <linux/sched/signal.h>
 
-#include "buffer.h"
-#include "heap.h"
-#include "stream.h"
+#include "../buffer/internal.h"
+#include "../buffer/client.h"
+#include "internal.h"
 
 /* As the file was before: the next setup or fill finds counters and queues at zero. */
 static void ndma_fill_reset(struct ndma_stream *stream)

@@ -11,7 +11,7 @@
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 
-#include "buffer.h"
+#include "internal.h"
 
 #define NDMA_HUGE_PAGES (NDMA_HUGE_BYTES >> PAGE_SHIFT)
 

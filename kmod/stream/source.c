@@ -4,7 +4,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include "stream.h"
+#include "internal.h"
 
 /* A stream's rings grow with its frames. */
 #define FRAMES_LIMIT	65536

@@ -2,7 +2,7 @@
 /*
  * vdig_regs.h - register model of the VDIG virtual digitizer, version 1.0
  *
- * Shared by the driver (kmod/sources/vdig.c) and the card (tests/card). This is the card's data
+ * Shared by the driver (kmod/sources/vdig/) and the card (tests/card). This is the card's data
  * sheet: what is not written here is not promised.
  *
  * 1. Overview

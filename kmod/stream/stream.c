@@ -7,7 +7,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 
-#include "stream.h"
+#include "internal.h"
 
 int ndma_stream_lock(struct ndma_stream *stream)
 {

@@ -6,8 +6,8 @@
 #include <linux/iosys-map.h>
 #include <linux/slab.h>
 
-#include "buffer.h"
-#include "heap.h"
+#include "internal.h"
+#include "client.h"
 
 NDMA_IMPORT_DMA_BUF;
 

@@ -5,7 +5,7 @@
 #include <linux/nodemask.h>
 #include <linux/overflow.h>
 
-#include "stream.h"
+#include "internal.h"
 
 static int ndma_setup_check(const struct ndma_source_desc *desc,
 			    const struct ndma_stream_setup *setup)

@@ -9,7 +9,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "stream.h"
+#include "internal.h"
 
 int ndma_control_init(struct ndma_stream *stream)
 {

@@ -17,7 +17,7 @@
 #include <linux/module.h>
 #include <linux/pagemap.h>
 
-#include "buffer.h"
+#include "internal.h"
 
 /* How often and how long to look again for pages that somebody holds for a moment. */
 #define NDMA_SEIZE_TRIES 8
