@@ -270,9 +270,9 @@ struct ndma_backend {
 	void (*stream_free)(struct ndma_stream *stream);
 };
 
-extern const struct ndma_backend ndma_backend_kernel;	/* backend_kernel*.c */
-extern const struct ndma_backend ndma_backend_memfd;	/* backend_memfd*.c */
-extern const struct ndma_backend ndma_backend_foreign;	/* backend_foreign.c: buffers alone */
+extern const struct ndma_backend ndma_backend_kernel;	/* kernel/backend.c */
+extern const struct ndma_backend ndma_backend_memfd;	/* memfd/backend.c */
+extern const struct ndma_backend ndma_backend_foreign;	/* foreign/backend.c: buffers alone */
 
 /* backend.c: NDMA_BACKEND, else the kernel's where the module is loaded, else memfd; NULL with
  * words: the variable has another value.

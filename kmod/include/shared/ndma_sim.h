@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * ndma_sim.h - what the simulated source is, in the kernel (kmod/sources/sim.c) and without it
- * (lib/memfd_sim.c): formats, channels, controls, and which samples a frame holds.
+ * (lib/memfd/sim.c): formats, channels, controls, and which samples a frame holds.
  *
  * A program cannot tell the two apart, because both are these tables and these functions. Integers
  * only, no libc, no allocation; every function may be called from any context.

@@ -4,7 +4,7 @@
 #include <sched.h>
 #include <time.h>
 
-#include "memfd_stream.h"
+#include "stream.h"
 
 /* Frames without samples that are made before anybody else gets the lock. */
 #define BURST 64

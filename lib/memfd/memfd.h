@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Between the files of the memfd backend: buffers, leases and transfers without the module.
- * Streams are in memfd_stream.h.
+ * Streams are in stream.h.
  *
  * A buffer is one sealed memfd: `capacity` bytes of data, then one page with struct memfd_header.
  * It cannot shrink, so that no peer can take pages away under a mapping. A header that came with an
@@ -22,7 +22,7 @@
 
 #include <sys/types.h>
 
-#include "internal.h"
+#include "../internal.h"
 
 #define MEMFD_HEADER_BYTES	4096
 #define MEMFD_MAGIC		0x3164666d616d646eULL	/* "ndmamfd1" */
@@ -75,7 +75,7 @@ struct memfd_transfer {
 };
 
 /**
- * struct memfd_deadline - an entry of the deadlines' list; memfd_deadline.c's
+ * struct memfd_deadline - an entry of the deadlines' list; deadline.c's
  * @next: by growing time
  * @at_ns: CLOCK_MONOTONIC
  * @firing: its share is being told
@@ -167,7 +167,7 @@ static inline struct memfd_share *ndma_memfd_share(const struct ndma_buffer *buf
 	return ndma_memfd_buffer(buffer)->share;
 }
 
-/* memfd_file.c: memfds, their memory and their seals */
+/* file.c: memfds, their memory and their seals */
 
 /* A new sealed memfd with all its memory; negative errno with words. */
 int ndma_memfd_file_create(const char *name, uint64_t bytes);
@@ -179,7 +179,7 @@ uint64_t ndma_memfd_now_ns(void);
 /* 0, or words: this backend does not choose the node of memory. */
 int ndma_memfd_node_check(int node);
 
-/* memfd_header.c: the page behind the data */
+/* header.c: the page behind the data */
 
 int ndma_memfd_header_write(int fd, const struct memfd_header *header);
 /* Copies and validates. */
@@ -192,7 +192,7 @@ int ndma_memfd_header_set_direction(const struct memfd_share *share, uint32_t di
 int ndma_memfd_header_set_layout(const struct memfd_share *share,
 				 const struct ndma_layout *layout);
 
-/* memfd_share.c */
+/* share.c */
 
 /* The share of the memfd behind @fd, one reference more. @header: of a memfd that was made just
  * now; NULL: it came by a descriptor, and its header is read.
@@ -201,7 +201,7 @@ int ndma_memfd_share_open(int fd, bool readonly, const struct memfd_header *head
 			  struct memfd_share **out);
 void ndma_memfd_share_put(struct memfd_share *share);
 
-/* memfd_buffer.c */
+/* buffer.c */
 int ndma_memfd_buffer_create(const struct ndma_layout *layout,
 			     const struct ndma_buffer_options *options, struct ndma_buffer **out);
 int ndma_memfd_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
@@ -215,7 +215,7 @@ int ndma_memfd_buffer_sync(struct ndma_buffer *buffer, uint32_t access, bool end
 /* A read-only fd of a new buffer that holds a copy of @bytes at @data. */
 int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data, uint64_t bytes);
 
-/* memfd_lock.c: OFD locks */
+/* lock.c: OFD locks */
 
 /* F_RDLCK, F_WRLCK or F_UNLCK on @count lock bytes from @first: 0; -EAGAIN: another process has
  * one against it; else a negative errno with words.
@@ -230,24 +230,24 @@ bool ndma_memfd_lock_is_foreign(const struct memfd_share *share, short type, off
 /* The direction of another process's transfer, as far as locks tell; 0: none. */
 uint32_t ndma_memfd_lock_direction(const struct memfd_share *share);
 
-/* memfd_lease.c */
+/* lease.c */
 int ndma_memfd_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease);
 int ndma_memfd_lease_release(struct ndma_buffer *buffer, uint32_t lease);
 
-/* memfd_holder.c: who has what */
+/* holder.c: who has what */
 int ndma_memfd_buffer_info(const struct ndma_buffer *buffer, struct ndma_buffer_info *info);
 int ndma_memfd_buffer_holders(const struct ndma_buffer *buffer, struct ndma_holder *holders,
 			      size_t room);
 int ndma_memfd_buffer_revoke(struct ndma_buffer *buffer);
 
-/* memfd_transfer.c */
+/* transfer.c */
 int ndma_memfd_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 			      uint32_t flags, uint64_t timeout_ns, uint32_t *transfer);
 int ndma_memfd_transfer_end(struct ndma_buffer *buffer, uint32_t transfer);
 /* The deadline came. */
 void ndma_memfd_transfer_expire(struct memfd_share *share);
 
-/* memfd_deadline.c: one thread a process that ends transfers in time */
+/* deadline.c: one thread a process that ends transfers in time */
 
 /* Fires at transfer.until_ns. share->state is held. */
 int ndma_memfd_deadline_add(struct memfd_share *share);
@@ -258,7 +258,7 @@ void ndma_memfd_deadline_remove(struct memfd_share *share);
  */
 void ndma_memfd_deadline_drain(struct memfd_share *share);
 
-/* memfd_guard.c: what a touch meets in this process. share->state is held. */
+/* guard.c: what a touch meets in this process. share->state is held. */
 
 int ndma_memfd_guard_begin(struct memfd_share *share);
 /* An error, with words: a mapping could not be opened again, and a touch of it is SIGBUS. */

@@ -10,7 +10,7 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
-#include "memfd_stream.h"
+#include "stream.h"
 
 /* Swaps that the user may win in a row before a steal is given up. */
 #define STEAL_TRIES 8

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "memfd_stream.h"
+#include "stream.h"
 
 #define GUARD_STRIDE (2u << 20)
 

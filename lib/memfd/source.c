@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memfd_stream.h"
+#include "stream.h"
 
 #define NAME "sim0"
 

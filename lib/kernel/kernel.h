@@ -3,7 +3,7 @@
 #ifndef NDMA_LIB_KERNEL_H
 #define NDMA_LIB_KERNEL_H
 
-#include "internal.h"
+#include "../internal.h"
 
 /* ioctl(2) that returns 0 or a negative errno, without words. */
 int ndma_ioctl(int fd, unsigned long request, void *argument);
@@ -20,7 +20,7 @@ int ndma_kernel_heap(void);
 /* DMA_BUF_IOCTL_SYNC. */
 int ndma_dmabuf_sync(struct ndma_buffer *buffer, uint32_t access, bool end);
 
-/* kernel_buffer.c */
+/* buffer.c */
 int ndma_kernel_buffer_create(const struct ndma_layout *layout,
 			      const struct ndma_buffer_options *options, struct ndma_buffer **out);
 int ndma_kernel_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
@@ -33,16 +33,16 @@ int ndma_kernel_buffer_readonly_fd(const struct ndma_buffer *buffer);
 int ndma_kernel_buffer_holders(const struct ndma_buffer *buffer, struct ndma_holder *holders,
 			       size_t room);
 
-/* kernel_fence.c: -ETIMEDOUT, with the drivers whose fences a transfer has waited for in vain. */
+/* fence.c: -ETIMEDOUT, with the drivers whose fences a transfer has waited for in vain. */
 int ndma_kernel_fence_error(const struct ndma_buffer *buffer, uint32_t direction);
 
-/* kernel_fill.c */
+/* fill.c */
 int ndma_kernel_fill_begin(struct ndma_source *source, struct ndma_buffer *buffer,
 			   const struct ndma_stream_setup *setup, uint64_t timeout_ns);
 int ndma_kernel_fill_wait(struct ndma_source *source, struct ndma_completion *completion);
 int ndma_kernel_fill_cancel(struct ndma_source *source);
 
-/* kernel_lease.c: leases and transfers */
+/* lease.c: leases and transfers */
 int ndma_kernel_buffer_revoke(struct ndma_buffer *buffer);
 int ndma_kernel_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease);
 int ndma_kernel_lease_release(struct ndma_buffer *buffer, uint32_t lease);
@@ -50,7 +50,7 @@ int ndma_kernel_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, u
 			       uint32_t flags, uint64_t timeout_ns, uint32_t *transfer);
 int ndma_kernel_transfer_end(struct ndma_buffer *buffer, uint32_t transfer);
 
-/* kernel_source.c */
+/* source.c */
 int ndma_kernel_source_list(char (*names)[NDMA_NAME_MAX], size_t room);
 int ndma_kernel_source_open(const char *name, struct ndma_source **out);
 void ndma_kernel_source_free(struct ndma_source *source);
@@ -68,7 +68,7 @@ int ndma_kernel_control_set(struct ndma_source *source, uint32_t id, int64_t *va
 /* An open file of the source; negative errno with words. */
 int ndma_kernel_source_fd(const char *name);
 
-/* kernel_stream.c */
+/* stream.c */
 int ndma_kernel_stream_create(const struct ndma_source *source, struct ndma_stream_setup *setup,
 			      bool writable, struct ndma_stream **out);
 int ndma_kernel_stream_start(struct ndma_stream *stream, uint64_t count);

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "memfd_stream.h"
+#include "stream.h"
 
 void ndma_memfd_stream_settle(struct memfd_stream *stream)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* No module: memfds and a thread. For a laptop, a container, a test. */
-#include "memfd_stream.h"
+#include "stream.h"
 
 const struct ndma_backend ndma_backend_memfd = {
 	.name = "memfd",

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "memfd_stream.h"
+#include "stream.h"
 
 void ndma_memfd_wait_wake(struct memfd_stream *stream)
 {

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kernel.h"
+#include "../kernel/kernel.h"
 
 /* @layout, @reads and @writes change under base.lock. */
 struct foreign {

@@ -2,7 +2,7 @@
 /* The simulated card's controls: the table of ndma_sim.h, and values in its order. */
 #include <string.h>
 
-#include "memfd_stream.h"
+#include "stream.h"
 
 static const char *const patterns[] = NDMA_SIM_PATTERN_MENU;
 static const char *const triggers[] = NDMA_SIM_TRIGGER_MENU;

@@ -165,7 +165,7 @@ static inline struct memfd_source *ndma_memfd_source(const struct ndma_source *s
 	return (struct memfd_source *)source;
 }
 
-/* memfd_control.c */
+/* control.c */
 extern const struct memfd_control ndma_memfd_controls[MEMFD_CONTROLS];
 void ndma_memfd_control_presets(int64_t *values);
 /* @values[…] of a control. */
@@ -181,7 +181,7 @@ int ndma_memfd_control_menu(const struct ndma_source *source, uint32_t id, uint3
 int ndma_memfd_control_get(const struct ndma_source *source, uint32_t id, int64_t *value);
 int ndma_memfd_control_set(struct ndma_source *source, uint32_t id, int64_t *value);
 
-/* memfd_source.c */
+/* source.c */
 extern const struct memfd_format ndma_memfd_formats[];
 extern const uint32_t ndma_memfd_nr_formats;
 extern const uint32_t ndma_memfd_nr_channels;
@@ -205,14 +205,14 @@ void ndma_memfd_card_put(struct memfd_card *card);
 /* Unplugs it: all its streams are gone. No stream's lock is held. */
 void ndma_memfd_card_vanish(struct memfd_card *card);
 
-/* memfd_setup.c */
+/* setup.c */
 /* Checks the inputs of @setup and computes its outputs. */
 int ndma_memfd_setup_plan(struct ndma_stream_setup *setup);
 int ndma_memfd_stream_create(const struct ndma_source *source, struct ndma_stream_setup *setup,
 			     bool writable, struct ndma_stream **out);
 void ndma_memfd_stream_free(struct ndma_stream *stream);
 
-/* memfd_stream.c */
+/* stream.c */
 void ndma_memfd_stream_set_state(struct memfd_stream *stream, uint32_t state);
 /* From values, under the lock. */
 void ndma_memfd_stream_settle(struct memfd_stream *stream);
@@ -227,7 +227,7 @@ int ndma_memfd_stream_control_get(const struct ndma_stream *stream, uint32_t id,
 int ndma_memfd_stream_control_set(struct ndma_stream *stream, uint32_t id, int64_t *value);
 void ndma_memfd_stream_close(struct ndma_stream *stream);
 
-/* memfd_wait.c. What is not an op of the table wants the lock. */
+/* wait.c. What is not an op of the table wants the lock. */
 int ndma_memfd_stream_wait(struct ndma_stream *stream, struct ndma_stream_wait *wait);
 int ndma_memfd_stream_kick(struct ndma_stream *stream);
 /* Readable, if enough frames are ready for somebody or the stream does not run. */
@@ -235,7 +235,7 @@ void ndma_memfd_wait_wake(struct memfd_stream *stream);
 /* Not readable, until @wanted frames are ready. */
 void ndma_memfd_wait_arm(struct memfd_stream *stream, uint32_t wanted);
 
-/* memfd_ring.c, all under the lock */
+/* ring.c, all under the lock */
 uint32_t ndma_memfd_ring_ready(struct memfd_stream *stream);
 void ndma_memfd_ring_drain(struct memfd_stream *stream);
 /* A frame for the device, or -1: none is free, and need_wakeup is set. */
@@ -248,7 +248,7 @@ void ndma_memfd_ring_publish(struct memfd_stream *stream, uint32_t index,
 int ndma_memfd_ring_hide(struct memfd_stream *stream, uint32_t index);
 int ndma_memfd_ring_show(struct memfd_stream *stream, uint32_t index);
 
-/* memfd_sim.c: the thread */
+/* sim.c: the thread */
 void *ndma_memfd_sim_run(void *stream);
 
 #endif /* NDMA_LIB_MEMFD_STREAM_H */
