@@ -238,7 +238,10 @@ extern const struct file_operations ndma_source_fops;
  */
 int ndma_source_device(struct file *file, struct device **dev);
 
-/* ---------------------------------------------------------------- main.c: class and minors */
+/* ---------------------------------------------------------------- node.c: class and minors */
+
+int ndma_nodes_init(void);
+void ndma_nodes_exit(void);
 
 struct device *ndma_node_create(const char *name, const struct file_operations *fops, void *priv,
 				const struct attribute_group **groups, struct device *parent,
@@ -253,5 +256,7 @@ void *ndma_node_priv(struct inode *inode);
  * workers, which are on the second, as a queue runs so many at a time and no more.
  */
 extern struct workqueue_struct *ndma_workqueue, *ndma_flow_workqueue;
+int ndma_workqueues_init(void);
+void ndma_workqueues_exit(void);
 
 #endif /* NDMA_INTERNAL_H */

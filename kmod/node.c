@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Nodes in /dev/ndma: their class and minor numbers; and the module's workqueues.
+ */
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/idr.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+#define NDMA_MINORS 256
+
+/**
+ * struct ndma_node - one name in /dev/ndma
+ * @fops: of its files
+ * @priv: for ndma_node_priv()
+ */
+struct ndma_node {
+	const struct file_operations *fops;
+	void *priv;
+};
+
+static dev_t ndma_first;
+static struct cdev ndma_cdev;
+static struct class *ndma_class;
+
+struct workqueue_struct *ndma_workqueue, *ndma_flow_workqueue;
+
+/* struct ndma_node by minor. The lock is held while a node's open() runs. */
+static DEFINE_IDR(ndma_nodes);
+static DEFINE_MUTEX(ndma_nodes_lock);
+
+static int ndma_node_open(struct inode *inode, struct file *file)
+{
+	const struct file_operations *fops;
+	struct ndma_node *node;
+	int ret = -ENODEV;
+
+	mutex_lock(&ndma_nodes_lock);
+	node = idr_find(&ndma_nodes, iminor(inode));
+	if (!node)
+		goto out_unlock;
+	fops = fops_get(node->fops);
+	if (!fops)
+		goto out_unlock;
+	replace_fops(file, fops);
+	ret = file->f_op->open(inode, file);
+out_unlock:
+	mutex_unlock(&ndma_nodes_lock);
+	return ret;
+}
+
+static const struct file_operations ndma_node_fops = {
+	.owner = THIS_MODULE,
+	.open = ndma_node_open,
+	.llseek = noop_llseek,
+};
+
+void *ndma_node_priv(struct inode *inode)
+{
+	struct ndma_node *node;
+
+	lockdep_assert_held(&ndma_nodes_lock);
+	node = idr_find(&ndma_nodes, iminor(inode));
+	return node->priv;
+}
+
+static int ndma_node_add(struct ndma_node *node)
+{
+	int minor;
+
+	mutex_lock(&ndma_nodes_lock);
+	minor = idr_alloc(&ndma_nodes, node, 0, NDMA_MINORS, GFP_KERNEL);
+	mutex_unlock(&ndma_nodes_lock);
+	return minor;
+}
+
+static void ndma_node_remove(unsigned int minor)
+{
+	struct ndma_node *node;
+
+	mutex_lock(&ndma_nodes_lock);
+	node = idr_remove(&ndma_nodes, minor);
+	mutex_unlock(&ndma_nodes_lock);
+	kfree(node);
+}
+
+struct device *ndma_node_create(const char *name, const struct file_operations *fops, void *priv,
+				const struct attribute_group **groups, struct device *parent,
+				unsigned int *minor)
+{
+	struct ndma_node *node;
+	struct device *dev;
+	int ret;
+
+	node = kzalloc(sizeof(*node), GFP_KERNEL);
+	if (!node)
+		return ERR_PTR(-ENOMEM);
+	node->fops = fops;
+	node->priv = priv;
+	ret = ndma_node_add(node);
+	if (ret < 0) {
+		kfree(node);
+		return ERR_PTR(ret);
+	}
+	dev = device_create_with_groups(ndma_class, parent, MKDEV(MAJOR(ndma_first), ret), priv,
+					groups, "%s", name);
+	if (IS_ERR(dev)) {
+		ndma_node_remove(ret);
+		return dev;
+	}
+	*minor = ret;
+	return dev;
+}
+
+void ndma_node_destroy(unsigned int minor)
+{
+	device_destroy(ndma_class, MKDEV(MAJOR(ndma_first), minor));
+	ndma_node_remove(minor);
+}
+
+static char *ndma_devnode(ndma_devnode_device *dev, umode_t *mode)
+{
+	return kasprintf(GFP_KERNEL, "ndma/%s", dev_name(dev));
+}
+
+int ndma_nodes_init(void)
+{
+	int ret;
+
+	ret = alloc_chrdev_region(&ndma_first, 0, NDMA_MINORS, "ndma");
+	if (ret)
+		return ret;
+	cdev_init(&ndma_cdev, &ndma_node_fops);
+	ndma_cdev.owner = THIS_MODULE;
+	ret = cdev_add(&ndma_cdev, ndma_first, NDMA_MINORS);
+	if (ret)
+		goto err_region;
+	ndma_class = ndma_class_create("ndma");
+	if (IS_ERR(ndma_class)) {
+		ret = PTR_ERR(ndma_class);
+		goto err_cdev;
+	}
+	ndma_class->devnode = ndma_devnode;
+	return 0;
+
+err_cdev:
+	cdev_del(&ndma_cdev);
+err_region:
+	unregister_chrdev_region(ndma_first, NDMA_MINORS);
+	return ret;
+}
+
+void ndma_nodes_exit(void)
+{
+	class_destroy(ndma_class);
+	cdev_del(&ndma_cdev);
+	unregister_chrdev_region(ndma_first, NDMA_MINORS);
+	idr_destroy(&ndma_nodes);
+}
+
+/* In sysfs an administrator finds their CPUs and priority. */
+int ndma_workqueues_init(void)
+{
+	const unsigned int flags = WQ_UNBOUND | WQ_HIGHPRI | WQ_SYSFS;
+
+	ndma_flow_workqueue = alloc_workqueue("ndma_flow", flags, 0);
+	if (!ndma_flow_workqueue)
+		return -ENOMEM;
+	ndma_workqueue = alloc_workqueue("ndma", flags, 0);
+	if (ndma_workqueue)
+		return 0;
+	destroy_workqueue(ndma_flow_workqueue);
+	return -ENOMEM;
+}
+
+void ndma_workqueues_exit(void)
+{
+	destroy_workqueue(ndma_workqueue);
+	destroy_workqueue(ndma_flow_workqueue);
+}
