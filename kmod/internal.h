@@ -154,7 +154,7 @@ int ndma_layout_check(const struct ndma_layout *layout, u64 bytes);
 /* The layout of @bytes elements of format "B". */
 void ndma_layout_flat(struct ndma_layout *layout, u64 bytes);
 
-/* ---------------------------------------------------------------- buffer/heap.c: clients */
+/* ---------------------------------------------------------------- buffer/client.c, heap.c: clients */
 
 /**
  * struct ndma_client - one open file of the heap

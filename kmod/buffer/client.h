@@ -37,6 +37,8 @@ struct ndma_client {
 	atomic_t nr_leases;
 };
 
+/* The client of a heap's @file that is being opened, or NULL. */
+struct ndma_client *ndma_client_create(const struct file *file);
 void ndma_client_get(struct ndma_client *client);
 void ndma_client_put(struct ndma_client *client);
 

@@ -12,40 +12,10 @@
 #include "internal.h"
 #include "client.h"
 
-static void ndma_client_free(struct kref *ref)
-{
-	struct ndma_client *client = container_of(ref, struct ndma_client, ref);
-
-	put_cred(client->cred);
-	put_pid(client->pid);
-	mutex_destroy(&client->lock);
-	kfree(client);
-}
-
-void ndma_client_get(struct ndma_client *client)
-{
-	kref_get(&client->ref);
-}
-
-void ndma_client_put(struct ndma_client *client)
-{
-	kref_put(&client->ref, ndma_client_free);
-}
-
 static int ndma_heap_open(struct inode *inode, struct file *file)
 {
-	struct ndma_client *client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
-
-	if (!client)
-		return -ENOMEM;
-	kref_init(&client->ref);
-	client->cred = get_cred(file->f_cred);
-	client->pid = get_pid(task_tgid(current));
-	mutex_init(&client->lock);
-	INIT_LIST_HEAD(&client->buffers);
-	xa_init_flags(&client->leases, XA_FLAGS_ALLOC1);
-	file->private_data = client;
-	return 0;
+	file->private_data = ndma_client_create(file);
+	return file->private_data ? 0 : -ENOMEM;
 }
 
 /* The last copy of the file is closed: what the client promised or began ends here. */
