@@ -164,7 +164,7 @@ struct ndma_client;
 
 extern const struct file_operations ndma_heap_fops;
 
-/* ---------------------------------------------------------------- buffer/buffer.c: buffers as dma-bufs */
+/* ---------------------------------------------------------------- buffer/buffer.c, dmabuf.c, view.c: buffers as dma-bufs */
 
 /**
  * struct ndma_buffer - memory + layout + who owns it; private data of its dma-bufs

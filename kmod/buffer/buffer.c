@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Buffers as dma-bufs: creation, the operations that importers call, the end.
+ * Buffers: memory, a layout, and who owns it.
  */
-#include <linux/dma-resv.h>
-#include <linux/iosys-map.h>
 #include <linux/slab.h>
 
 #include "internal.h"
 #include "client.h"
-
-NDMA_IMPORT_DMA_BUF;
 
 struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 bytes,
 				    u64 capacity, const struct ndma_layout *layout)
@@ -49,147 +45,6 @@ static void ndma_buffer_free(struct kref *ref)
 void ndma_buffer_put(struct ndma_buffer *buffer)
 {
 	kref_put(&buffer->ref, ndma_buffer_free);
-}
-
-void ndma_buffer_end(struct ndma_buffer *buffer)
-{
-	ndma_transfer_fini(buffer);
-	ndma_lease_forget_all(buffer);
-	ndma_memory_put(buffer->memory);
-	ndma_buffer_put(buffer);
-}
-
-struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *root)
-{
-	DEFINE_DMA_BUF_EXPORT_INFO(info);
-	struct dma_buf *dmabuf;
-
-	info.ops = handle->readonly ? &ndma_readonly_ops : &ndma_buffer_ops;
-	info.size = handle->buffer->capacity;
-	info.flags = handle->readonly ? O_RDONLY : O_RDWR;
-	info.resv = root ? root->resv : NULL;
-	info.priv = handle;
-	dmabuf = dma_buf_export(&info);
-	if (!IS_ERR(dmabuf) && root)
-		dmabuf->file->f_mapping = root->file->f_mapping;
-	return dmabuf;
-}
-
-int ndma_buffer_create(struct ndma_memory *memory, u64 bytes, const struct ndma_layout *layout,
-		       struct ndma_client *owner, bool stream, struct dma_buf **out)
-{
-	struct ndma_buffer *buffer;
-	struct dma_buf *dmabuf;
-
-	buffer = ndma_buffer_new(memory, 0, bytes, memory->bytes, layout);
-	if (!buffer)
-		return -ENOMEM;
-	buffer->stream = stream;
-	dmabuf = ndma_handle_export(&buffer->handle, NULL);
-	if (IS_ERR(dmabuf)) {
-		ndma_buffer_end(buffer);
-		return PTR_ERR(dmabuf);
-	}
-	buffer->dmabuf = dmabuf;
-	if (owner) {
-		ndma_client_get(owner);
-		buffer->owner = owner;
-		mutex_lock(&owner->lock);
-		list_add(&buffer->owner_link, &owner->buffers);
-		mutex_unlock(&owner->lock);
-	}
-	*out = dmabuf;
-	return 0;
-}
-
-static void ndma_buffer_release(struct dma_buf *dmabuf)
-{
-	struct ndma_handle *handle = dmabuf->priv;
-	struct ndma_buffer *buffer = handle->buffer;
-
-	if (buffer->owner) {
-		mutex_lock(&buffer->owner->lock);
-		list_del(&buffer->owner_link);
-		mutex_unlock(&buffer->owner->lock);
-		ndma_client_put(buffer->owner);
-	}
-	ndma_buffer_end(buffer);
-}
-
-static int ndma_buffer_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction direction)
-{
-	struct ndma_handle *handle = dmabuf->priv;
-
-	ndma_buffer_sync_for_cpu(handle->buffer);
-	return 0;
-}
-
-static int ndma_buffer_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction direction)
-{
-	struct ndma_handle *handle = dmabuf->priv;
-
-	ndma_buffer_sync_for_device(handle->buffer);
-	return 0;
-}
-
-static int ndma_buffer_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
-{
-	struct ndma_handle *handle = dmabuf->priv;
-	struct ndma_memory *memory = handle->buffer->memory;
-	int ret;
-
-	ret = ndma_memory_vmap(memory);
-	if (ret)
-		return ret;
-	iosys_map_set_vaddr(map, memory->vaddr + handle->buffer->offset);
-	return 0;
-}
-
-static void ndma_buffer_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
-{
-	struct ndma_handle *handle = dmabuf->priv;
-
-	ndma_memory_vunmap(handle->buffer->memory);
-	iosys_map_clear(map);
-}
-
-const struct dma_buf_ops ndma_buffer_ops = {
-	.attach = ndma_attachment_attach,
-	.detach = ndma_attachment_detach,
-	.map_dma_buf = ndma_attachment_map,
-	.unmap_dma_buf = ndma_attachment_unmap,
-	.release = ndma_buffer_release,
-	.begin_cpu_access = ndma_buffer_begin_cpu_access,
-	.end_cpu_access = ndma_buffer_end_cpu_access,
-	.mmap = ndma_mapping_mmap,
-	.vmap = ndma_buffer_vmap,
-	.vunmap = ndma_buffer_vunmap,
-};
-
-static bool ndma_dmabuf_is_ours(const struct dma_buf *dmabuf)
-{
-	return dmabuf->ops == &ndma_buffer_ops || dmabuf->ops == &ndma_readonly_ops;
-}
-
-struct ndma_buffer *ndma_buffer_from_dmabuf(struct dma_buf *dmabuf)
-{
-	struct ndma_handle *handle = dmabuf->priv;
-
-	return ndma_dmabuf_is_ours(dmabuf) ? handle->buffer : NULL;
-}
-
-struct dma_buf *ndma_handle_get(int fd, struct ndma_handle **handle)
-{
-	struct dma_buf *dmabuf = dma_buf_get(fd);
-
-	if (IS_ERR(dmabuf))
-		return ERR_PTR(-EBADF);
-	if (!ndma_dmabuf_is_ours(dmabuf)) {
-		dma_buf_put(dmabuf);
-		return ERR_PTR(-EBADF);
-	}
-	*handle = dmabuf->priv;
-	return dmabuf;
 }
 
 static u32 ndma_buffer_flags(const struct ndma_handle *handle)

@@ -131,19 +131,20 @@ struct ndma_buffer {
 
 /* buffer.c */
 
+/* A buffer that has no dma-buf yet; takes references. ndma_buffer_end() undoes it. */
+struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 bytes,
+				    u64 capacity, const struct ndma_layout *layout);
+void ndma_buffer_put(struct ndma_buffer *buffer);
+int ndma_buffer_info_ioctl(struct file *file, void *arg);
+
+/* dmabuf.c */
+
 /* The handle behind a file descriptor, with its dma-buf's reference; -EBADF. */
 struct dma_buf *ndma_handle_get(int fd, struct ndma_handle **handle);
 /* A dma-buf of @handle that shares @root's pages' f_mapping and resv; @root NULL: has its own. */
 struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *root);
-/* A buffer that has no dma-buf yet; takes references. ndma_buffer_end() undoes it. */
-struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 bytes,
-				    u64 capacity, const struct ndma_layout *layout);
 /* Nobody reaches it any more: ends all but the structure. */
 void ndma_buffer_end(struct ndma_buffer *buffer);
-void ndma_buffer_put(struct ndma_buffer *buffer);
-extern const struct dma_buf_ops ndma_buffer_ops;
-extern const struct dma_buf_ops ndma_readonly_ops;
-int ndma_buffer_info_ioctl(struct file *file, void *arg);
 
 /* attachment.c: devices that import the buffer */
 

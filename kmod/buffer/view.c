@@ -7,50 +7,6 @@
 
 #include "internal.h"
 
-static int ndma_readonly_begin_cpu_access(struct dma_buf *dmabuf,
-					  enum dma_data_direction direction)
-{
-	struct ndma_handle *handle = dmabuf->priv;
-
-	ndma_buffer_sync_for_cpu(handle->buffer);
-	return 0;
-}
-
-/* Of a view: the buffer was made for it. */
-static void ndma_view_free(struct ndma_buffer *buffer)
-{
-	struct dma_buf *parent = buffer->parent;
-
-	if (buffer->release)
-		buffer->release(buffer->priv);
-	ndma_buffer_end(buffer);
-	dma_buf_put(parent);
-}
-
-static void ndma_readonly_release(struct dma_buf *dmabuf)
-{
-	struct ndma_handle *handle = dmabuf->priv;
-	struct ndma_buffer *buffer = handle->buffer;
-
-	if (handle == &buffer->handle) {
-		ndma_view_free(buffer);
-		return;
-	}
-	kfree(handle);
-	dma_buf_put(buffer->dmabuf);
-}
-
-/* No vmap: an importer could write through it. The CPU wrote nothing, so nothing to give back. */
-const struct dma_buf_ops ndma_readonly_ops = {
-	.attach = ndma_attachment_attach,
-	.detach = ndma_attachment_detach,
-	.map_dma_buf = ndma_attachment_map,
-	.unmap_dma_buf = ndma_attachment_unmap,
-	.release = ndma_readonly_release,
-	.begin_cpu_access = ndma_readonly_begin_cpu_access,
-	.mmap = ndma_mapping_mmap,
-};
-
 int ndma_buffer_view(struct dma_buf *parent, u64 offset, u64 bytes,
 		     const struct ndma_layout *layout, void (*release)(void *priv), void *priv,
 		     struct dma_buf **out)
