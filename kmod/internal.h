@@ -228,9 +228,7 @@ int ndma_buffer_seize(struct dma_buf *dmabuf, u64 offset, u64 bytes);
 /* The buffer behind a dma-buf, or NULL if it is not one of ours. */
 struct ndma_buffer *ndma_buffer_from_dmabuf(struct dma_buf *dmabuf);
 
-/* ---------------------------------------------------------------- stream/source.c; the rest: stream/internal.h */
-
-extern const struct file_operations ndma_source_fops;
+/* ---------------------------------------------------------------- stream/file.c; the rest: stream/internal.h */
 
 /*
  * Device of a source's open file, for memory that it must reach, with a reference (put_device());

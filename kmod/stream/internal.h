@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sources, streams and frames: what source.c, attribute.c, control.c, setup.c, fill.c, stream.c,
- * wait.c, frame.c, flow.c, segment.c and ring.c share, and nobody else sees.
+ * Sources, streams and frames: what the files of this room share, and nobody else sees.
  *
  * Locks, outermost first (those of internal.h lie between stream->mutex and queue_lock):
  *   source->lock     read: an op may be called, the source stays; write: it leaves
@@ -307,14 +306,23 @@ int ndma_control_set(struct file *file, void *arg);
 int ndma_stream_lock(struct ndma_stream *stream);
 void ndma_stream_unlock(struct ndma_stream *stream);
 void ndma_stream_put(struct ndma_stream *stream);
-/* Starts the device; @count as in struct ndma_stream_start. Under the mutex. */
-int ndma_stream_begin(struct ndma_stream *stream, u64 count);
-/* The source is leaving, under its lock for writing: stop, unmap, tell user space. */
-void ndma_stream_kill(struct ndma_stream *stream);
-/* Stops the device; it is quiet, and every frame of its is free, when it returns. Under the mutex. */
-void ndma_stream_quiet(struct ndma_stream *stream, u32 state);
 /* Tells user space; under ring_lock. */
 void ndma_stream_set_state(struct ndma_stream *stream, u32 state);
+/* Wakes readers that have something to do. Any context, no lock held. */
+void ndma_stream_wake(struct ndma_stream *stream);
+
+/* ---------------------------------------------------------------- run.c */
+
+/* Starts the device; @count as in struct ndma_stream_start. Under the mutex. */
+int ndma_stream_begin(struct ndma_stream *stream, u64 count);
+/* Stops the device; it is quiet, and every frame of its is free, when it returns. Under the mutex. */
+void ndma_stream_quiet(struct ndma_stream *stream, u32 state);
+
+/* ---------------------------------------------------------------- file.c */
+
+extern const struct file_operations ndma_source_fops;
+/* The source is leaving, under its lock for writing: stop, unmap, tell user space. */
+void ndma_stream_kill(struct ndma_stream *stream);
 
 /* ---------------------------------------------------------------- setup.c */
 
@@ -344,8 +352,6 @@ void ndma_fill_finish(struct ndma_stream *stream, int error);
 /* ---------------------------------------------------------------- wait.c */
 
 int ndma_stream_wait(struct file *file, void *arg);
-/* Wakes readers that have something to do. Any context, no lock held. */
-void ndma_stream_wake(struct ndma_stream *stream);
 
 /* ---------------------------------------------------------------- segment.c */
 
@@ -370,6 +376,9 @@ void ndma_frame_free(struct ndma_frame *frame);
 void ndma_frame_recycle(struct ndma_frame *frame);
 /* Frames that the driver still has after stop and abort are free again. */
 void ndma_frames_reclaim(struct ndma_stream *stream);
+
+/* ---------------------------------------------------------------- export.c */
+
 /* Not under ring_lock. */
 int ndma_frame_export(struct file *file, void *arg);
 

@@ -17,21 +17,6 @@ struct ndma_waiter {
 	u32 min;
 };
 
-void ndma_stream_wake(struct ndma_stream *stream)
-{
-	__poll_t what = EPOLLIN | EPOLLRDNORM;
-
-	if (READ_ONCE(stream->state) != NDMA_STREAM_RUNNING)
-		what |= EPOLLRDHUP | EPOLLHUP;
-	/*
-	 * No barrier: a sleeper is in the queue before it looks at the ring under ring_lock, which
-	 * our caller has held since it changed the ring. So either the sleeper has seen that, or it
-	 * is seen here. Pairs with ndma_stream_look() and ndma_stream_poll().
-	 */
-	if (waitqueue_active(&stream->waiters))
-		wake_up_poll(&stream->waiters, what);
-}
-
 /* Frames that can still become ready without anybody's help. */
 static u32 ndma_stream_coming(const struct ndma_stream *stream)
 {

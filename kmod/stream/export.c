@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Exports: frames that have dma-bufs of their own. */
+#include "internal.h"
+
+/* The last reference to an exported frame's dma-buf is gone; perhaps long after the stream. */
+static void ndma_frame_unexport(void *priv)
+{
+	struct ndma_frame *frame = priv;
+	struct ndma_stream *stream = frame->stream;
+	unsigned long flags;
+
+	spin_lock_irqsave(&stream->ring_lock, flags);
+	if (!--frame->exports) {
+		stream->exported--;
+		if (frame->state == NDMA_FRAME_IS_KEPT)
+			ndma_frame_recycle(frame);
+	}
+	/* Not after stop: nobody would wait for the worker. */
+	if (stream->running)
+		queue_work(ndma_flow_workqueue, &stream->worker);
+	spin_unlock_irqrestore(&stream->ring_lock, flags);
+	ndma_stream_put(stream);
+}
+
+int ndma_frame_export(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_stream_export *export = arg;
+	struct ndma_frame *frame;
+	struct dma_buf *view;
+	bool held;
+	int ret;
+
+	/* Acquire: all that setup made. Pairs with its release store. */
+	if (!smp_load_acquire(&stream->ready) || export->index >= stream->config.frames)
+		return -EINVAL;
+	frame = &stream->frames[export->index];
+
+	spin_lock_irq(&stream->ring_lock);
+	ndma_ring_ready(stream);
+	held = frame->state == NDMA_FRAME_IS_USER;
+	if (held && !frame->exports++)
+		stream->exported++;
+	spin_unlock_irq(&stream->ring_lock);
+	if (!held)
+		return -EBUSY;
+
+	kref_get(&stream->ref);
+	ret = ndma_buffer_view(stream->dmabuf, export->index * stream->stride,
+			       stream->config.frame_bytes, &stream->layout, ndma_frame_unexport,
+			       frame, &view);
+	if (ret) {
+		ndma_frame_unexport(frame);
+		return ret;
+	}
+	export->fd = ndma_ioctl_stage_fd(arg, view->file, export->fd_flags);
+	if (export->fd < 0) {
+		dma_buf_put(view);
+		return export->fd;
+	}
+	return 0;
+}

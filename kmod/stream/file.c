@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* /dev/ndma/<source><N>: the door to streams, one open file of a source each. */
+#include <linux/mm.h>
+#include <linux/huge_mm.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+void ndma_stream_kill(struct ndma_stream *stream)
+{
+	mutex_lock(&stream->mutex);
+	ndma_fill_finish(stream, -ENODEV);
+	if (stream->ready)
+		ndma_setup_detach(stream, NDMA_STREAM_GONE);
+	mutex_unlock(&stream->mutex);
+}
+
+/* Fills or streams; whoever has started it is stopped. Under the mutex. */
+static void ndma_stream_end_run(struct ndma_stream *stream, int error)
+{
+	ndma_fill_finish(stream, error);
+	if (stream->active)
+		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+}
+
+/*
+ * Without source->lock: an active stream is not killed yet, and a source does not go before that.
+ * So whoever waits for a fill's fence does not wait for anybody's setup.
+ */
+static void ndma_stream_stopper(struct work_struct *work)
+{
+	struct ndma_stream *stream = container_of(work, struct ndma_stream, stopper);
+
+	mutex_lock(&stream->mutex);
+	if (stream->active && READ_ONCE(stream->finished))
+		ndma_stream_end_run(stream, -EIO);
+	mutex_unlock(&stream->mutex);
+}
+
+static int ndma_stream_open(struct inode *inode, struct file *file)
+{
+	struct ndma_source *source = ndma_node_priv(inode);
+	struct ndma_stream *stream;
+	int ret;
+
+	stream = kzalloc(sizeof(*stream), GFP_KERNEL_ACCOUNT);
+	if (!stream)
+		return -ENOMEM;
+	kref_init(&stream->ref);
+	mutex_init(&stream->mutex);
+	spin_lock_init(&stream->queue_lock);
+	spin_lock_init(&stream->ring_lock);
+	init_waitqueue_head(&stream->waiters);
+	INIT_WORK(&stream->worker, ndma_flow_work);
+	INIT_DELAYED_WORK(&stream->retry, ndma_flow_retry);
+	INIT_WORK(&stream->stopper, ndma_stream_stopper);
+	stream->source = source;
+
+	/* ndma_source_unregister() waits for us: the description is there. */
+	ret = ndma_control_init(stream);
+	if (ret)
+		goto put_stream;
+	if (!try_module_get(source->owner)) {
+		ret = -ENODEV;
+		goto put_stream;
+	}
+	kref_get(&source->ref);
+	mutex_lock(&source->streams_lock);
+	list_add(&stream->link, &source->streams);
+	mutex_unlock(&source->streams_lock);
+	file->private_data = stream;
+	return nonseekable_open(inode, file);
+
+put_stream:
+	ndma_stream_put(stream);
+	return ret;
+}
+
+/*
+ * The device stops now, whatever is mapped: mappings hold the backing buffer's and the rings' own
+ * files, not this one. Stop, unmap, free.
+ */
+static int ndma_stream_release(struct inode *inode, struct file *file)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_source *source = stream->source;
+	struct module *owner = source->owner;
+
+	down_read(&source->lock);
+	mutex_lock(&stream->mutex);
+	ndma_fill_finish(stream, -ECANCELED);
+	if (!source->gone && stream->ready)
+		ndma_setup_detach(stream, NDMA_STREAM_IDLE);
+	mutex_unlock(&stream->mutex);
+	mutex_lock(&source->streams_lock);
+	list_del(&stream->link);
+	mutex_unlock(&source->streams_lock);
+	up_read(&source->lock);
+
+	cancel_work_sync(&stream->stopper);
+	cancel_work_sync(&stream->worker);
+	if (stream->ready)
+		ndma_setup_dismantle(stream);
+	stream->source = NULL;
+	ndma_stream_put(stream);
+	ndma_source_put(source);
+	module_put(owner);
+	return 0;
+}
+
+static int ndma_stream_start(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_stream_start *start = arg;
+	int ret;
+
+	if (start->flags)
+		return -EINVAL;
+	ret = ndma_stream_lock(stream);
+	if (ret)
+		return ret;
+	ret = stream->ready ? ndma_stream_begin(stream, start->count) : -EINVAL;
+	ndma_stream_unlock(stream);
+	return ret;
+}
+
+static int ndma_stream_stop(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_stream_stop *stop = arg;
+	int ret;
+
+	if (stop->flags)
+		return -EINVAL;
+	ret = ndma_stream_lock(stream);
+	if (ret)
+		return ret == -ENODEV ? 0 : ret;
+	ndma_stream_end_run(stream, -ECANCELED);
+	ndma_stream_unlock(stream);
+	return 0;
+}
+
+static int ndma_stream_kick(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_stream_kick *kick = arg;
+
+	/* Acquire: all that setup made. Pairs with its release store. */
+	if (kick->flags || !smp_load_acquire(&stream->ready))
+		return -EINVAL;
+	ndma_flow_take_in(stream);
+	return 0;
+}
+
+static int ndma_stream_stats(struct file *file, void *arg)
+{
+	struct ndma_stream *stream = file->private_data;
+	struct ndma_stream_stats *out = arg;
+
+	/* Acquire: all that setup made. Pairs with its release store. */
+	if (!smp_load_acquire(&stream->ready))
+		return -EINVAL;
+	ndma_flow_take_in(stream);
+	spin_lock_irq(&stream->ring_lock);
+	out->state = stream->state;
+	out->produced = stream->sequence;
+	out->completed = stream->stats.completed;
+	out->dropped = stream->stats.dropped;
+	out->stolen = stream->stats.stolen;
+	out->starved = stream->stats.starved;
+	out->bad_releases = stream->stats.bad_releases;
+	out->bad_taken = stream->stats.bad_taken;
+	out->errors = stream->stats.errors;
+	out->touches = stream->stats.touches;
+	out->free_frames = stream->count[NDMA_FRAME_IS_FREE] +
+			   stream->count[NDMA_FRAME_IS_RELEASED];
+	out->device_frames = stream->count[NDMA_FRAME_IS_DEVICE] +
+			     stream->count[NDMA_FRAME_IS_FILLED];
+	out->user_frames = stream->count[NDMA_FRAME_IS_DONE] + stream->count[NDMA_FRAME_IS_USER];
+	out->exported_frames = stream->exported;
+	spin_unlock_irq(&stream->ring_lock);
+	return 0;
+}
+
+static __poll_t ndma_stream_poll_fill(const struct ndma_stream *stream)
+{
+	switch (READ_ONCE(stream->fill.state)) {
+	case NDMA_FILL_RUNNING:
+		return 0;
+	case NDMA_FILL_OVER:
+		return EPOLLIN | EPOLLRDNORM;
+	default:
+		return EPOLLERR;
+	}
+}
+
+static __poll_t ndma_stream_poll(struct file *file, struct poll_table_struct *table)
+{
+	struct ndma_stream *stream = file->private_data;
+	__poll_t mask = 0;
+
+	poll_wait(file, &stream->waiters, table);
+	/* Acquire: all that setup made. Pairs with its release store. */
+	if (!smp_load_acquire(&stream->ready))
+		return ndma_stream_poll_fill(stream);
+	ndma_flow_take_in(stream);
+	spin_lock_irq(&stream->ring_lock);
+	if (ndma_ring_ready(stream))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (stream->state == NDMA_STREAM_IDLE && stream->started)
+		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	if (stream->state == NDMA_STREAM_GONE)
+		mask |= EPOLLHUP;
+	spin_unlock_irq(&stream->ring_lock);
+	return mask;
+}
+
+static int ndma_stream_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ndma_stream *stream = file->private_data;
+
+	/* Acquire: all that setup made. Pairs with its release store. */
+	if (!smp_load_acquire(&stream->ready) || !(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	switch ((u64)vma->vm_pgoff << PAGE_SHIFT) {
+	case NDMA_MMAP_FRAMES:
+		if (vma->vm_end - vma->vm_start != stream->dmabuf->size)
+			return -EINVAL;
+		return dma_buf_mmap(stream->dmabuf, vma, 0);
+	case NDMA_MMAP_COMPLETIONS:
+		return ndma_ring_map_completions(stream->ring, vma);
+	case NDMA_MMAP_RELEASES:
+		return ndma_ring_map_releases(stream->ring, vma);
+	default:
+		return -EINVAL;
+	}
+}
+
+#define ROW(number, type, more...) \
+	{ .cmd = number, .min = sizeof(struct type), .size = sizeof(struct type), more }
+
+static const struct ndma_ioctl ndma_stream_ioctls[] = {
+	ROW(NDMA_SOURCE_INFO, ndma_source_info, .handler = ndma_source_info),
+	ROW(NDMA_SOURCE_FORMAT, ndma_source_format, .handler = ndma_source_format),
+	ROW(NDMA_SOURCE_CHANNEL, ndma_source_channel, .handler = ndma_source_channel),
+	ROW(NDMA_CONTROL_QUERY, ndma_control_info, .handler = ndma_control_query),
+	ROW(NDMA_CONTROL_MENU_ITEM, ndma_control_menu_item, .handler = ndma_control_menu_item),
+	ROW(NDMA_CONTROL_GET, ndma_control, .handler = ndma_control_get),
+	ROW(NDMA_CONTROL_SET, ndma_control, .handler = ndma_control_set, .write = true,
+	    .out_on_error = true),
+	ROW(NDMA_STREAM_SETUP, ndma_stream_setup, .handler = ndma_stream_setup, .write = true),
+	ROW(NDMA_STREAM_START, ndma_stream_start, .handler = ndma_stream_start, .write = true),
+	ROW(NDMA_STREAM_STOP, ndma_stream_stop, .handler = ndma_stream_stop, .write = true),
+	ROW(NDMA_STREAM_WAIT, ndma_stream_wait, .handler = ndma_stream_wait,
+	    .out_on_error = true),
+	ROW(NDMA_STREAM_KICK, ndma_stream_kick, .handler = ndma_stream_kick),
+	ROW(NDMA_STREAM_STATS, ndma_stream_stats, .handler = ndma_stream_stats),
+	ROW(NDMA_STREAM_EXPORT, ndma_stream_export, .handler = ndma_frame_export),
+	ROW(NDMA_FILL_BEGIN, ndma_fill_begin, .handler = ndma_fill_begin_ioctl, .write = true,
+	    .in_only = true),
+	ROW(NDMA_FILL_WAIT, ndma_fill_wait, .handler = ndma_fill_wait_ioctl),
+};
+
+static long ndma_stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return ndma_ioctl_dispatch(file, ndma_stream_ioctls, ARRAY_SIZE(ndma_stream_ioctls), cmd,
+				   arg);
+}
+
+const struct file_operations ndma_source_fops = {
+	.owner = THIS_MODULE,
+	.open = ndma_stream_open,
+	.release = ndma_stream_release,
+	.poll = ndma_stream_poll,
+	.unlocked_ioctl = ndma_stream_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = ndma_stream_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
+};
+
+int ndma_source_device(struct file *file, struct device **dev)
+{
+	struct ndma_stream *stream;
+	int ret;
+
+	if (file->f_op != &ndma_source_fops)
+		return -EBADF;
+	stream = file->private_data;
+	ret = ndma_stream_lock(stream);
+	if (ret)
+		return ret;
+	*dev = get_device(stream->source->desc->dev);
+	ndma_stream_unlock(stream);
+	return 0;
+}

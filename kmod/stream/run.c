@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Runs: how a stream's device is started, and how it is made quiet. */
+#include <linux/ktime.h>
+
+#include "internal.h"
+
+/* ops->queue() does not run when it returns, and will not. */
+static void ndma_stream_set_running(struct ndma_stream *stream, bool running)
+{
+	spin_lock_irq(&stream->queue_lock);
+	spin_lock(&stream->ring_lock);
+	stream->running = running;
+	stream->starving = false;
+	WRITE_ONCE(stream->ring->completions->need_wakeup, 0);
+	spin_unlock(&stream->ring_lock);
+	spin_unlock_irq(&stream->queue_lock);
+}
+
+void ndma_stream_quiet(struct ndma_stream *stream, u32 state)
+{
+	const struct ndma_source_ops *ops = stream->source->desc->ops;
+
+	ndma_stream_set_running(stream, false);
+	if (stream->active) {
+		ops->stop(stream);
+		/* What stop could not get back, the device still writes to. */
+		if (READ_ONCE(stream->count[NDMA_FRAME_IS_DEVICE]) && ops->abort)
+			ops->abort(stream);
+		stream->active = false;
+	}
+	/* What was filled is published before user space reads that no more will come. */
+	flush_work(&stream->worker);
+	spin_lock_irq(&stream->ring_lock);
+	ndma_frames_reclaim(stream);
+	ndma_stream_set_state(stream, state);
+	spin_unlock_irq(&stream->ring_lock);
+	ndma_stream_wake(stream);
+}
+
+int ndma_stream_begin(struct ndma_stream *stream, u64 count)
+{
+	const struct ndma_source_ops *ops = stream->source->desc->ops;
+	s64 now;
+	int ret;
+
+	if (stream->active && !READ_ONCE(stream->finished))
+		return -EBUSY;
+	/* A counted run has ended, and its stopper has not come yet. */
+	if (stream->active)
+		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+
+	now = ktime_get_ns();
+	spin_lock_irq(&stream->ring_lock);
+	stream->finished = false;
+	stream->remaining = count ?: U64_MAX;
+	ndma_stream_set_state(stream, NDMA_STREAM_RUNNING);
+	spin_unlock_irq(&stream->ring_lock);
+	ndma_stream_set_running(stream, true);
+	ret = ops->start(stream);
+	if (ret) {
+		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+		return ret;
+	}
+	stream->active = true;
+	stream->start_monotonic = now;
+	stream->start_realtime = ktime_to_ns(ktime_mono_to_real(ns_to_ktime(now)));
+	stream->rate = ndma_source_rate(stream);
+	spin_lock_irq(&stream->ring_lock);
+	stream->started = true;
+	/* Frames released while nobody ran wait for it. */
+	queue_work(ndma_flow_workqueue, &stream->worker);
+	spin_unlock_irq(&stream->ring_lock);
+	return 0;
+}
