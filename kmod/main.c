@@ -5,7 +5,7 @@
 #include <linux/device.h>
 #include <linux/module.h>
 
-#include "internal.h"
+#include "buffer/internal.h"
 
 static unsigned int ndma_heap_minor;
 

@@ -5,7 +5,6 @@
 #include <linux/slab.h>
 
 #include "internal.h"
-#include "client.h"
 
 struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 bytes,
 				    u64 capacity, const struct ndma_layout *layout)

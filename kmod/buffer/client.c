@@ -5,7 +5,6 @@
 #include <linux/slab.h>
 
 #include "internal.h"
-#include "client.h"
 
 struct ndma_client *ndma_client_create(const struct file *file)
 {

@@ -7,7 +7,6 @@
 #include <linux/slab.h>
 
 #include "internal.h"
-#include "client.h"
 
 NDMA_IMPORT_DMA_BUF;
 

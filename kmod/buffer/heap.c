@@ -8,9 +8,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "../memory/account.h"
 #include "internal.h"
-#include "client.h"
 
 static int ndma_heap_open(struct inode *inode, struct file *file)
 {

@@ -8,7 +8,6 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
-#include "client.h"
 
 /* Most entries that are told at a time. */
 #define NDMA_HOLDERS_MAX 4096

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A buffer from inside: what the files of the heap share about it.
+ * Buffers, their clients, and who owns them when: what the files of this room offer each other and
+ * stream/, of which they know nothing.
  *
  * One buffer has one primary dma-buf, whose release frees it, and any number of read-only ones,
  * each of which keeps the primary. A view of a part of a buffer is a buffer of its own that keeps
@@ -10,13 +11,46 @@
 #ifndef NDMA_BUFFER_H
 #define NDMA_BUFFER_H
 
+#include <linux/atomic.h>
+#include <linux/cred.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-direction.h>
 #include <linux/dma-resv.h>
+#include <linux/hrtimer.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/pid.h>
 #include <linux/rwsem.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
 
-#include "../internal.h"
+#include "../memory/internal.h"
 
-struct ndma_client;
+#define NDMA_LEASES_MAX 65536
+
+/**
+ * struct ndma_client - one open file of the heap
+ * @ref: the file, and each buffer it owns
+ * @cred: of the opener
+ * @pid: the opener's process
+ * @lock: protects @buffers and @leases; outside every buffer->lock
+ * @buffers: those it owns, by owner_link
+ * @leases: struct ndma_lease by id
+ * @lease_next: where the search for a free id begins
+ * @nr_leases: sum of their counts
+ */
+struct ndma_client {
+	struct kref ref;
+	const struct cred *cred;
+	struct pid *pid;
+	struct mutex lock;
+	struct list_head buffers;
+	struct xarray leases;
+	u32 lease_next;
+	atomic_t nr_leases;
+};
 
 /**
  * struct ndma_handle - private data of one dma-buf
@@ -129,7 +163,28 @@ struct ndma_buffer {
 	u64 fence_seqno;
 };
 
-/* buffer.c */
+/* ---------------------------------------------------------------- client.c */
+
+/* The client of a heap's @file that is being opened, or NULL. */
+struct ndma_client *ndma_client_create(const struct file *file);
+void ndma_client_get(struct ndma_client *client);
+void ndma_client_put(struct ndma_client *client);
+
+static inline struct ndma_client *ndma_client_of(struct file *file)
+{
+	return file->private_data;
+}
+
+/* ---------------------------------------------------------------- layout.c */
+
+/* 0 or the errno that the uAPI names; never reads outside @layout. */
+int ndma_layout_check(const struct ndma_layout *layout, u64 bytes);
+/* The layout of @bytes elements of format "B". */
+void ndma_layout_flat(struct ndma_layout *layout, u64 bytes);
+int ndma_layout_get_ioctl(struct file *file, void *arg);
+int ndma_layout_set_ioctl(struct file *file, void *arg);
+
+/* ---------------------------------------------------------------- buffer.c */
 
 /* A buffer that has no dma-buf yet; takes references. ndma_buffer_end() undoes it. */
 struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 bytes,
@@ -137,8 +192,22 @@ struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 
 void ndma_buffer_put(struct ndma_buffer *buffer);
 int ndma_buffer_info_ioctl(struct file *file, void *arg);
 
-/* dmabuf.c */
+/* ---------------------------------------------------------------- dmabuf.c */
 
+/**
+ * ndma_buffer_create() - a buffer with its read-write dma-buf
+ * @memory: the buffer takes its own reference
+ * @bytes: what layouts may use
+ * @layout: valid for @bytes
+ * @owner: client that may begin transfers, or NULL: a source's
+ * @stream: true: a stream's backing buffer
+ * @out: the dma-buf; dma_buf_put() ends it
+ */
+int ndma_buffer_create(struct ndma_memory *memory, u64 bytes, const struct ndma_layout *layout,
+		       struct ndma_client *owner, bool stream, struct dma_buf **out);
+
+/* The buffer behind a dma-buf, or NULL if it is not one of ours. */
+struct ndma_buffer *ndma_buffer_from_dmabuf(struct dma_buf *dmabuf);
 /* The handle behind a file descriptor, with its dma-buf's reference; -EBADF. */
 struct dma_buf *ndma_handle_get(int fd, struct ndma_handle **handle);
 /* A dma-buf of @handle that shares @root's pages' f_mapping and resv; @root NULL: has its own. */
@@ -146,7 +215,25 @@ struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *r
 /* Nobody reaches it any more: ends all but the structure. */
 void ndma_buffer_end(struct ndma_buffer *buffer);
 
-/* attachment.c: devices that import the buffer */
+/* ---------------------------------------------------------------- view.c */
+
+/**
+ * ndma_buffer_view() - a read-only dma-buf of a part of a buffer, with a layout of its own
+ * @parent: the dma-buf whose memory it shows
+ * @offset: first byte, page aligned
+ * @bytes: length
+ * @layout: valid for @bytes
+ * @release: called once when the view's last reference is gone, may be NULL
+ * @priv: for @release
+ * @out: the dma-buf
+ */
+int ndma_buffer_view(struct dma_buf *parent, u64 offset, u64 bytes,
+		     const struct ndma_layout *layout, void (*release)(void *priv), void *priv,
+		     struct dma_buf **out);
+
+int ndma_view_readonly_ioctl(struct file *file, void *arg);
+
+/* ---------------------------------------------------------------- attachment.c: devices that import the buffer */
 
 int ndma_attachment_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
 void ndma_attachment_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
@@ -159,11 +246,36 @@ u32 ndma_attachment_count(struct ndma_buffer *buffer);
 void ndma_buffer_sync_for_cpu(struct ndma_buffer *buffer);
 void ndma_buffer_sync_for_device(struct ndma_buffer *buffer);
 
-/* mapping.c */
+/* ---------------------------------------------------------------- mapping.c */
 
 int ndma_mapping_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
 
-/* guard.c */
+/* ---------------------------------------------------------------- guard.c */
+
+/**
+ * ndma_buffer_set_guard() - ask before every fault on a stream's backing buffer
+ * @dmabuf: the backing buffer, not mapped by anybody yet
+ * @touched: the CPU touches the byte @offset: true: the device owns it, the touch gets SIGBUS
+ *   (count it). Under mmap_lock and the buffer's lock: no other lock but spinlocks. NULL: all is the CPU's
+ * @priv: for @touched
+ *
+ * When it returns the former @touched does not run any more, and will not. May sleep.
+ */
+void ndma_buffer_set_guard(struct dma_buf *dmabuf, bool (*touched)(void *priv, u64 offset),
+			   void *priv);
+
+/**
+ * ndma_buffer_seize() - take a range of a stream's backing buffer away from every mapping
+ * @dmabuf: the backing buffer
+ * @offset: first byte
+ * @bytes: length; whole huge pages, as the memory is taken away folio by folio
+ *
+ * @touched has to answer true for the range before this is called. May sleep some milliseconds.
+ *
+ * Return: 0; -EBUSY: pages are pinned (io_uring, vmsplice, O_DIRECT in flight), and whoever pinned
+ * them can still touch them: not the device's yet.
+ */
+int ndma_buffer_seize(struct dma_buf *dmabuf, u64 offset, u64 bytes);
 
 /* Does a transfer keep mappings (@writable: that may be written) away from the buffer now? */
 bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable);
@@ -175,19 +287,7 @@ vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer);
  */
 int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes);
 
-/* layout.c, view.c, lease.c, holder.c, transfer.c: handlers of the heap's ioctls */
-
-int ndma_layout_get_ioctl(struct file *file, void *arg);
-int ndma_layout_set_ioctl(struct file *file, void *arg);
-int ndma_view_readonly_ioctl(struct file *file, void *arg);
-int ndma_lease_acquire_ioctl(struct file *file, void *arg);
-void ndma_lease_acquire_undo(struct file *file, void *arg);
-int ndma_lease_release_ioctl(struct file *file, void *arg);
-int ndma_lease_revoke_ioctl(struct file *file, void *arg);
-int ndma_holder_ioctl(struct file *file, void *arg);
-int ndma_transfer_begin_ioctl(struct file *file, void *arg);
-void ndma_transfer_begin_undo(struct file *file, void *arg);
-int ndma_transfer_end_ioctl(struct file *file, void *arg);
+/* ---------------------------------------------------------------- lease.c */
 
 /**
  * struct ndma_lease - promises of one client to look at a buffer, all of one kind
@@ -211,10 +311,20 @@ struct ndma_lease {
 	bool revoked;
 };
 
+int ndma_lease_acquire_ioctl(struct file *file, void *arg);
+void ndma_lease_acquire_undo(struct file *file, void *arg);
+int ndma_lease_release_ioctl(struct file *file, void *arg);
+int ndma_lease_revoke_ioctl(struct file *file, void *arg);
 /* All leases of a client whose file is closed. */
 void ndma_lease_drop_all(struct ndma_client *client);
 /* Of a buffer that nobody reaches any more: each of its leases counts 0. May sleep. */
 void ndma_lease_forget_all(struct ndma_buffer *buffer);
+
+/* ---------------------------------------------------------------- holder.c */
+
+int ndma_holder_ioctl(struct file *file, void *arg);
+
+/* ---------------------------------------------------------------- transfer.c */
 
 /**
  * struct ndma_transfer_plan - a transfer before it begins
@@ -236,6 +346,9 @@ struct ndma_transfer_plan {
 
 #define NDMA_TRANSFER_MAX_NS (3600ULL * NSEC_PER_SEC)
 
+int ndma_transfer_begin_ioctl(struct file *file, void *arg);
+void ndma_transfer_begin_undo(struct file *file, void *arg);
+int ndma_transfer_end_ioctl(struct file *file, void *arg);
 /* Only the owner may begin and end them, and by a handle that can write. */
 bool ndma_transfer_may(const struct ndma_handle *handle, const struct ndma_client *client);
 /*
@@ -269,7 +382,7 @@ void ndma_transfer_owner_died(struct ndma_buffer *buffer);
 /* fill.c: stops the source and gives @buffer back, if its transfer still has a cause to end. */
 void ndma_fill_abort(struct ndma_stream *filler, struct ndma_buffer *buffer);
 
-/* fence.c */
+/* ---------------------------------------------------------------- fence.c */
 
 #define NDMA_FENCE_MAX_NS (10ULL * NSEC_PER_SEC)
 
@@ -291,5 +404,9 @@ static inline bool ndma_fence_all_signaled(struct dma_resv *resv, bool write)
  * @deadline, -EINTR.
  */
 int ndma_fence_wait(struct dma_resv *resv, bool write, ktime_t deadline);
+
+/* ---------------------------------------------------------------- heap.c: the door */
+
+extern const struct file_operations ndma_heap_fops;
 
 #endif /* NDMA_BUFFER_H */

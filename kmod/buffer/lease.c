@@ -10,7 +10,6 @@
 #include <linux/slab.h>
 
 #include "internal.h"
-#include "client.h"
 
 /* A new lease on @buffer: 0, or why there can be none now. buffer->lock is held for writing. */
 static int ndma_lease_admit(struct ndma_buffer *buffer, u32 access)

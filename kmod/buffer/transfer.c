@@ -8,7 +8,6 @@
 #include <linux/hrtimer.h>
 
 #include "internal.h"
-#include "client.h"
 #include "../stream/internal.h"
 
 /*

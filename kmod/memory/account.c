@@ -11,8 +11,7 @@
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 
-#include "account.h"
-#include "../internal.h"
+#include "internal.h"
 
 static unsigned long ndma_quota_bytes = ULONG_MAX;
 module_param_named(quota_bytes, ndma_quota_bytes, ulong, 0644);

@@ -6,7 +6,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "../internal.h"
+#include "internal.h"
 
 /* Index of the chunk that holds page offset @pgoff. */
 static unsigned int ndma_memory_chunk_at(const struct ndma_memory *memory, pgoff_t pgoff)

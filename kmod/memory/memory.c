@@ -8,8 +8,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "account.h"
-#include "../internal.h"
+#include "internal.h"
 
 #define NDMA_HUGE_ORDER (PMD_SHIFT - PAGE_SHIFT)
 #define NDMA_MEDIUM_ORDER 4

@@ -14,8 +14,6 @@
 #include <linux/file.h>
 #include <linux/sched/signal.h>
 
-#include "../buffer/internal.h"
-#include "../buffer/client.h"
 #include "internal.h"
 
 /* As the file was before: the next setup or fill finds counters and queues at zero. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sources, streams and frames: what the files of this room share, and nobody else sees.
+ * Sources, streams and frames: what the files of this room offer each other. Nobody below knows them.
  *
  * Locks, outermost first (those of internal.h lie between stream->mutex and queue_lock):
  *   source->lock     read: an op may be called, the source stays; write: it leaves
@@ -20,7 +20,8 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
-#include "../internal.h"
+#include "../buffer/internal.h"
+#include "ndma_source.h"
 
 /**
  * struct ndma_source - a registered card
