@@ -85,16 +85,42 @@ struct dma_buf *ndma_ioctl_kept(void *arg);
 
 /* ---------------------------------------------------------------- node.c: class and minors */
 
+enum ndma_node_kind {
+	NDMA_KIND_FOREIGN,	/* no node of ours */
+	NDMA_KIND_HEAP,
+	NDMA_KIND_SOURCE,
+};
+
+/**
+ * struct ndma_node_type - what all nodes of one kind have in common
+ * @kind: which
+ * @fops: of their open files; has open()
+ * @device: for ndma_node_device(); NULL: there is no device behind them
+ */
+struct ndma_node_type {
+	enum ndma_node_kind kind;
+	const struct file_operations fops;
+	int (*device)(struct file *file, struct device **dev);
+};
+
 int ndma_nodes_init(void);
 void ndma_nodes_exit(void);
 
-struct device *ndma_node_create(const char *name, const struct file_operations *fops, void *priv,
+struct device *ndma_node_create(const char *name, const struct ndma_node_type *type, void *priv,
 				const struct attribute_group **groups, struct device *parent,
 				unsigned int *minor);
 /* When it returns no open() of this node runs, or will. Not under a lock that open() takes. */
 void ndma_node_destroy(unsigned int minor);
 /* From open() alone: @priv of the node; ndma_node_destroy() waits until open() has returned. */
 void *ndma_node_priv(struct inode *inode);
+/* What @file is an open file of; its node may be gone by now. */
+enum ndma_node_kind ndma_node_kind(const struct file *file);
+/*
+ * The device behind a source's open file, for memory that it must reach, with a reference
+ * (put_device()); NULL for a source in software. -EBADF: not a source's file; -ENODEV: the source
+ * is gone.
+ */
+int ndma_node_device(struct file *file, struct device **dev);
 
 /*
  * Unbound. The first is for what ends things, deadlines and streams' stoppers: they wait for streams'
@@ -103,13 +129,5 @@ void *ndma_node_priv(struct inode *inode);
 extern struct workqueue_struct *ndma_workqueue, *ndma_flow_workqueue;
 int ndma_workqueues_init(void);
 void ndma_workqueues_exit(void);
-
-/* ---------------------------------------------------------------- stream/file.c */
-
-/*
- * Device of a source's open file, for memory that it must reach, with a reference (put_device());
- * NULL for a source in software. -EBADF: not a source's file; -ENODEV: the source is gone.
- */
-int ndma_source_device(struct file *file, struct device **dev);
 
 #endif /* NDMA_INTERNAL_H */

@@ -20,7 +20,7 @@ static int __init ndma_init(void)
 	ret = ndma_nodes_init();
 	if (ret)
 		goto err_workqueues;
-	heap = ndma_node_create("heap", &ndma_heap_fops, NULL, NULL, NULL, &ndma_heap_minor);
+	heap = ndma_node_create("heap", &ndma_heap_type, NULL, NULL, NULL, &ndma_heap_minor);
 	if (IS_ERR(heap)) {
 		ret = PTR_ERR(heap);
 		goto err_nodes;

@@ -14,11 +14,11 @@
 
 /**
  * struct ndma_node - one name in /dev/ndma
- * @fops: of its files
+ * @type: what it has in common with others
  * @priv: for ndma_node_priv()
  */
 struct ndma_node {
-	const struct file_operations *fops;
+	const struct ndma_node_type *type;
 	void *priv;
 };
 
@@ -42,7 +42,7 @@ static int ndma_node_open(struct inode *inode, struct file *file)
 	node = idr_find(&ndma_nodes, iminor(inode));
 	if (!node)
 		goto out_unlock;
-	fops = fops_get(node->fops);
+	fops = fops_get(&node->type->fops);
 	if (!fops)
 		goto out_unlock;
 	replace_fops(file, fops);
@@ -67,6 +67,30 @@ void *ndma_node_priv(struct inode *inode)
 	return node->priv;
 }
 
+/* The type of the node that @file was opened by, NULL for other files: ours all come to ndma_node_open(). */
+static const struct ndma_node_type *ndma_node_type(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+	if (!S_ISCHR(inode->i_mode) || imajor(inode) != MAJOR(ndma_first))
+		return NULL;
+	return container_of(file->f_op, struct ndma_node_type, fops);
+}
+
+enum ndma_node_kind ndma_node_kind(const struct file *file)
+{
+	const struct ndma_node_type *type = ndma_node_type(file);
+
+	return type ? type->kind : NDMA_KIND_FOREIGN;
+}
+
+int ndma_node_device(struct file *file, struct device **dev)
+{
+	const struct ndma_node_type *type = ndma_node_type(file);
+
+	return type && type->device ? type->device(file, dev) : -EBADF;
+}
+
 static int ndma_node_add(struct ndma_node *node)
 {
 	int minor;
@@ -87,7 +111,7 @@ static void ndma_node_remove(unsigned int minor)
 	kfree(node);
 }
 
-struct device *ndma_node_create(const char *name, const struct file_operations *fops, void *priv,
+struct device *ndma_node_create(const char *name, const struct ndma_node_type *type, void *priv,
 				const struct attribute_group **groups, struct device *parent,
 				unsigned int *minor)
 {
@@ -98,7 +122,7 @@ struct device *ndma_node_create(const char *name, const struct file_operations *
 	node = kzalloc(sizeof(*node), GFP_KERNEL);
 	if (!node)
 		return ERR_PTR(-ENOMEM);
-	node->fops = fops;
+	node->type = type;
 	node->priv = priv;
 	ret = ndma_node_add(node);
 	if (ret < 0) {

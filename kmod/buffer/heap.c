@@ -62,7 +62,7 @@ static int ndma_heap_source_device(int fd, struct device **dev)
 	file = fget(fd);
 	if (!file)
 		return -EBADF;
-	ret = ndma_source_device(file, dev);
+	ret = ndma_node_device(file, dev);
 	fput(file);
 	return ret;
 }
@@ -195,13 +195,16 @@ static int ndma_heap_mmap(struct file *file, struct vm_area_struct *vma)
 	return ret;
 }
 
-const struct file_operations ndma_heap_fops = {
-	.owner = THIS_MODULE,
-	.open = ndma_heap_open,
-	.release = ndma_heap_release,
-	.unlocked_ioctl = ndma_heap_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.mmap = ndma_heap_mmap,
-	.get_unmapped_area = thp_get_unmapped_area,
-	.llseek = noop_llseek,
+const struct ndma_node_type ndma_heap_type = {
+	.kind = NDMA_KIND_HEAP,
+	.fops = {
+		.owner = THIS_MODULE,
+		.open = ndma_heap_open,
+		.release = ndma_heap_release,
+		.unlocked_ioctl = ndma_heap_ioctl,
+		.compat_ioctl = compat_ptr_ioctl,
+		.mmap = ndma_heap_mmap,
+		.get_unmapped_area = thp_get_unmapped_area,
+		.llseek = noop_llseek,
+	},
 };

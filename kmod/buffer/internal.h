@@ -407,6 +407,6 @@ int ndma_fence_wait(struct dma_resv *resv, bool write, ktime_t deadline);
 
 /* ---------------------------------------------------------------- heap.c: the door */
 
-extern const struct file_operations ndma_heap_fops;
+extern const struct ndma_node_type ndma_heap_type;
 
 #endif /* NDMA_BUFFER_H */

@@ -269,29 +269,30 @@ static long ndma_stream_ioctl(struct file *file, unsigned int cmd, unsigned long
 				   arg);
 }
 
-const struct file_operations ndma_source_fops = {
-	.owner = THIS_MODULE,
-	.open = ndma_stream_open,
-	.release = ndma_stream_release,
-	.poll = ndma_stream_poll,
-	.unlocked_ioctl = ndma_stream_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.mmap = ndma_stream_mmap,
-	.get_unmapped_area = thp_get_unmapped_area,
-};
-
-int ndma_source_device(struct file *file, struct device **dev)
+/* For ndma_node_device(). */
+static int ndma_file_device(struct file *file, struct device **dev)
 {
-	struct ndma_stream *stream;
-	int ret;
+	struct ndma_stream *stream = file->private_data;
+	int ret = ndma_stream_lock(stream);
 
-	if (file->f_op != &ndma_source_fops)
-		return -EBADF;
-	stream = file->private_data;
-	ret = ndma_stream_lock(stream);
 	if (ret)
 		return ret;
 	*dev = get_device(stream->source->desc->dev);
 	ndma_stream_unlock(stream);
 	return 0;
 }
+
+const struct ndma_node_type ndma_source_type = {
+	.kind = NDMA_KIND_SOURCE,
+	.fops = {
+		.owner = THIS_MODULE,
+		.open = ndma_stream_open,
+		.release = ndma_stream_release,
+		.poll = ndma_stream_poll,
+		.unlocked_ioctl = ndma_stream_ioctl,
+		.compat_ioctl = compat_ptr_ioctl,
+		.mmap = ndma_stream_mmap,
+		.get_unmapped_area = thp_get_unmapped_area,
+	},
+	.device = ndma_file_device,
+};

@@ -158,7 +158,7 @@ static struct file *ndma_fill_heap(int fd, const struct ndma_handle *handle)
 
 	if (!heap)
 		return ERR_PTR(-EBADF);
-	if (heap->f_op != &ndma_heap_fops)
+	if (ndma_node_kind(heap) != NDMA_KIND_HEAP)
 		ret = -EBADF;
 	else if (!(heap->f_mode & FMODE_WRITE))
 		ret = -EACCES;

@@ -321,7 +321,7 @@ void ndma_stream_quiet(struct ndma_stream *stream, u32 state);
 
 /* ---------------------------------------------------------------- file.c */
 
-extern const struct file_operations ndma_source_fops;
+extern const struct ndma_node_type ndma_source_type;
 /* The source is leaving, under its lock for writing: stop, unmap, tell user space. */
 void ndma_stream_kill(struct ndma_stream *stream);
 

@@ -113,7 +113,7 @@ struct ndma_source *ndma_source_register(const struct ndma_source_desc *desc, vo
 
 	mutex_lock(&ndma_sources_lock);
 	ndma_source_number(source);
-	node = ndma_node_create(source->name, &ndma_source_fops, source, ndma_source_groups,
+	node = ndma_node_create(source->name, &ndma_source_type, source, ndma_source_groups,
 				desc->dev, &source->minor);
 	if (!IS_ERR(node))
 		list_add(&source->link, &ndma_sources);
