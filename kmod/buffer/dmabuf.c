@@ -112,7 +112,7 @@ static void ndma_readonly_release(struct dma_buf *dmabuf)
 		return;
 	}
 	kfree(handle);
-	dma_buf_put(buffer->dmabuf);
+	dma_buf_put(buffer->handle.dmabuf);
 }
 
 /* No vmap: an importer could write through it. The CPU wrote nothing, so nothing to give back. */
@@ -137,13 +137,16 @@ struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *r
 	info.resv = root ? root->resv : NULL;
 	info.priv = handle;
 	dmabuf = dma_buf_export(&info);
-	if (!IS_ERR(dmabuf) && root)
+	if (IS_ERR(dmabuf))
+		return dmabuf;
+	handle->dmabuf = dmabuf;
+	if (root)
 		dmabuf->file->f_mapping = root->file->f_mapping;
 	return dmabuf;
 }
 
 int ndma_buffer_create(struct ndma_memory *memory, u64 bytes, const struct ndma_layout *layout,
-		       struct ndma_client *owner, bool stream, struct dma_buf **out)
+		       struct ndma_client *owner, bool stream, struct ndma_buffer **out)
 {
 	struct ndma_buffer *buffer;
 	struct dma_buf *dmabuf;
@@ -157,7 +160,6 @@ int ndma_buffer_create(struct ndma_memory *memory, u64 bytes, const struct ndma_
 		ndma_buffer_end(buffer);
 		return PTR_ERR(dmabuf);
 	}
-	buffer->dmabuf = dmabuf;
 	if (owner) {
 		ndma_client_get(owner);
 		buffer->owner = owner;
@@ -165,7 +167,7 @@ int ndma_buffer_create(struct ndma_memory *memory, u64 bytes, const struct ndma_
 		list_add(&buffer->owner_link, &owner->buffers);
 		mutex_unlock(&owner->lock);
 	}
-	*out = dmabuf;
+	*out = buffer;
 	return 0;
 }
 

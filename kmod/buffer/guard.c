@@ -143,7 +143,7 @@ static bool ndma_folio_is_held(struct folio *folio)
 
 int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes)
 {
-	struct address_space *mapping = buffer->dmabuf->file->f_mapping;
+	struct address_space *mapping = buffer->handle.dmabuf->file->f_mapping;
 	int try;
 
 	down_write(&buffer->map_lock);
@@ -160,18 +160,11 @@ int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes)
 	return -EBUSY;
 }
 
-void ndma_buffer_set_guard(struct dma_buf *dmabuf, bool (*touched)(void *priv, u64 offset),
-			   void *priv)
+void ndma_guard_set(struct ndma_buffer *buffer, bool (*touched)(void *priv, u64 offset),
+		    void *priv)
 {
-	struct ndma_buffer *buffer = ndma_buffer_from_dmabuf(dmabuf);
-
 	down_write(&buffer->map_lock);
 	buffer->touched = touched;
 	buffer->touched_priv = priv;
 	up_write(&buffer->map_lock);
-}
-
-int ndma_buffer_seize(struct dma_buf *dmabuf, u64 offset, u64 bytes)
-{
-	return ndma_guard_seize(ndma_buffer_from_dmabuf(dmabuf), offset, bytes);
 }

@@ -98,7 +98,7 @@ static int ndma_heap_alloc_memory(const struct ndma_buffer_alloc *request,
 }
 
 static int ndma_heap_alloc(struct file *file, const struct ndma_buffer_alloc *request,
-			   const struct ndma_layout *layout, struct dma_buf **dmabuf)
+			   const struct ndma_layout *layout, struct ndma_buffer **buffer)
 {
 	struct ndma_memory *memory;
 	int ret;
@@ -107,7 +107,7 @@ static int ndma_heap_alloc(struct file *file, const struct ndma_buffer_alloc *re
 	if (ret)
 		return ret;
 	ret = ndma_buffer_create(memory, request->bytes, layout, ndma_client_of(file), false,
-				 dmabuf);
+				 buffer);
 	ndma_memory_put(memory);
 	return ret;
 }
@@ -116,6 +116,7 @@ static int ndma_heap_alloc_ioctl(struct file *file, void *arg)
 {
 	struct ndma_buffer_alloc *request = arg;
 	struct ndma_layout *layout;
+	struct ndma_buffer *buffer;
 	struct dma_buf *dmabuf;
 	int ret, fd;
 
@@ -127,11 +128,12 @@ static int ndma_heap_alloc_ioctl(struct file *file, void *arg)
 		return -ENOMEM;
 	ret = ndma_heap_first_layout(request, layout);
 	if (!ret)
-		ret = ndma_heap_alloc(file, request, layout, &dmabuf);
+		ret = ndma_heap_alloc(file, request, layout, &buffer);
 	kfree(layout);
 	if (ret)
 		return ret;
-	request->capacity = dmabuf->size;
+	dmabuf = buffer->handle.dmabuf;
+	request->capacity = buffer->capacity;
 	fd = ndma_ioctl_stage_fd(arg, dmabuf->file, request->fd_flags);
 	if (fd < 0) {
 		dma_buf_put(dmabuf);

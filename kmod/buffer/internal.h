@@ -55,10 +55,12 @@ struct ndma_client {
 /**
  * struct ndma_handle - private data of one dma-buf
  * @buffer: what it shows
+ * @dmabuf: whose private data this is; not counted
  * @readonly: no way to write
  */
 struct ndma_handle {
 	struct ndma_buffer *buffer;
+	struct dma_buf *dmabuf;
 	bool readonly;
 };
 
@@ -97,8 +99,7 @@ struct ndma_transfer {
 /**
  * struct ndma_buffer - memory + layout + who owns it
  * @ref: of this structure, which keeps no memory: the dma-bufs, and each lease
- * @handle: private data of @dmabuf
- * @dmabuf: the primary dma-buf, which keeps this; not counted
+ * @handle: of the primary dma-buf, which keeps this
  * @parent: of a view: the dma-buf whose part it is, counted; else NULL
  * @memory: the pages, counted
  * @offset: first byte in @memory, page aligned
@@ -132,7 +133,6 @@ struct ndma_transfer {
 struct ndma_buffer {
 	struct kref ref;
 	struct ndma_handle handle;
-	struct dma_buf *dmabuf;
 	struct dma_buf *parent;
 	struct ndma_memory *memory;
 	u64 offset;
@@ -201,10 +201,10 @@ int ndma_buffer_info_ioctl(struct file *file, void *arg);
  * @layout: valid for @bytes
  * @owner: client that may begin transfers, or NULL: a source's
  * @stream: true: a stream's backing buffer
- * @out: the dma-buf; dma_buf_put() ends it
+ * @out: the buffer; dma_buf_put() of its primary dma-buf ends it
  */
 int ndma_buffer_create(struct ndma_memory *memory, u64 bytes, const struct ndma_layout *layout,
-		       struct ndma_client *owner, bool stream, struct dma_buf **out);
+		       struct ndma_client *owner, bool stream, struct ndma_buffer **out);
 
 /* The buffer behind a dma-buf, or NULL if it is not one of ours. */
 struct ndma_buffer *ndma_buffer_from_dmabuf(struct dma_buf *dmabuf);
@@ -219,7 +219,7 @@ void ndma_buffer_end(struct ndma_buffer *buffer);
 
 /**
  * ndma_buffer_view() - a read-only dma-buf of a part of a buffer, with a layout of its own
- * @parent: the dma-buf whose memory it shows
+ * @whole: the buffer whose memory it shows
  * @offset: first byte, page aligned
  * @bytes: length
  * @layout: valid for @bytes
@@ -227,7 +227,7 @@ void ndma_buffer_end(struct ndma_buffer *buffer);
  * @priv: for @release
  * @out: the dma-buf
  */
-int ndma_buffer_view(struct dma_buf *parent, u64 offset, u64 bytes,
+int ndma_buffer_view(struct ndma_buffer *whole, u64 offset, u64 bytes,
 		     const struct ndma_layout *layout, void (*release)(void *priv), void *priv,
 		     struct dma_buf **out);
 
@@ -253,39 +253,35 @@ int ndma_mapping_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
 /* ---------------------------------------------------------------- guard.c */
 
 /**
- * ndma_buffer_set_guard() - ask before every fault on a stream's backing buffer
- * @dmabuf: the backing buffer, not mapped by anybody yet
+ * ndma_guard_set() - ask before every fault on a stream's backing buffer
+ * @buffer: the backing buffer, not mapped by anybody yet
  * @touched: the CPU touches the byte @offset: true: the device owns it, the touch gets SIGBUS
  *   (count it). Under mmap_lock and the buffer's lock: no other lock but spinlocks. NULL: all is the CPU's
  * @priv: for @touched
  *
  * When it returns the former @touched does not run any more, and will not. May sleep.
  */
-void ndma_buffer_set_guard(struct dma_buf *dmabuf, bool (*touched)(void *priv, u64 offset),
-			   void *priv);
+void ndma_guard_set(struct ndma_buffer *buffer, bool (*touched)(void *priv, u64 offset),
+		    void *priv);
 
 /**
- * ndma_buffer_seize() - take a range of a stream's backing buffer away from every mapping
- * @dmabuf: the backing buffer
+ * ndma_guard_seize() - take a range of a buffer away from every mapping
+ * @buffer: the buffer
  * @offset: first byte
  * @bytes: length; whole huge pages, as the memory is taken away folio by folio
  *
- * @touched has to answer true for the range before this is called. May sleep some milliseconds.
+ * New faults on the range have to be excluded before this is called: by ndma_guard_excludes(), or by
+ * a true answer of @touched. Without the buffer's locks; may sleep some milliseconds.
  *
  * Return: 0; -EBUSY: pages are pinned (io_uring, vmsplice, O_DIRECT in flight), and whoever pinned
  * them can still touch them: not the device's yet.
  */
-int ndma_buffer_seize(struct dma_buf *dmabuf, u64 offset, u64 bytes);
+int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes);
 
 /* Does a transfer keep mappings (@writable: that may be written) away from the buffer now? */
 bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable);
 /* A fault that ndma_guard_excludes(); without buffer->map_lock. */
 vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer);
-/*
- * Takes a range away from every mapping; new faults are excluded already. -EBUSY: somebody has
- * pinned pages of it. May sleep some milliseconds; without the buffer's locks.
- */
-int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes);
 
 /* ---------------------------------------------------------------- lease.c */
 

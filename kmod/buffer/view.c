@@ -7,11 +7,11 @@
 
 #include "internal.h"
 
-int ndma_buffer_view(struct dma_buf *parent, u64 offset, u64 bytes,
+int ndma_buffer_view(struct ndma_buffer *whole, u64 offset, u64 bytes,
 		     const struct ndma_layout *layout, void (*release)(void *priv), void *priv,
 		     struct dma_buf **out)
 {
-	struct ndma_buffer *whole = ndma_buffer_from_dmabuf(parent);
+	struct dma_buf *parent = whole->handle.dmabuf;
 	struct ndma_buffer *view;
 	struct dma_buf *dmabuf;
 
@@ -28,7 +28,6 @@ int ndma_buffer_view(struct dma_buf *parent, u64 offset, u64 bytes,
 	}
 	get_dma_buf(parent);
 	view->parent = parent;
-	view->dmabuf = dmabuf;
 	view->release = release;
 	view->priv = priv;
 	*out = dmabuf;
@@ -46,12 +45,12 @@ static struct dma_buf *ndma_view_readonly(struct ndma_buffer *buffer)
 		return ERR_PTR(-ENOMEM);
 	handle->buffer = buffer;
 	handle->readonly = true;
-	dmabuf = ndma_handle_export(handle, buffer->dmabuf);
+	dmabuf = ndma_handle_export(handle, buffer->handle.dmabuf);
 	if (IS_ERR(dmabuf)) {
 		kfree(handle);
 		return dmabuf;
 	}
-	get_dma_buf(buffer->dmabuf);
+	get_dma_buf(buffer->handle.dmabuf);
 	return dmabuf;
 }
 

@@ -46,7 +46,7 @@ int ndma_frame_export(struct file *file, void *arg)
 		return -EBUSY;
 
 	kref_get(&stream->ref);
-	ret = ndma_buffer_view(stream->dmabuf, export->index * stream->stride,
+	ret = ndma_buffer_view(stream->buffer, export->index * stream->stride,
 			       stream->config.frame_bytes, &stream->layout, ndma_frame_unexport,
 			       frame, &view);
 	if (ret) {

@@ -226,9 +226,9 @@ static int ndma_stream_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	switch ((u64)vma->vm_pgoff << PAGE_SHIFT) {
 	case NDMA_MMAP_FRAMES:
-		if (vma->vm_end - vma->vm_start != stream->dmabuf->size)
+		if (vma->vm_end - vma->vm_start != stream->buffer->capacity)
 			return -EINVAL;
-		return dma_buf_mmap(stream->dmabuf, vma, 0);
+		return dma_buf_mmap(stream->buffer->handle.dmabuf, vma, 0);
 	case NDMA_MMAP_COMPLETIONS:
 		return ndma_ring_map_completions(stream->ring, vma);
 	case NDMA_MMAP_RELEASES:

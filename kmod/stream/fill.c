@@ -43,7 +43,7 @@ void ndma_fill_finish(struct ndma_stream *stream, int error)
 	}
 	fill->error = error;
 	/* The transfer keeps it. */
-	buffer = ndma_buffer_from_dmabuf(stream->dmabuf);
+	buffer = stream->buffer;
 	ndma_fill_reset(stream);
 	if (fill->completion.flags & NDMA_FRAME_ERROR)
 		error = -EIO;
@@ -61,7 +61,7 @@ void ndma_fill_abort(struct ndma_stream *filler, struct ndma_buffer *buffer)
 	/* A new transfer of the same buffer has no cause yet. */
 	cause = READ_ONCE(buffer->transfer.cause);
 	if (cause && filler->fill.state == NDMA_FILL_RUNNING &&
-	    ndma_buffer_from_dmabuf(filler->dmabuf) == buffer)
+	    filler->buffer == buffer)
 		ndma_fill_finish(filler, cause);
 	mutex_unlock(&filler->mutex);
 }
@@ -115,7 +115,7 @@ static int ndma_fill_begin(struct ndma_stream *stream, struct dma_buf *dmabuf,
 	ndma_memory_get(buffer->memory);
 	stream->memory = buffer->memory;
 	get_dma_buf(dmabuf);
-	stream->dmabuf = dmabuf;
+	stream->buffer = buffer;
 	ret = ndma_setup_attach(stream);
 	if (ret)
 		goto put_buffer;

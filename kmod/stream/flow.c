@@ -379,7 +379,7 @@ static bool ndma_flow_guard(struct ndma_frame *frame)
 	struct ndma_stream *stream = frame->stream;
 
 	return !stream->guarded ||
-	       !ndma_buffer_seize(stream->dmabuf, frame->index * stream->stride, stream->stride);
+	       !ndma_guard_seize(stream->buffer, frame->index * stream->stride, stream->stride);
 }
 
 static void ndma_flow_postpone(struct ndma_frame *frame)

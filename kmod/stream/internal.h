@@ -171,7 +171,7 @@ struct ndma_fill {
  * @layout: of a frame
  * @memory: its pages
  * @mapped: with a kernel mapping, for a software source
- * @dmabuf: the backing buffer
+ * @buffer: the backing buffer, kept by its primary dma-buf
  * @frames: config.frames of them
  * @ring: both rings
  * @segments: the mapping for the device; under @mutex
@@ -223,7 +223,7 @@ struct ndma_stream {
 	struct ndma_layout layout;
 	struct ndma_memory *memory;
 	bool mapped;
-	struct dma_buf *dmabuf;
+	struct ndma_buffer *buffer;
 	struct ndma_frame *frames;
 	struct ndma_ring *ring;
 
@@ -333,7 +333,7 @@ int ndma_setup_configure(struct ndma_stream *stream, const struct ndma_stream_se
 /* One of the source's streams; -EBUSY: there is none left. */
 int ndma_setup_claim(struct ndma_source *source);
 void ndma_setup_unclaim(struct ndma_source *source);
-/* Driver, rings, frames, mapping, once memory and dmabuf are there. What fails is undone. */
+/* Driver, rings, frames, mapping, once memory and buffer are there. What fails is undone. */
 int ndma_setup_attach(struct ndma_stream *stream);
 /* Takes the buffer from the device: stop, unmap, tell the driver. After attach. */
 void ndma_setup_detach(struct ndma_stream *stream, u32 state);
@@ -387,7 +387,7 @@ int ndma_frame_export(struct file *file, void *arg);
 
 /* Takes in releases and lets the device go on. Process context, no spinlock held. */
 void ndma_flow_take_in(struct ndma_stream *stream);
-/* For ndma_buffer_set_guard(): does user space touch what it does not hold? */
+/* For ndma_guard_set(): does user space touch what it does not hold? */
 bool ndma_flow_touched(void *priv, u64 offset);
 /* Nothing is synced any more: the buffer is about to be unmapped. The device is quiet. */
 void ndma_flow_settle(struct ndma_stream *stream);

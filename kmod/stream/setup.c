@@ -146,7 +146,7 @@ static int ndma_setup_memory(struct ndma_stream *stream, int node)
 	}
 	ndma_setup_backing_layout(stream, backing);
 	ret = ndma_buffer_create(stream->memory, spec.bytes, backing, NULL, true,
-				 &stream->dmabuf);
+				 &stream->buffer);
 	kfree(backing);
 	if (ret)
 		goto put_memory;
@@ -159,7 +159,7 @@ put_memory:
 
 static void ndma_setup_memory_end(struct ndma_stream *stream)
 {
-	dma_buf_put(stream->dmabuf);
+	dma_buf_put(stream->buffer->handle.dmabuf);
 	ndma_memory_put(stream->memory);
 }
 
@@ -192,7 +192,7 @@ static int ndma_setup_build(struct ndma_stream *stream)
 		goto destroy_frames;
 	if (stream->guarded) {
 		stream->deferred = true;
-		ndma_buffer_set_guard(stream->dmabuf, ndma_flow_touched, stream);
+		ndma_guard_set(stream->buffer, ndma_flow_touched, stream);
 	}
 	return 0;
 
@@ -234,7 +234,7 @@ static void ndma_setup_answer(const struct ndma_stream *stream, struct ndma_stre
 	setup->channels = stream->config.channels;
 	setup->frame_bytes = stream->config.frame_bytes;
 	setup->frame_stride = stream->stride;
-	setup->data_bytes = stream->dmabuf->size;
+	setup->data_bytes = stream->buffer->capacity;
 	setup->entries = stream->ring->entries;
 	setup->completions_bytes = stream->ring->completions_bytes;
 	setup->releases_bytes = stream->ring->releases_bytes;
@@ -294,7 +294,7 @@ void ndma_setup_detach(struct ndma_stream *stream, u32 state)
 	ndma_flow_settle(stream);
 	/* No device is there to be kept apart from: what is mapped can be read. */
 	if (stream->guarded)
-		ndma_buffer_set_guard(stream->dmabuf, NULL, NULL);
+		ndma_guard_set(stream->buffer, NULL, NULL);
 	ndma_segments_unmap(stream);
 	if (ops->teardown)
 		ops->teardown(stream);
