@@ -65,6 +65,21 @@ struct ndma_handle {
 };
 
 /**
+ * struct ndma_filler - a transfer that a source makes (a fill), as the transfer sees it
+ * @abort: called with a reference, without locks, when the transfer has a cause to end: stops the
+ *   source and completes the transfer of @buffer, unless that has ended meanwhile
+ * @get: one reference more; any context
+ * @put: one less; not under a lock of the buffer's
+ *
+ * Each gets the plan's @filler_priv.
+ */
+struct ndma_filler {
+	void (*abort)(void *priv, struct ndma_buffer *buffer);
+	void (*get)(void *priv);
+	void (*put)(void *priv);
+};
+
+/**
  * struct ndma_transfer - the time in which a device owns the buffer; buffer->lock
  * @active: it is in progress
  * @starting: it is about to begin: memory is being taken from the CPU, and no id is out yet
@@ -78,7 +93,8 @@ struct ndma_handle {
  * @work: what @timer starts
  * @fence: published for this transfer, or NULL
  * @dmabuf: kept while @active
- * @filler: a source's, whose fill it is, counted; it alone ends the transfer. NULL: the user's
+ * @filler: of a fill, which alone ends the transfer, with a reference; NULL: the user's
+ * @filler_priv: for @filler
  */
 struct ndma_transfer {
 	bool active;
@@ -93,7 +109,8 @@ struct ndma_transfer {
 	struct work_struct work;
 	struct dma_fence *fence;
 	struct dma_buf *dmabuf;
-	struct ndma_stream *filler;
+	const struct ndma_filler *filler;
+	void *filler_priv;
 };
 
 /**
@@ -328,7 +345,8 @@ int ndma_holder_ioctl(struct file *file, void *arg);
  * @guard: NDMA_GUARD_…
  * @fenced: publish a fence
  * @deadline: CLOCK_MONOTONIC
- * @filler: the stream whose fill it is, or NULL: the user's
+ * @filler: of a fill; NULL: the user's
+ * @filler_priv: for @filler
  * @layout: what a fill leaves in the buffer; NULL: the buffer's stays
  */
 struct ndma_transfer_plan {
@@ -336,7 +354,8 @@ struct ndma_transfer_plan {
 	u32 guard;
 	bool fenced;
 	ktime_t deadline;
-	struct ndma_stream *filler;
+	const struct ndma_filler *filler;
+	void *filler_priv;
 	const struct ndma_layout *layout;
 };
 
@@ -363,7 +382,7 @@ void ndma_transfer_unclaim(struct ndma_buffer *buffer);
 #define NDMA_TRANSFER_AGAIN 1
 int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
 			const struct ndma_transfer_plan *plan, u32 *id);
-/* A source's transfer is over, the device is quiet. @error: 0 or what the fence says. Takes @filler. */
+/* A fill is over, the device is quiet. @error: 0 or what the fence says. Puts the filler. */
 void ndma_transfer_complete(struct ndma_buffer *buffer, int error);
 /* The source has started: the buffer's layout is that of what it writes. */
 void ndma_transfer_confirm(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan);
@@ -374,9 +393,6 @@ void ndma_transfer_init(struct ndma_buffer *buffer);
 void ndma_transfer_fini(struct ndma_buffer *buffer);
 /* The owner's file is closed: what is in progress is aborted. */
 void ndma_transfer_owner_died(struct ndma_buffer *buffer);
-
-/* fill.c: stops the source and gives @buffer back, if its transfer still has a cause to end. */
-void ndma_fill_abort(struct ndma_stream *filler, struct ndma_buffer *buffer);
 
 /* ---------------------------------------------------------------- fence.c */
 

@@ -8,7 +8,6 @@
 #include <linux/hrtimer.h>
 
 #include "internal.h"
-#include "../stream/internal.h"
 
 /*
  * For what ends a transfer: whoever waits for its fence may be what is to free memory, so no lock is
@@ -74,8 +73,9 @@ static void ndma_transfer_work(struct work_struct *work)
 {
 	struct ndma_buffer *buffer = container_of(work, struct ndma_buffer, transfer.work);
 	struct ndma_transfer *transfer = &buffer->transfer;
-	struct ndma_stream *filler = NULL;
+	const struct ndma_filler *filler = NULL;
 	struct dma_buf *dmabuf = NULL;
+	void *priv = NULL;
 	bool cookie;
 
 	cookie = ndma_transfer_lock(buffer);
@@ -83,7 +83,8 @@ static void ndma_transfer_work(struct work_struct *work)
 	if (transfer->active && READ_ONCE(transfer->cause)) {
 		filler = transfer->filler;
 		if (filler) {
-			kref_get(&filler->ref);
+			priv = transfer->filler_priv;
+			filler->get(priv);
 		} else {
 			hrtimer_cancel(&transfer->timer);
 			transfer->timed_out = transfer->id;
@@ -94,8 +95,8 @@ static void ndma_transfer_work(struct work_struct *work)
 	if (dmabuf)
 		dma_buf_put(dmabuf);
 	if (filler) {
-		ndma_fill_abort(filler, buffer);
-		ndma_stream_put(filler);
+		filler->abort(priv, buffer);
+		filler->put(priv);
 	}
 }
 
@@ -216,11 +217,14 @@ static u32 ndma_transfer_commit(struct ndma_buffer *buffer, struct dma_buf *dmab
 	transfer->dmabuf = dmabuf;
 	transfer->fence = fence;
 	transfer->filler = plan->filler;
+	transfer->filler_priv = plan->filler_priv;
 	buffer->transfers++;
-	if (plan->filler)
+	if (plan->filler) {
+		plan->filler->get(plan->filler_priv);
 		ndma_buffer_sync_for_cpu(buffer);
-	else
+	} else {
 		ndma_buffer_sync_for_device(buffer);
+	}
 	hrtimer_start(&transfer->timer, plan->deadline, HRTIMER_MODE_ABS_PINNED);
 	return transfer->id;
 }
@@ -295,17 +299,19 @@ int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
 void ndma_transfer_complete(struct ndma_buffer *buffer, int error)
 {
 	struct ndma_transfer *transfer = &buffer->transfer;
-	struct ndma_stream *filler;
+	const struct ndma_filler *filler;
 	struct dma_buf *dmabuf;
+	void *priv;
 	bool cookie;
 
 	cookie = ndma_transfer_lock(buffer);
 	hrtimer_cancel(&transfer->timer);
 	filler = transfer->filler;
+	priv = transfer->filler_priv;
 	dmabuf = ndma_transfer_finish(buffer, error);
 	transfer->filler = NULL;
 	ndma_transfer_unlock(buffer, cookie);
-	ndma_stream_put(filler);
+	filler->put(priv);
 	dma_buf_put(dmabuf);
 }
 

@@ -53,18 +53,36 @@ void ndma_fill_finish(struct ndma_stream *stream, int error)
 	wake_up_all(&stream->waiters);
 }
 
-void ndma_fill_abort(struct ndma_stream *filler, struct ndma_buffer *buffer)
+static void ndma_fill_abort(void *priv, struct ndma_buffer *buffer)
 {
+	struct ndma_stream *stream = priv;
 	int cause;
 
-	mutex_lock(&filler->mutex);
+	mutex_lock(&stream->mutex);
 	/* A new transfer of the same buffer has no cause yet. */
 	cause = READ_ONCE(buffer->transfer.cause);
-	if (cause && filler->fill.state == NDMA_FILL_RUNNING &&
-	    filler->buffer == buffer)
-		ndma_fill_finish(filler, cause);
-	mutex_unlock(&filler->mutex);
+	if (cause && stream->fill.state == NDMA_FILL_RUNNING && stream->buffer == buffer)
+		ndma_fill_finish(stream, cause);
+	mutex_unlock(&stream->mutex);
 }
+
+static void ndma_fill_get(void *priv)
+{
+	struct ndma_stream *stream = priv;
+
+	kref_get(&stream->ref);
+}
+
+static void ndma_fill_put(void *priv)
+{
+	ndma_stream_put(priv);
+}
+
+static const struct ndma_filler ndma_fill_filler = {
+	.abort = ndma_fill_abort,
+	.get = ndma_fill_get,
+	.put = ndma_fill_put,
+};
 
 /* What is to be written, and whether the buffer can take it. */
 static int ndma_fill_configure(struct ndma_stream *stream, const struct ndma_fill_begin *request,
@@ -119,7 +137,6 @@ static int ndma_fill_begin(struct ndma_stream *stream, struct dma_buf *dmabuf,
 	ret = ndma_setup_attach(stream);
 	if (ret)
 		goto put_buffer;
-	kref_get(&stream->ref);
 	ret = ndma_transfer_start(buffer, dmabuf, plan, &id);
 	if (ret)
 		goto detach;
@@ -136,7 +153,6 @@ static int ndma_fill_begin(struct ndma_stream *stream, struct dma_buf *dmabuf,
 	return ret;
 
 detach:
-	ndma_stream_put(stream);
 	ndma_setup_detach(stream, NDMA_STREAM_IDLE);
 	ndma_fill_reset(stream);
 	ndma_transfer_unclaim(buffer);
@@ -179,7 +195,8 @@ static int ndma_fill_try(struct ndma_stream *stream, struct dma_buf *dmabuf,
 		.guard = request->guard,
 		.fenced = request->timeout_ns <= NDMA_FENCE_MAX_NS,
 		.deadline = ktime_add_ns(ktime_get(), request->timeout_ns),
-		.filler = stream,
+		.filler = &ndma_fill_filler,
+		.filler_priv = stream,
 	};
 	int ret;
 

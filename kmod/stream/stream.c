@@ -36,7 +36,7 @@ static void ndma_stream_free(struct kref *ref)
 	kfree(stream);
 }
 
-/* Pairs with kref_get() in ndma_frame_export(): the last of the file and of exported frames. */
+/* Pairs with kref_get() in ndma_frame_export() and ndma_fill_get(): the last of file, frames and fill. */
 void ndma_stream_put(struct ndma_stream *stream)
 {
 	kref_put(&stream->ref, ndma_stream_free);
