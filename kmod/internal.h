@@ -31,6 +31,8 @@
 
 /* ---------------------------------------------------------------- ioctl.c: size-first arguments */
 
+struct ndma_handle;
+
 /**
  * struct ndma_ioctl - one row of a file's dispatch table
  * @cmd: its number
@@ -39,20 +41,28 @@
  * @write: the file must be open for writing (else EACCES)
  * @in_only: nothing is copied back
  * @out_at: offset of the only output, 32 bits wide; 0: the whole argument is copied back
+ * @fd_at: offset of the descriptor of the buffer that the call is about (else EBADF); 0: of none
  * @out_on_error: what @handler leaves in the argument is copied back on an error too
- * @handler: gets the file and the argument in kernel memory
- * @undo: @handler succeeded, but the caller cannot be told; may be NULL
+ * @handler: without @fd_at: gets the file and the argument in kernel memory
+ * @check: with @fd_at: refuses what is wrong with the argument before the descriptor is looked at
+ * @on_buffer: with @fd_at, in place of @handler: gets the handle too, which stays the same until
+ *   the end: another thread may close the descriptor, or make it another buffer's
+ * @undo: what was called succeeded, but the caller cannot be told; may be NULL. The handle is NULL
+ *   without @fd_at
  */
 struct ndma_ioctl {
 	unsigned int cmd;
 	u32 min;
 	u32 size;
 	u32 out_at;
+	u32 fd_at;
 	bool write;
 	bool in_only;
 	bool out_on_error;
 	int (*handler)(struct file *file, void *arg);
-	void (*undo)(struct file *file, void *arg);
+	int (*check)(const struct file *file, const void *arg);
+	int (*on_buffer)(struct file *file, struct ndma_handle *handle, void *arg);
+	void (*undo)(struct file *file, struct ndma_handle *handle, void *arg);
 };
 
 #define NDMA_IOCTL_ARG_MAX	1024
@@ -62,7 +72,7 @@ struct ndma_ioctl {
 	.min = sizeof(type),							\
 	.size = sizeof(type) + BUILD_BUG_ON_ZERO(sizeof(type) > NDMA_IOCTL_ARG_MAX)
 
-/* Finds the row of @cmd, copies in, calls, copies out, installs what was staged. */
+/* Finds the row of @cmd, copies in, looks the buffer up, calls, copies out, installs what was staged. */
 long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size_t rows,
 			 unsigned int cmd, unsigned long arg);
 
@@ -78,10 +88,6 @@ long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size
  * Return: the number, for the argument; -EINVAL, -EMFILE.
  */
 int ndma_ioctl_stage_fd(void *arg, struct file *file, u32 fd_flags);
-/* For handlers only: @dmabuf, taken over, is kept until the call ends. */
-void ndma_ioctl_keep(void *arg, struct dma_buf *dmabuf);
-/* For undo: what the handler has kept. */
-struct dma_buf *ndma_ioctl_kept(void *arg);
 
 /* ---------------------------------------------------------------- node.c: class and minors */
 

@@ -6,18 +6,18 @@
 #include <linux/file.h>
 #include <linux/uaccess.h>
 
-#include "internal.h"
+#include "buffer/internal.h"
 
 /**
  * struct ndma_call - one ioctl in progress
  * @arg: the argument; first, so that a handler's pointer to it finds the rest
- * @kept: a reference for @undo, or NULL
+ * @handle: of the buffer that it is about, or NULL
  * @file: a file to install, or NULL
  * @fd: its reserved number
  */
 struct ndma_call {
 	u64 arg[NDMA_IOCTL_ARG_MAX / sizeof(u64)];
-	struct dma_buf *kept;
+	struct ndma_handle *handle;
 	struct file *file;
 	int fd;
 };
@@ -37,16 +37,6 @@ int ndma_ioctl_stage_fd(void *arg, struct file *file, u32 fd_flags)
 	call->file = file;
 	call->fd = fd;
 	return fd;
-}
-
-void ndma_ioctl_keep(void *arg, struct dma_buf *dmabuf)
-{
-	container_of(arg, struct ndma_call, arg)->kept = dmabuf;
-}
-
-struct dma_buf *ndma_ioctl_kept(void *arg)
-{
-	return container_of(arg, struct ndma_call, arg)->kept;
 }
 
 static int ndma_call_copy_in(struct ndma_call *call, const struct ndma_ioctl *row,
@@ -92,6 +82,39 @@ static const struct ndma_ioctl *ndma_ioctl_find(const struct ndma_ioctl *table, 
 	return NULL;
 }
 
+static int ndma_call_handle(struct ndma_call *call, const struct ndma_ioctl *row, struct file *file)
+{
+	const s32 *fd = (const void *)call->arg + row->fd_at;
+	struct ndma_handle *handle;
+	int ret;
+
+	if (!row->fd_at)
+		return row->handler(file, call->arg);
+	ret = row->check(file, call->arg);
+	if (ret)
+		return ret;
+	handle = ndma_handle_get(*fd);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	call->handle = handle;
+	return row->on_buffer(file, handle, call->arg);
+}
+
+/* Lets go of the buffer, and shows the staged file to user space or, after an error, to nobody. */
+static void ndma_call_end(const struct ndma_call *call, int ret)
+{
+	if (call->handle)
+		ndma_handle_put(call->handle);
+	if (!call->file)
+		return;
+	if (ret < 0) {
+		put_unused_fd(call->fd);
+		fput(call->file);
+	} else {
+		fd_install(call->fd, call->file);
+	}
+}
+
 long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size_t rows,
 			 unsigned int cmd, unsigned long arg)
 {
@@ -106,29 +129,18 @@ long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size
 		return -ENOTTY;
 	if (row->write && !(file->f_mode & FMODE_WRITE))
 		return -EACCES;
-	call.kept = NULL;
+	call.handle = NULL;
 	call.file = NULL;
 	ret = ndma_call_copy_in(&call, row, user, &size);
 	if (ret)
 		return ret;
 
-	ret = row->handler(file, call.arg);
-	if (ret < 0 && !row->out_on_error)
-		return ret;
-	if (ndma_call_copy_out(&call, row, user, size) && ret >= 0) {
+	ret = ndma_call_handle(&call, row, file);
+	if ((ret >= 0 || row->out_on_error) && ndma_call_copy_out(&call, row, user, size) && ret >= 0) {
 		if (row->undo)
-			row->undo(file, call.arg);
+			row->undo(file, call.handle, call.arg);
 		ret = -EFAULT;
 	}
-	if (call.kept)
-		dma_buf_put(call.kept);
-	if (call.file) {
-		if (ret < 0) {
-			put_unused_fd(call.fd);
-			fput(call.file);
-		} else {
-			fd_install(call.fd, call.file);
-		}
-	}
+	ndma_call_end(&call, ret);
 	return ret;
 }

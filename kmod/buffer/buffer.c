@@ -71,19 +71,17 @@ static u32 ndma_buffer_leases_of(const struct ndma_buffer *buffer, const struct 
 	return count;
 }
 
-int ndma_buffer_info_ioctl(struct file *file, void *arg)
+int ndma_buffer_info_check(const struct file *file, const void *arg)
 {
-	struct ndma_buffer_info *info = arg;
-	struct ndma_handle *handle;
-	struct ndma_buffer *buffer;
-	struct dma_buf *dmabuf;
+	const struct ndma_buffer_info *info = arg;
 
-	if (info->flags)
-		return -EINVAL;
-	dmabuf = ndma_handle_get(info->fd, &handle);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
-	buffer = handle->buffer;
+	return info->flags ? -EINVAL : 0;
+}
+
+int ndma_buffer_info_ioctl(struct file *file, struct ndma_handle *handle, void *arg)
+{
+	struct ndma_buffer *buffer = handle->buffer;
+	struct ndma_buffer_info *info = arg;
 
 	info->flags = ndma_buffer_flags(handle);
 	info->bytes = buffer->bytes;
@@ -100,6 +98,5 @@ int ndma_buffer_info_ioctl(struct file *file, void *arg)
 	info->transfers = buffer->transfers;
 	info->aborted = buffer->aborted;
 	up_read(&buffer->lock);
-	dma_buf_put(dmabuf);
 	return 0;
 }

@@ -176,14 +176,7 @@ static bool ndma_dmabuf_is_ours(const struct dma_buf *dmabuf)
 	return dmabuf->ops == &ndma_buffer_ops || dmabuf->ops == &ndma_readonly_ops;
 }
 
-struct ndma_buffer *ndma_buffer_from_dmabuf(struct dma_buf *dmabuf)
-{
-	struct ndma_handle *handle = dmabuf->priv;
-
-	return ndma_dmabuf_is_ours(dmabuf) ? handle->buffer : NULL;
-}
-
-struct dma_buf *ndma_handle_get(int fd, struct ndma_handle **handle)
+struct ndma_handle *ndma_handle_get(int fd)
 {
 	struct dma_buf *dmabuf = dma_buf_get(fd);
 
@@ -193,6 +186,10 @@ struct dma_buf *ndma_handle_get(int fd, struct ndma_handle **handle)
 		dma_buf_put(dmabuf);
 		return ERR_PTR(-EBADF);
 	}
-	*handle = dmabuf->priv;
-	return dmabuf;
+	return dmabuf->priv;
+}
+
+void ndma_handle_put(struct ndma_handle *handle)
+{
+	dma_buf_put(handle->dmabuf);
 }

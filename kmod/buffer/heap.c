@@ -143,33 +143,39 @@ static int ndma_heap_alloc_ioctl(struct file *file, void *arg)
 	return 0;
 }
 
+/* .min, .size, .fd_at of a row whose call is about the buffer that @fd names. */
+#define ON_BUFFER(type) NDMA_IOCTL_SIZES(type), .fd_at = offsetof(type, fd)
+
 static const struct ndma_ioctl ndma_heap_ioctls[] = {
-	{ NDMA_TRANSFER_BEGIN, NDMA_IOCTL_SIZES(struct ndma_transfer_begin),
-	  .out_at = offsetof(struct ndma_transfer_begin, transfer),
-	  .write = true, .handler = ndma_transfer_begin_ioctl, .undo = ndma_transfer_begin_undo },
-	{ NDMA_TRANSFER_END, NDMA_IOCTL_SIZES(struct ndma_transfer_end),
-	  .write = true, .in_only = true, .handler = ndma_transfer_end_ioctl },
-	{ NDMA_LEASE_ACQUIRE, NDMA_IOCTL_SIZES(struct ndma_lease_acquire),
+	{ NDMA_TRANSFER_BEGIN, ON_BUFFER(struct ndma_transfer_begin),
+	  .out_at = offsetof(struct ndma_transfer_begin, transfer), .write = true,
+	  .check = ndma_transfer_begin_check, .on_buffer = ndma_transfer_begin_ioctl,
+	  .undo = ndma_transfer_begin_undo },
+	{ NDMA_TRANSFER_END, ON_BUFFER(struct ndma_transfer_end), .write = true, .in_only = true,
+	  .check = ndma_transfer_end_check, .on_buffer = ndma_transfer_end_ioctl },
+	{ NDMA_LEASE_ACQUIRE, ON_BUFFER(struct ndma_lease_acquire),
 	  .out_at = offsetof(struct ndma_lease_acquire, lease),
-	  .handler = ndma_lease_acquire_ioctl, .undo = ndma_lease_acquire_undo },
-	{ NDMA_LEASE_RELEASE, NDMA_IOCTL_SIZES(struct ndma_lease_release),
-	  .in_only = true, .handler = ndma_lease_release_ioctl },
-	{ NDMA_LEASE_REVOKE, NDMA_IOCTL_SIZES(struct ndma_lease_revoke),
-	  .write = true, .handler = ndma_lease_revoke_ioctl },
+	  .check = ndma_lease_acquire_check, .on_buffer = ndma_lease_acquire_ioctl,
+	  .undo = ndma_lease_acquire_undo },
+	{ NDMA_LEASE_RELEASE, NDMA_IOCTL_SIZES(struct ndma_lease_release), .in_only = true,
+	  .handler = ndma_lease_release_ioctl },
+	{ NDMA_LEASE_REVOKE, ON_BUFFER(struct ndma_lease_revoke), .write = true,
+	  .check = ndma_lease_revoke_check, .on_buffer = ndma_lease_revoke_ioctl },
 	{ NDMA_HEAP_INFO, NDMA_IOCTL_SIZES(struct ndma_heap_info),
 	  .handler = ndma_heap_info_ioctl },
-	{ NDMA_BUFFER_ALLOC, NDMA_IOCTL_SIZES(struct ndma_buffer_alloc),
-	  .write = true, .handler = ndma_heap_alloc_ioctl },
-	{ NDMA_BUFFER_INFO, NDMA_IOCTL_SIZES(struct ndma_buffer_info),
-	  .handler = ndma_buffer_info_ioctl },
-	{ NDMA_BUFFER_GET_LAYOUT, NDMA_IOCTL_SIZES(struct ndma_buffer_layout),
-	  .handler = ndma_layout_get_ioctl },
-	{ NDMA_BUFFER_SET_LAYOUT, NDMA_IOCTL_SIZES(struct ndma_buffer_layout),
-	  .write = true, .in_only = true, .handler = ndma_layout_set_ioctl },
-	{ NDMA_BUFFER_READONLY_HANDLE, NDMA_IOCTL_SIZES(struct ndma_buffer_readonly),
-	  .handler = ndma_view_readonly_ioctl },
-	{ NDMA_BUFFER_HOLDERS, NDMA_IOCTL_SIZES(struct ndma_buffer_holders),
-	  .handler = ndma_holder_ioctl },
+	{ NDMA_BUFFER_ALLOC, NDMA_IOCTL_SIZES(struct ndma_buffer_alloc), .write = true,
+	  .handler = ndma_heap_alloc_ioctl },
+	{ NDMA_BUFFER_INFO, ON_BUFFER(struct ndma_buffer_info),
+	  .check = ndma_buffer_info_check, .on_buffer = ndma_buffer_info_ioctl },
+	{ NDMA_BUFFER_GET_LAYOUT, ON_BUFFER(struct ndma_buffer_layout),
+	  .check = ndma_buffer_layout_check, .on_buffer = ndma_layout_get_ioctl },
+	{ NDMA_BUFFER_SET_LAYOUT, ON_BUFFER(struct ndma_buffer_layout), .write = true,
+	  .in_only = true,
+	  .check = ndma_buffer_layout_check, .on_buffer = ndma_layout_set_ioctl },
+	{ NDMA_BUFFER_READONLY_HANDLE, ON_BUFFER(struct ndma_buffer_readonly),
+	  .check = ndma_buffer_readonly_check, .on_buffer = ndma_view_readonly_ioctl },
+	{ NDMA_BUFFER_HOLDERS, ON_BUFFER(struct ndma_buffer_holders),
+	  .check = ndma_buffer_holders_check, .on_buffer = ndma_holder_ioctl },
 };
 
 static long ndma_heap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -182,18 +188,17 @@ static int ndma_heap_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	unsigned int shift = NDMA_MMAP_FD_SHIFT - PAGE_SHIFT;
 	struct ndma_handle *handle;
-	struct dma_buf *dmabuf;
 	int ret;
 
 	if (vma->vm_pgoff & (BIT(shift) - 1) || vma->vm_pgoff >> shift > INT_MAX)
 		return -EINVAL;
-	dmabuf = ndma_handle_get(vma->vm_pgoff >> shift, &handle);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
+	handle = ndma_handle_get(vma->vm_pgoff >> shift);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
 	ret = -EINVAL;
-	if (vma->vm_end - vma->vm_start == dmabuf->size)
-		ret = dma_buf_mmap(dmabuf, vma, 0);
-	dma_buf_put(dmabuf);
+	if (vma->vm_end - vma->vm_start == handle->dmabuf->size)
+		ret = dma_buf_mmap(handle->dmabuf, vma, 0);
+	ndma_handle_put(handle);
 	return ret;
 }
 

@@ -73,26 +73,24 @@ static void ndma_holder_collect(struct ndma_buffer *buffer, struct ndma_holder_l
 		ndma_holder_add(list, NDMA_HOLDER_FRAME, NDMA_READ, NULL, 1);
 }
 
-int ndma_holder_ioctl(struct file *file, void *arg)
+int ndma_buffer_holders_check(const struct file *file, const void *arg)
+{
+	const struct ndma_buffer_holders *request = arg;
+
+	return request->flags ? -EINVAL : 0;
+}
+
+int ndma_holder_ioctl(struct file *file, struct ndma_handle *handle, void *arg)
 {
 	struct ndma_buffer_holders *request = arg;
 	struct ndma_holder_list list = { .room = min_t(u32, request->count, NDMA_HOLDERS_MAX) };
-	struct ndma_handle *handle;
-	struct dma_buf *dmabuf;
 	u32 known;
 	int ret = 0;
 
-	if (request->flags)
-		return -EINVAL;
-	dmabuf = ndma_handle_get(request->fd, &handle);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
 	if (list.room) {
 		list.entries = kvcalloc(list.room, sizeof(*list.entries), NDMA_GFP_ASKED);
-		if (!list.entries) {
-			ret = -ENOMEM;
-			goto out_put;
-		}
+		if (!list.entries)
+			return -ENOMEM;
 	}
 	ndma_holder_collect(handle->buffer, &list);
 	known = min(list.count, list.room);
@@ -101,7 +99,5 @@ int ndma_holder_ioctl(struct file *file, void *arg)
 		ret = -EFAULT;
 	request->count = list.count;
 	kvfree(list.entries);
-out_put:
-	dma_buf_put(dmabuf);
 	return ret;
 }

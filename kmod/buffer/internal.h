@@ -198,8 +198,9 @@ static inline struct ndma_client *ndma_client_of(struct file *file)
 int ndma_layout_check(const struct ndma_layout *layout, u64 bytes);
 /* The layout of @bytes elements of format "B". */
 void ndma_layout_flat(struct ndma_layout *layout, u64 bytes);
-int ndma_layout_get_ioctl(struct file *file, void *arg);
-int ndma_layout_set_ioctl(struct file *file, void *arg);
+int ndma_buffer_layout_check(const struct file *file, const void *arg);
+int ndma_layout_get_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
+int ndma_layout_set_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
 
 /* ---------------------------------------------------------------- buffer.c */
 
@@ -207,7 +208,8 @@ int ndma_layout_set_ioctl(struct file *file, void *arg);
 struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 bytes,
 				    u64 capacity, const struct ndma_layout *layout);
 void ndma_buffer_put(struct ndma_buffer *buffer);
-int ndma_buffer_info_ioctl(struct file *file, void *arg);
+int ndma_buffer_info_check(const struct file *file, const void *arg);
+int ndma_buffer_info_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
 
 /* ---------------------------------------------------------------- dmabuf.c */
 
@@ -223,10 +225,9 @@ int ndma_buffer_info_ioctl(struct file *file, void *arg);
 int ndma_buffer_create(struct ndma_memory *memory, u64 bytes, const struct ndma_layout *layout,
 		       struct ndma_client *owner, bool stream, struct ndma_buffer **out);
 
-/* The buffer behind a dma-buf, or NULL if it is not one of ours. */
-struct ndma_buffer *ndma_buffer_from_dmabuf(struct dma_buf *dmabuf);
-/* The handle behind a file descriptor, with its dma-buf's reference; -EBADF. */
-struct dma_buf *ndma_handle_get(int fd, struct ndma_handle **handle);
+/* The handle behind a file descriptor, with a reference to its dma-buf; -EBADF. */
+struct ndma_handle *ndma_handle_get(int fd);
+void ndma_handle_put(struct ndma_handle *handle);
 /* A dma-buf of @handle that shares @root's pages' f_mapping and resv; @root NULL: has its own. */
 struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *root);
 /* Nobody reaches it any more: ends all but the structure. */
@@ -248,7 +249,8 @@ int ndma_buffer_view(struct ndma_buffer *whole, u64 offset, u64 bytes,
 		     const struct ndma_layout *layout, void (*release)(void *priv), void *priv,
 		     struct dma_buf **out);
 
-int ndma_view_readonly_ioctl(struct file *file, void *arg);
+int ndma_buffer_readonly_check(const struct file *file, const void *arg);
+int ndma_view_readonly_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
 
 /* ---------------------------------------------------------------- attachment.c: devices that import the buffer */
 
@@ -324,10 +326,12 @@ struct ndma_lease {
 	bool revoked;
 };
 
-int ndma_lease_acquire_ioctl(struct file *file, void *arg);
-void ndma_lease_acquire_undo(struct file *file, void *arg);
+int ndma_lease_acquire_check(const struct file *file, const void *arg);
+int ndma_lease_acquire_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
+void ndma_lease_acquire_undo(struct file *file, struct ndma_handle *handle, void *arg);
 int ndma_lease_release_ioctl(struct file *file, void *arg);
-int ndma_lease_revoke_ioctl(struct file *file, void *arg);
+int ndma_lease_revoke_check(const struct file *file, const void *arg);
+int ndma_lease_revoke_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
 /* All leases of a client whose file is closed. */
 void ndma_lease_drop_all(struct ndma_client *client);
 /* Of a buffer that nobody reaches any more: each of its leases counts 0. May sleep. */
@@ -335,7 +339,8 @@ void ndma_lease_forget_all(struct ndma_buffer *buffer);
 
 /* ---------------------------------------------------------------- holder.c */
 
-int ndma_holder_ioctl(struct file *file, void *arg);
+int ndma_buffer_holders_check(const struct file *file, const void *arg);
+int ndma_holder_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
 
 /* ---------------------------------------------------------------- transfer.c */
 
@@ -361,17 +366,18 @@ struct ndma_transfer_plan {
 
 #define NDMA_TRANSFER_MAX_NS (3600ULL * NSEC_PER_SEC)
 
-int ndma_transfer_begin_ioctl(struct file *file, void *arg);
-void ndma_transfer_begin_undo(struct file *file, void *arg);
-int ndma_transfer_end_ioctl(struct file *file, void *arg);
+int ndma_transfer_begin_check(const struct file *file, const void *arg);
+int ndma_transfer_begin_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
+void ndma_transfer_begin_undo(struct file *file, struct ndma_handle *handle, void *arg);
+int ndma_transfer_end_check(const struct file *file, const void *arg);
+int ndma_transfer_end_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
 /* Only the owner may begin and end them, and by a handle that can write. */
 bool ndma_transfer_may(const struct ndma_handle *handle, const struct ndma_client *client);
 /*
  * How a transfer begins, step by step, for fill.c, which makes the device ready in between. Others'
  * fences are waited for, without a lock of ours.
  */
-int ndma_transfer_await_fences(struct ndma_buffer *buffer, struct dma_resv *resv,
-			       const struct ndma_transfer_plan *plan);
+int ndma_transfer_await_fences(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan);
 /* Takes the buffer from the CPU; followed by start or unclaim. */
 int ndma_transfer_seize(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan);
 void ndma_transfer_unclaim(struct ndma_buffer *buffer);
@@ -380,8 +386,7 @@ void ndma_transfer_unclaim(struct ndma_buffer *buffer);
  * others' fences have come since they were waited for, so all of it again, from await_fences.
  */
 #define NDMA_TRANSFER_AGAIN 1
-int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
-			const struct ndma_transfer_plan *plan, u32 *id);
+int ndma_transfer_start(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan, u32 *id);
 /* A fill is over, the device is quiet. @error: 0 or what the fence says. Puts the filler. */
 void ndma_transfer_complete(struct ndma_buffer *buffer, int error);
 /* The source has started: the buffer's layout is that of what it writes. */

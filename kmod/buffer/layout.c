@@ -15,21 +15,20 @@ void ndma_layout_flat(struct ndma_layout *layout, u64 bytes)
 	ndma_layout_fill_bytes(layout, bytes);
 }
 
-int ndma_layout_get_ioctl(struct file *file, void *arg)
+int ndma_buffer_layout_check(const struct file *file, const void *arg)
+{
+	const struct ndma_buffer_layout *request = arg;
+
+	return request->flags || request->reserved ? -EINVAL : 0;
+}
+
+int ndma_layout_get_ioctl(struct file *file, struct ndma_handle *handle, void *arg)
 {
 	struct ndma_buffer_layout *request = arg;
-	struct ndma_handle *handle;
-	struct dma_buf *dmabuf;
 
-	if (request->flags || request->reserved)
-		return -EINVAL;
-	dmabuf = ndma_handle_get(request->fd, &handle);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
 	down_read(&handle->buffer->lock);
 	request->layout = handle->buffer->layout;
 	up_read(&handle->buffer->lock);
-	dma_buf_put(dmabuf);
 	return 0;
 }
 
@@ -49,22 +48,11 @@ static int ndma_layout_set(struct ndma_buffer *buffer, const struct ndma_layout 
 	return ret;
 }
 
-int ndma_layout_set_ioctl(struct file *file, void *arg)
+int ndma_layout_set_ioctl(struct file *file, struct ndma_handle *handle, void *arg)
 {
 	const struct ndma_buffer_layout *request = arg;
-	struct ndma_handle *handle;
-	struct dma_buf *dmabuf;
-	int ret;
 
-	if (request->flags || request->reserved)
-		return -EINVAL;
-	dmabuf = ndma_handle_get(request->fd, &handle);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
 	if (handle->readonly || handle->buffer->stream)
-		ret = -EPERM;
-	else
-		ret = ndma_layout_set(handle->buffer, &request->layout);
-	dma_buf_put(dmabuf);
-	return ret;
+		return -EPERM;
+	return ndma_layout_set(handle->buffer, &request->layout);
 }

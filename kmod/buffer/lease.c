@@ -46,9 +46,10 @@ static u32 *ndma_lease_total(const struct ndma_lease *lease)
 }
 
 /* Counts one more; -ENOENT: the client has had none of this kind yet. */
-static int ndma_lease_count(struct ndma_client *client, struct dma_buf *dmabuf,
-			    struct ndma_buffer *buffer, u32 access, u32 *id)
+static int ndma_lease_count(struct ndma_client *client, struct ndma_handle *handle, u32 access,
+			    u32 *id)
 {
+	struct ndma_buffer *buffer = handle->buffer;
 	struct ndma_lease *lease;
 	int ret;
 
@@ -66,8 +67,8 @@ static int ndma_lease_count(struct ndma_client *client, struct dma_buf *dmabuf,
 		goto out_unlock;
 	}
 	if (!lease->count++) {
-		get_dma_buf(dmabuf);
-		lease->dmabuf = dmabuf;
+		get_dma_buf(handle->dmabuf);
+		lease->dmabuf = handle->dmabuf;
 	}
 	(*ndma_lease_total(lease))++;
 	*id = lease->id;
@@ -113,50 +114,48 @@ static int ndma_lease_create(struct ndma_client *client, struct ndma_buffer *buf
 	return ret < 0 && ret != -EEXIST ? ret : 0;
 }
 
-static int ndma_lease_new(struct ndma_client *client, struct dma_buf *dmabuf,
-			  struct ndma_buffer *buffer, u32 access, u32 *id)
+static int ndma_lease_new(struct ndma_client *client, struct ndma_handle *handle, u32 access,
+			  u32 *id)
 {
 	int ret;
 
 	/* Once, but where the owner revokes in between what another thread has counted. */
-	while ((ret = ndma_lease_count(client, dmabuf, buffer, access, id)) == -ENOENT) {
-		ret = ndma_lease_create(client, buffer, access);
+	while ((ret = ndma_lease_count(client, handle, access, id)) == -ENOENT) {
+		ret = ndma_lease_create(client, handle->buffer, access);
 		if (ret)
 			break;
 	}
 	return ret;
 }
 
-int ndma_lease_acquire_ioctl(struct file *file, void *arg)
+int ndma_lease_acquire_check(const struct file *file, const void *arg)
 {
-	struct ndma_client *client = ndma_client_of(file);
-	struct ndma_lease_acquire *request = arg;
-	struct ndma_handle *handle;
-	struct dma_buf *dmabuf;
-	u32 id;
-	int ret;
+	const struct ndma_lease_acquire *request = arg;
 
 	if (request->flags || request->reserved ||
 	    (request->access != NDMA_READ && request->access != NDMA_WRITE))
 		return -EINVAL;
 	if (request->access == NDMA_WRITE && !(file->f_mode & FMODE_WRITE))
 		return -EACCES;
-	dmabuf = ndma_handle_get(request->fd, &handle);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
-	ret = -EPERM;
+	return 0;
+}
+
+int ndma_lease_acquire_ioctl(struct file *file, struct ndma_handle *handle, void *arg)
+{
+	struct ndma_client *client = ndma_client_of(file);
+	struct ndma_lease_acquire *request = arg;
+	u32 id;
+	int ret;
+
 	if (request->access == NDMA_WRITE && handle->readonly)
-		goto out_put;
-	ret = -EMFILE;
+		return -EPERM;
 	if (!atomic_add_unless(&client->nr_leases, 1, NDMA_LEASES_MAX))
-		goto out_put;
-	ret = ndma_lease_new(client, dmabuf, handle->buffer, request->access, &id);
+		return -EMFILE;
+	ret = ndma_lease_new(client, handle, request->access, &id);
 	if (ret)
 		atomic_dec(&client->nr_leases);
 	else
 		request->lease = id;
-out_put:
-	dma_buf_put(dmabuf);
 	return ret;
 }
 
@@ -211,7 +210,7 @@ int ndma_lease_release_ioctl(struct file *file, void *arg)
 	return ret;
 }
 
-void ndma_lease_acquire_undo(struct file *file, void *arg)
+void ndma_lease_acquire_undo(struct file *file, struct ndma_handle *handle, void *arg)
 {
 	const struct ndma_lease_acquire *request = arg;
 	struct ndma_lease_release release = { .lease = request->lease };
@@ -283,26 +282,23 @@ void ndma_lease_forget_all(struct ndma_buffer *buffer)
 	}
 }
 
-int ndma_lease_revoke_ioctl(struct file *file, void *arg)
+int ndma_lease_revoke_check(const struct file *file, const void *arg)
+{
+	const struct ndma_lease_revoke *request = arg;
+
+	return request->flags ? -EINVAL : 0;
+}
+
+int ndma_lease_revoke_ioctl(struct file *file, struct ndma_handle *handle, void *arg)
 {
 	struct ndma_client *client = ndma_client_of(file);
+	struct ndma_buffer *buffer = handle->buffer;
 	struct ndma_lease_revoke *request = arg;
 	struct ndma_lease *lease, *next;
-	struct ndma_handle *handle;
-	struct ndma_buffer *buffer;
-	struct dma_buf *dmabuf;
 	u32 count = 0;
 
-	if (request->flags)
-		return -EINVAL;
-	dmabuf = ndma_handle_get(request->fd, &handle);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
-	buffer = handle->buffer;
-	if (buffer->owner != client) {
-		dma_buf_put(dmabuf);
+	if (buffer->owner != client)
 		return -EPERM;
-	}
 	down_write(&buffer->lock);
 	list_for_each_entry_safe(lease, next, &buffer->leases, link) {
 		if (lease->client == client || !lease->count)
@@ -312,7 +308,6 @@ int ndma_lease_revoke_ioctl(struct file *file, void *arg)
 		count += lease->count;
 	}
 	up_write(&buffer->lock);
-	dma_buf_put(dmabuf);
 	request->count = count;
 	return 0;
 }

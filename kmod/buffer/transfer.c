@@ -201,12 +201,12 @@ int ndma_transfer_seize(struct ndma_buffer *buffer, const struct ndma_transfer_p
 }
 
 /* From here on it has an id and a deadline. Takes @fence over, if any. buffer->lock is held. */
-static u32 ndma_transfer_commit(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
-				const struct ndma_transfer_plan *plan, struct dma_fence *fence)
+static u32 ndma_transfer_commit(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan,
+				struct dma_fence *fence)
 {
 	struct ndma_transfer *transfer = &buffer->transfer;
 
-	get_dma_buf(dmabuf);
+	get_dma_buf(buffer->handle.dmabuf);
 	WRITE_ONCE(transfer->starting, false);
 	if (!++transfer->id)
 		transfer->id = 1;
@@ -214,7 +214,7 @@ static u32 ndma_transfer_commit(struct ndma_buffer *buffer, struct dma_buf *dmab
 	if (!plan->filler)
 		transfer->timed_out = 0;
 	transfer->deadline = plan->deadline;
-	transfer->dmabuf = dmabuf;
+	transfer->dmabuf = buffer->handle.dmabuf;
 	transfer->fence = fence;
 	transfer->filler = plan->filler;
 	transfer->filler_priv = plan->filler_priv;
@@ -230,9 +230,8 @@ static u32 ndma_transfer_commit(struct ndma_buffer *buffer, struct dma_buf *dmab
 }
 
 /* @fence is taken over on success; may be NULL. */
-static int ndma_transfer_enter(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
-			       const struct ndma_transfer_plan *plan, struct dma_fence *fence,
-			       u32 *id)
+static int ndma_transfer_enter(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan,
+			       struct dma_fence *fence, u32 *id)
 {
 	bool seized = ndma_transfer_is_seized(plan);
 	int ret = 0;
@@ -241,7 +240,7 @@ static int ndma_transfer_enter(struct ndma_buffer *buffer, struct dma_buf *dmabu
 	if (!seized)
 		ret = ndma_transfer_claim(buffer, plan);
 	if (!ret)
-		*id = ndma_transfer_commit(buffer, dmabuf, plan, fence);
+		*id = ndma_transfer_commit(buffer, plan, fence);
 	up_write(&buffer->lock);
 	/* Readers of a transfer to the device may go on. */
 	if (seized)
@@ -250,11 +249,11 @@ static int ndma_transfer_enter(struct ndma_buffer *buffer, struct dma_buf *dmabu
 }
 
 /* With a fence that everybody who has the dma-buf sees. */
-static int ndma_transfer_enter_fenced(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
+static int ndma_transfer_enter_fenced(struct ndma_buffer *buffer,
 				      const struct ndma_transfer_plan *plan, u32 *id)
 {
 	bool write = plan->direction != NDMA_TO_DEVICE;
-	struct dma_resv *resv = dmabuf->resv;
+	struct dma_resv *resv = buffer->handle.dmabuf->resv;
 	struct dma_fence *fence;
 	int ret;
 
@@ -274,7 +273,7 @@ static int ndma_transfer_enter_fenced(struct ndma_buffer *buffer, struct dma_buf
 		goto out_unlock;
 	}
 	dma_fence_get(fence);
-	ret = ndma_transfer_enter(buffer, dmabuf, plan, fence, id);
+	ret = ndma_transfer_enter(buffer, plan, fence, id);
 	if (ret) {
 		ndma_fence_signal(fence, ret);
 		dma_fence_put(fence);
@@ -288,12 +287,11 @@ out_unlock:
 	return ret;
 }
 
-int ndma_transfer_start(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
-			const struct ndma_transfer_plan *plan, u32 *id)
+int ndma_transfer_start(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan, u32 *id)
 {
 	if (plan->fenced)
-		return ndma_transfer_enter_fenced(buffer, dmabuf, plan, id);
-	return ndma_transfer_enter(buffer, dmabuf, plan, NULL, id);
+		return ndma_transfer_enter_fenced(buffer, plan, id);
+	return ndma_transfer_enter(buffer, plan, NULL, id);
 }
 
 void ndma_transfer_complete(struct ndma_buffer *buffer, int error)
@@ -332,8 +330,10 @@ void ndma_transfer_forget(struct ndma_buffer *buffer, int error)
 	up_write(&buffer->lock);
 }
 
-static int ndma_transfer_begin_check(const struct ndma_transfer_begin *request)
+int ndma_transfer_begin_check(const struct file *file, const void *arg)
 {
+	const struct ndma_transfer_begin *request = arg;
+
 	if (request->direction < NDMA_FROM_DEVICE || request->direction > NDMA_BOTH ||
 	    request->flags & ~NDMA_TRANSFER_FENCE || request->guard > NDMA_GUARD_SIGBUS)
 		return -EINVAL;
@@ -349,9 +349,9 @@ bool ndma_transfer_may(const struct ndma_handle *handle, const struct ndma_clien
 	return handle->buffer->owner == client && !handle->readonly;
 }
 
-int ndma_transfer_await_fences(struct ndma_buffer *buffer, struct dma_resv *resv,
-			       const struct ndma_transfer_plan *plan)
+int ndma_transfer_await_fences(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan)
 {
+	struct dma_resv *resv = buffer->handle.dmabuf->resv;
 	bool write = plan->direction != NDMA_TO_DEVICE;
 	int ret;
 
@@ -364,7 +364,7 @@ int ndma_transfer_await_fences(struct ndma_buffer *buffer, struct dma_resv *resv
 	return ret ? ret : ndma_fence_wait(resv, write, plan->deadline);
 }
 
-static int ndma_transfer_begin(struct ndma_buffer *buffer, struct dma_buf *dmabuf,
+static int ndma_transfer_begin(struct ndma_buffer *buffer,
 			       const struct ndma_transfer_begin *request, u32 *id)
 {
 	const struct ndma_transfer_plan plan = {
@@ -377,41 +377,30 @@ static int ndma_transfer_begin(struct ndma_buffer *buffer, struct dma_buf *dmabu
 	int ret;
 
 	do {
-		ret = ndma_transfer_await_fences(buffer, dmabuf->resv, &plan);
+		ret = ndma_transfer_await_fences(buffer, &plan);
 		if (!ret && guarded)
 			ret = ndma_transfer_seize(buffer, &plan);
 		if (ret)
 			return ret;
-		ret = ndma_transfer_start(buffer, dmabuf, &plan, id);
+		ret = ndma_transfer_start(buffer, &plan, id);
 		if (ret && guarded)
 			ndma_transfer_unclaim(buffer);
 	} while (ret == NDMA_TRANSFER_AGAIN);
 	return ret;
 }
 
-int ndma_transfer_begin_ioctl(struct file *file, void *arg)
+int ndma_transfer_begin_ioctl(struct file *file, struct ndma_handle *handle, void *arg)
 {
 	struct ndma_transfer_begin *request = arg;
-	struct ndma_handle *handle;
-	struct dma_buf *dmabuf;
 	u32 id;
 	int ret;
 
-	ret = ndma_transfer_begin_check(request);
+	if (!ndma_transfer_may(handle, ndma_client_of(file)))
+		return -EPERM;
+	ret = ndma_transfer_begin(handle->buffer, request, &id);
 	if (ret)
 		return ret;
-	dmabuf = ndma_handle_get(request->fd, &handle);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
-	ret = -EPERM;
-	if (ndma_transfer_may(handle, ndma_client_of(file)))
-		ret = ndma_transfer_begin(handle->buffer, dmabuf, request, &id);
-	if (ret) {
-		dma_buf_put(dmabuf);
-		return ret;
-	}
 	request->transfer = id;
-	ndma_ioctl_keep(arg, dmabuf);
 	return 0;
 }
 
@@ -441,29 +430,25 @@ static int ndma_transfer_end(struct ndma_buffer *buffer, u32 id)
 	return ret;
 }
 
-int ndma_transfer_end_ioctl(struct file *file, void *arg)
-{
-	const struct ndma_transfer_end *request = arg;
-	struct ndma_handle *handle;
-	struct dma_buf *dmabuf;
-	int ret;
-
-	if (request->flags)
-		return -EINVAL;
-	dmabuf = ndma_handle_get(request->fd, &handle);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
-	ret = -EPERM;
-	if (ndma_transfer_may(handle, ndma_client_of(file)))
-		ret = ndma_transfer_end(handle->buffer, request->transfer);
-	dma_buf_put(dmabuf);
-	return ret;
-}
-
-/* Not by the descriptor: another thread may have closed it, or made it another buffer's. */
-void ndma_transfer_begin_undo(struct file *file, void *arg)
+void ndma_transfer_begin_undo(struct file *file, struct ndma_handle *handle, void *arg)
 {
 	const struct ndma_transfer_begin *request = arg;
 
-	ndma_transfer_end(ndma_buffer_from_dmabuf(ndma_ioctl_kept(arg)), request->transfer);
+	ndma_transfer_end(handle->buffer, request->transfer);
+}
+
+int ndma_transfer_end_check(const struct file *file, const void *arg)
+{
+	const struct ndma_transfer_end *request = arg;
+
+	return request->flags ? -EINVAL : 0;
+}
+
+int ndma_transfer_end_ioctl(struct file *file, struct ndma_handle *handle, void *arg)
+{
+	const struct ndma_transfer_end *request = arg;
+
+	if (!ndma_transfer_may(handle, ndma_client_of(file)))
+		return -EPERM;
+	return ndma_transfer_end(handle->buffer, request->transfer);
 }

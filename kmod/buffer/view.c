@@ -54,20 +54,22 @@ static struct dma_buf *ndma_view_readonly(struct ndma_buffer *buffer)
 	return dmabuf;
 }
 
-int ndma_view_readonly_ioctl(struct file *file, void *arg)
+int ndma_buffer_readonly_check(const struct file *file, const void *arg)
 {
-	struct ndma_buffer_readonly *request = arg;
-	struct ndma_handle *handle;
-	struct dma_buf *dmabuf, *view;
-	int fd;
+	const struct ndma_buffer_readonly *request = arg;
 
 	if (request->flags || request->reserved || request->fd_flags & ~O_CLOEXEC)
 		return -EINVAL;
-	dmabuf = ndma_handle_get(request->fd, &handle);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
+	return 0;
+}
+
+int ndma_view_readonly_ioctl(struct file *file, struct ndma_handle *handle, void *arg)
+{
+	struct ndma_buffer_readonly *request = arg;
+	struct dma_buf *view;
+	int fd;
+
 	view = ndma_view_readonly(handle->buffer);
-	dma_buf_put(dmabuf);
 	if (IS_ERR(view))
 		return PTR_ERR(view);
 	fd = ndma_ioctl_stage_fd(arg, view->file, request->fd_flags);

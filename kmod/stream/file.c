@@ -258,7 +258,8 @@ static const struct ndma_ioctl ndma_stream_ioctls[] = {
 	ROW(NDMA_STREAM_KICK, ndma_stream_kick, .handler = ndma_stream_kick),
 	ROW(NDMA_STREAM_STATS, ndma_stream_stats, .handler = ndma_stream_stats),
 	ROW(NDMA_STREAM_EXPORT, ndma_stream_export, .handler = ndma_frame_export),
-	ROW(NDMA_FILL_BEGIN, ndma_fill_begin, .handler = ndma_fill_begin_ioctl, .write = true,
+	ROW(NDMA_FILL_BEGIN, ndma_fill_begin, .fd_at = offsetof(struct ndma_fill_begin, fd),
+	    .check = ndma_fill_begin_check, .on_buffer = ndma_fill_begin_ioctl, .write = true,
 	    .in_only = true),
 	ROW(NDMA_FILL_WAIT, ndma_fill_wait, .handler = ndma_fill_wait_ioctl),
 };

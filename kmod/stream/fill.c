@@ -116,10 +116,9 @@ static int ndma_fill_configure(struct ndma_stream *stream, const struct ndma_fil
 }
 
 /* Under the mutex. Takes the buffer and starts the source, or leaves all as it was. */
-static int ndma_fill_begin(struct ndma_stream *stream, struct dma_buf *dmabuf,
+static int ndma_fill_begin(struct ndma_stream *stream, struct ndma_buffer *buffer,
 			   const struct ndma_transfer_plan *plan)
 {
-	struct ndma_buffer *buffer = ndma_buffer_from_dmabuf(dmabuf);
 	const struct ndma_fill before = stream->fill;
 	u32 id;
 	int ret;
@@ -132,12 +131,12 @@ static int ndma_fill_begin(struct ndma_stream *stream, struct dma_buf *dmabuf,
 		goto unclaim_source;
 	ndma_memory_get(buffer->memory);
 	stream->memory = buffer->memory;
-	get_dma_buf(dmabuf);
+	get_dma_buf(buffer->handle.dmabuf);
 	stream->buffer = buffer;
 	ret = ndma_setup_attach(stream);
 	if (ret)
 		goto put_buffer;
-	ret = ndma_transfer_start(buffer, dmabuf, plan, &id);
+	ret = ndma_transfer_start(buffer, plan, &id);
 	if (ret)
 		goto detach;
 	stream->fill.state = NDMA_FILL_RUNNING;
@@ -158,7 +157,7 @@ detach:
 	ndma_transfer_unclaim(buffer);
 	return ret;
 put_buffer:
-	dma_buf_put(dmabuf);
+	dma_buf_put(buffer->handle.dmabuf);
 	ndma_memory_put(buffer->memory);
 	ndma_transfer_unclaim(buffer);
 unclaim_source:
@@ -186,10 +185,9 @@ static struct file *ndma_fill_heap(int fd, const struct ndma_handle *handle)
 	return ERR_PTR(ret);
 }
 
-static int ndma_fill_try(struct ndma_stream *stream, struct dma_buf *dmabuf,
+static int ndma_fill_try(struct ndma_stream *stream, struct ndma_buffer *buffer,
 			 const struct ndma_fill_begin *request)
 {
-	struct ndma_buffer *buffer = ndma_buffer_from_dmabuf(dmabuf);
 	struct ndma_transfer_plan plan = {
 		.direction = NDMA_FROM_DEVICE,
 		.guard = request->guard,
@@ -204,7 +202,7 @@ static int ndma_fill_try(struct ndma_stream *stream, struct dma_buf *dmabuf,
 		/* The layout is the stream's, and that is under the mutex. */
 		plan.layout = NULL;
 		/* Not under the mutex: an unplugged source waits for that. */
-		ret = ndma_transfer_await_fences(buffer, dmabuf->resv, &plan);
+		ret = ndma_transfer_await_fences(buffer, &plan);
 		if (!ret)
 			ret = ndma_stream_lock(stream);
 		if (ret)
@@ -214,34 +212,33 @@ static int ndma_fill_try(struct ndma_stream *stream, struct dma_buf *dmabuf,
 			ret = ndma_fill_configure(stream, request, buffer);
 		if (!ret) {
 			plan.layout = &stream->layout;
-			ret = ndma_fill_begin(stream, dmabuf, &plan);
+			ret = ndma_fill_begin(stream, buffer, &plan);
 		}
 		ndma_stream_unlock(stream);
 	} while (ret == NDMA_TRANSFER_AGAIN);
 	return ret;
 }
 
-int ndma_fill_begin_ioctl(struct file *file, void *arg)
+int ndma_fill_begin_check(const struct file *file, const void *arg)
 {
 	const struct ndma_fill_begin *request = arg;
-	struct ndma_handle *handle;
-	struct dma_buf *dmabuf;
-	struct file *heap;
-	int ret;
 
 	if (request->flags || request->guard > NDMA_GUARD_SIGBUS || !request->timeout_ns ||
 	    request->timeout_ns > NDMA_TRANSFER_MAX_NS)
 		return -EINVAL;
-	dmabuf = ndma_handle_get(request->fd, &handle);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
-	heap = ndma_fill_heap(request->heap_fd, handle);
-	ret = PTR_ERR_OR_ZERO(heap);
-	if (!ret) {
-		ret = ndma_fill_try(file->private_data, dmabuf, request);
-		fput(heap);
-	}
-	dma_buf_put(dmabuf);
+	return 0;
+}
+
+int ndma_fill_begin_ioctl(struct file *file, struct ndma_handle *handle, void *arg)
+{
+	const struct ndma_fill_begin *request = arg;
+	struct file *heap = ndma_fill_heap(request->heap_fd, handle);
+	int ret;
+
+	if (IS_ERR(heap))
+		return PTR_ERR(heap);
+	ret = ndma_fill_try(file->private_data, handle->buffer, request);
+	fput(heap);
 	return ret;
 }
 

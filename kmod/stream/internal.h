@@ -342,7 +342,8 @@ void ndma_setup_dismantle(struct ndma_stream *stream);
 
 /* ---------------------------------------------------------------- fill.c */
 
-int ndma_fill_begin_ioctl(struct file *file, void *arg);
+int ndma_fill_begin_check(const struct file *file, const void *arg);
+int ndma_fill_begin_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
 int ndma_fill_wait_ioctl(struct file *file, void *arg);
 /*
  * Ends the fill, if there is one in progress: stop, unmap, give the buffer back. @error is for one
