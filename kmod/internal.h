@@ -34,7 +34,7 @@
 struct ndma_handle;
 
 /**
- * struct ndma_ioctl - one row of a file's dispatch table
+ * struct ndma_ioctl_row - one row of a file's dispatch table
  * @cmd: its number
  * @min: size of the first version of the argument
  * @size: size of this kernel's
@@ -50,7 +50,7 @@ struct ndma_handle;
  * @undo: what was called succeeded, but the caller cannot be told; may be NULL. The handle is NULL
  *   without @fd_at
  */
-struct ndma_ioctl {
+struct ndma_ioctl_row {
 	unsigned int cmd;
 	u32 min;
 	u32 size;
@@ -72,8 +72,11 @@ struct ndma_ioctl {
 	.min = sizeof(type),							\
 	.size = sizeof(type) + BUILD_BUG_ON_ZERO(sizeof(type) > NDMA_IOCTL_ARG_MAX)
 
+/* The same, and .fd_at, of a row whose argument names its buffer by @fd. */
+#define NDMA_IOCTL_ON_BUFFER(type) NDMA_IOCTL_SIZES(type), .fd_at = offsetof(type, fd)
+
 /* Finds the row of @cmd, copies in, looks the buffer up, calls, copies out, installs what was staged. */
-long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size_t rows,
+long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl_row *table, size_t rows,
 			 unsigned int cmd, unsigned long arg);
 
 /**

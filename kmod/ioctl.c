@@ -39,7 +39,7 @@ int ndma_ioctl_stage_fd(void *arg, struct file *file, u32 fd_flags)
 	return fd;
 }
 
-static int ndma_call_copy_in(struct ndma_call *call, const struct ndma_ioctl *row,
+static int ndma_call_copy_in(struct ndma_call *call, const struct ndma_ioctl_row *row,
 			     void __user *user, u32 *size)
 {
 	int ret;
@@ -58,7 +58,7 @@ static int ndma_call_copy_in(struct ndma_call *call, const struct ndma_ioctl *ro
 	return 0;
 }
 
-static int ndma_call_copy_out(const struct ndma_call *call, const struct ndma_ioctl *row,
+static int ndma_call_copy_out(const struct ndma_call *call, const struct ndma_ioctl_row *row,
 			      void __user *user, u32 size)
 {
 	const u32 *output = (const void *)call->arg + row->out_at;
@@ -70,8 +70,8 @@ static int ndma_call_copy_out(const struct ndma_call *call, const struct ndma_io
 	return copy_to_user(user, call->arg, min(size, row->size)) ? -EFAULT : 0;
 }
 
-static const struct ndma_ioctl *ndma_ioctl_find(const struct ndma_ioctl *table, size_t rows,
-						unsigned int cmd)
+static const struct ndma_ioctl_row *ndma_ioctl_find(const struct ndma_ioctl_row *table,
+						    size_t rows, unsigned int cmd)
 {
 	size_t i;
 
@@ -82,7 +82,8 @@ static const struct ndma_ioctl *ndma_ioctl_find(const struct ndma_ioctl *table, 
 	return NULL;
 }
 
-static int ndma_call_handle(struct ndma_call *call, const struct ndma_ioctl *row, struct file *file)
+static int ndma_call_run(struct ndma_call *call, const struct ndma_ioctl_row *row,
+			 struct file *file)
 {
 	const s32 *fd = (const void *)call->arg + row->fd_at;
 	struct ndma_handle *handle;
@@ -115,11 +116,11 @@ static void ndma_call_end(const struct ndma_call *call, int ret)
 	}
 }
 
-long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size_t rows,
+long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl_row *table, size_t rows,
 			 unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
-	const struct ndma_ioctl *row = ndma_ioctl_find(table, rows, cmd);
+	const struct ndma_ioctl_row *row = ndma_ioctl_find(table, rows, cmd);
 	/* Written as far as the row's size before anybody reads it: zeroing 1 KiB costs more. */
 	struct ndma_call call __uninitialized;
 	u32 size;
@@ -135,8 +136,9 @@ long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl *table, size
 	if (ret)
 		return ret;
 
-	ret = ndma_call_handle(&call, row, file);
-	if ((ret >= 0 || row->out_on_error) && ndma_call_copy_out(&call, row, user, size) && ret >= 0) {
+	ret = ndma_call_run(&call, row, file);
+	if ((ret >= 0 || row->out_on_error) && ndma_call_copy_out(&call, row, user, size) &&
+	    ret >= 0) {
 		if (row->undo)
 			row->undo(file, call.handle, call.arg);
 		ret = -EFAULT;

@@ -145,7 +145,7 @@ struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *r
 	return dmabuf;
 }
 
-int ndma_buffer_create(struct ndma_memory *memory, u64 bytes, const struct ndma_layout *layout,
+int ndma_dmabuf_create(struct ndma_memory *memory, u64 bytes, const struct ndma_layout *layout,
 		       struct ndma_client *owner, bool stream, struct ndma_buffer **out)
 {
 	struct ndma_buffer *buffer;

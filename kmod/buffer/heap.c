@@ -71,12 +71,12 @@ static int ndma_heap_first_layout(const struct ndma_buffer_alloc *request,
 				  struct ndma_layout *layout)
 {
 	if (!request->layout) {
-		ndma_layout_flat(layout, request->bytes);
+		ndma_layout_bytes(layout, request->bytes);
 		return 0;
 	}
 	if (copy_from_user(layout, u64_to_user_ptr(request->layout), sizeof(*layout)))
 		return -EFAULT;
-	return ndma_layout_check(layout, request->bytes);
+	return ndma_layout_verify(layout, request->bytes);
 }
 
 static int ndma_heap_alloc_memory(const struct ndma_buffer_alloc *request,
@@ -106,7 +106,7 @@ static int ndma_heap_alloc(struct file *file, const struct ndma_buffer_alloc *re
 	ret = ndma_heap_alloc_memory(request, &memory);
 	if (ret)
 		return ret;
-	ret = ndma_buffer_create(memory, request->bytes, layout, ndma_client_of(file), false,
+	ret = ndma_dmabuf_create(memory, request->bytes, layout, ndma_client_of(file), false,
 				 buffer);
 	ndma_memory_put(memory);
 	return ret;
@@ -143,38 +143,35 @@ static int ndma_heap_alloc_ioctl(struct file *file, void *arg)
 	return 0;
 }
 
-/* .min, .size, .fd_at of a row whose call is about the buffer that @fd names. */
-#define ON_BUFFER(type) NDMA_IOCTL_SIZES(type), .fd_at = offsetof(type, fd)
-
-static const struct ndma_ioctl ndma_heap_ioctls[] = {
-	{ NDMA_TRANSFER_BEGIN, ON_BUFFER(struct ndma_transfer_begin),
+static const struct ndma_ioctl_row ndma_heap_ioctls[] = {
+	{ NDMA_TRANSFER_BEGIN, NDMA_IOCTL_ON_BUFFER(struct ndma_transfer_begin),
 	  .out_at = offsetof(struct ndma_transfer_begin, transfer), .write = true,
 	  .check = ndma_transfer_begin_check, .on_buffer = ndma_transfer_begin_ioctl,
 	  .undo = ndma_transfer_begin_undo },
-	{ NDMA_TRANSFER_END, ON_BUFFER(struct ndma_transfer_end), .write = true, .in_only = true,
+	{ NDMA_TRANSFER_END, NDMA_IOCTL_ON_BUFFER(struct ndma_transfer_end), .write = true, .in_only = true,
 	  .check = ndma_transfer_end_check, .on_buffer = ndma_transfer_end_ioctl },
-	{ NDMA_LEASE_ACQUIRE, ON_BUFFER(struct ndma_lease_acquire),
+	{ NDMA_LEASE_ACQUIRE, NDMA_IOCTL_ON_BUFFER(struct ndma_lease_acquire),
 	  .out_at = offsetof(struct ndma_lease_acquire, lease),
 	  .check = ndma_lease_acquire_check, .on_buffer = ndma_lease_acquire_ioctl,
 	  .undo = ndma_lease_acquire_undo },
 	{ NDMA_LEASE_RELEASE, NDMA_IOCTL_SIZES(struct ndma_lease_release), .in_only = true,
 	  .handler = ndma_lease_release_ioctl },
-	{ NDMA_LEASE_REVOKE, ON_BUFFER(struct ndma_lease_revoke), .write = true,
+	{ NDMA_LEASE_REVOKE, NDMA_IOCTL_ON_BUFFER(struct ndma_lease_revoke), .write = true,
 	  .check = ndma_lease_revoke_check, .on_buffer = ndma_lease_revoke_ioctl },
 	{ NDMA_HEAP_INFO, NDMA_IOCTL_SIZES(struct ndma_heap_info),
 	  .handler = ndma_heap_info_ioctl },
 	{ NDMA_BUFFER_ALLOC, NDMA_IOCTL_SIZES(struct ndma_buffer_alloc), .write = true,
 	  .handler = ndma_heap_alloc_ioctl },
-	{ NDMA_BUFFER_INFO, ON_BUFFER(struct ndma_buffer_info),
+	{ NDMA_BUFFER_INFO, NDMA_IOCTL_ON_BUFFER(struct ndma_buffer_info),
 	  .check = ndma_buffer_info_check, .on_buffer = ndma_buffer_info_ioctl },
-	{ NDMA_BUFFER_GET_LAYOUT, ON_BUFFER(struct ndma_buffer_layout),
+	{ NDMA_BUFFER_GET_LAYOUT, NDMA_IOCTL_ON_BUFFER(struct ndma_buffer_layout),
 	  .check = ndma_buffer_layout_check, .on_buffer = ndma_layout_get_ioctl },
-	{ NDMA_BUFFER_SET_LAYOUT, ON_BUFFER(struct ndma_buffer_layout), .write = true,
+	{ NDMA_BUFFER_SET_LAYOUT, NDMA_IOCTL_ON_BUFFER(struct ndma_buffer_layout), .write = true,
 	  .in_only = true,
 	  .check = ndma_buffer_layout_check, .on_buffer = ndma_layout_set_ioctl },
-	{ NDMA_BUFFER_READONLY_HANDLE, ON_BUFFER(struct ndma_buffer_readonly),
+	{ NDMA_BUFFER_READONLY_HANDLE, NDMA_IOCTL_ON_BUFFER(struct ndma_buffer_readonly),
 	  .check = ndma_buffer_readonly_check, .on_buffer = ndma_view_readonly_ioctl },
-	{ NDMA_BUFFER_HOLDERS, ON_BUFFER(struct ndma_buffer_holders),
+	{ NDMA_BUFFER_HOLDERS, NDMA_IOCTL_ON_BUFFER(struct ndma_buffer_holders),
 	  .check = ndma_buffer_holders_check, .on_buffer = ndma_holder_ioctl },
 };
 

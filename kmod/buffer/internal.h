@@ -195,9 +195,9 @@ static inline struct ndma_client *ndma_client_of(struct file *file)
 /* ---------------------------------------------------------------- layout.c */
 
 /* 0 or the errno that the uAPI names; never reads outside @layout. */
-int ndma_layout_check(const struct ndma_layout *layout, u64 bytes);
+int ndma_layout_verify(const struct ndma_layout *layout, u64 bytes);
 /* The layout of @bytes elements of format "B". */
-void ndma_layout_flat(struct ndma_layout *layout, u64 bytes);
+void ndma_layout_bytes(struct ndma_layout *layout, u64 bytes);
 int ndma_buffer_layout_check(const struct file *file, const void *arg);
 int ndma_layout_get_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
 int ndma_layout_set_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
@@ -214,7 +214,7 @@ int ndma_buffer_info_ioctl(struct file *file, struct ndma_handle *handle, void *
 /* ---------------------------------------------------------------- dmabuf.c */
 
 /**
- * ndma_buffer_create() - a buffer with its read-write dma-buf
+ * ndma_dmabuf_create() - a buffer with its read-write dma-buf
  * @memory: the buffer takes its own reference
  * @bytes: what layouts may use
  * @layout: valid for @bytes
@@ -222,7 +222,7 @@ int ndma_buffer_info_ioctl(struct file *file, struct ndma_handle *handle, void *
  * @stream: true: a stream's backing buffer
  * @out: the buffer; dma_buf_put() of its primary dma-buf ends it
  */
-int ndma_buffer_create(struct ndma_memory *memory, u64 bytes, const struct ndma_layout *layout,
+int ndma_dmabuf_create(struct ndma_memory *memory, u64 bytes, const struct ndma_layout *layout,
 		       struct ndma_client *owner, bool stream, struct ndma_buffer **out);
 
 /* The handle behind a file descriptor, with a reference to its dma-buf; -EBADF. */

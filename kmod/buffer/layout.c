@@ -5,12 +5,12 @@
 #include "internal.h"
 #include "ndma_layout.h"
 
-int ndma_layout_check(const struct ndma_layout *layout, u64 bytes)
+int ndma_layout_verify(const struct ndma_layout *layout, u64 bytes)
 {
 	return ndma_layout_validate(layout, bytes);
 }
 
-void ndma_layout_flat(struct ndma_layout *layout, u64 bytes)
+void ndma_layout_bytes(struct ndma_layout *layout, u64 bytes)
 {
 	ndma_layout_fill_bytes(layout, bytes);
 }
@@ -36,7 +36,7 @@ static int ndma_layout_set(struct ndma_buffer *buffer, const struct ndma_layout 
 {
 	int ret;
 
-	ret = ndma_layout_check(layout, buffer->bytes);
+	ret = ndma_layout_verify(layout, buffer->bytes);
 	if (ret)
 		return ret;
 	down_write(&buffer->lock);

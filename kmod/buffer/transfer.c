@@ -364,8 +364,8 @@ int ndma_transfer_await_fences(struct ndma_buffer *buffer, const struct ndma_tra
 	return ret ? ret : ndma_fence_wait(resv, write, plan->deadline);
 }
 
-static int ndma_transfer_begin(struct ndma_buffer *buffer,
-			       const struct ndma_transfer_begin *request, u32 *id)
+static int ndma_transfer_begin_user(struct ndma_buffer *buffer,
+				    const struct ndma_transfer_begin *request, u32 *id)
 {
 	const struct ndma_transfer_plan plan = {
 		.direction = request->direction,
@@ -397,14 +397,14 @@ int ndma_transfer_begin_ioctl(struct file *file, struct ndma_handle *handle, voi
 
 	if (!ndma_transfer_may(handle, ndma_client_of(file)))
 		return -EPERM;
-	ret = ndma_transfer_begin(handle->buffer, request, &id);
+	ret = ndma_transfer_begin_user(handle->buffer, request, &id);
 	if (ret)
 		return ret;
 	request->transfer = id;
 	return 0;
 }
 
-static int ndma_transfer_end(struct ndma_buffer *buffer, u32 id)
+static int ndma_transfer_end_user(struct ndma_buffer *buffer, u32 id)
 {
 	struct ndma_transfer *transfer = &buffer->transfer;
 	struct dma_buf *dmabuf = NULL;
@@ -434,7 +434,7 @@ void ndma_transfer_begin_undo(struct file *file, struct ndma_handle *handle, voi
 {
 	const struct ndma_transfer_begin *request = arg;
 
-	ndma_transfer_end(handle->buffer, request->transfer);
+	ndma_transfer_end_user(handle->buffer, request->transfer);
 }
 
 int ndma_transfer_end_check(const struct file *file, const void *arg)
@@ -450,5 +450,5 @@ int ndma_transfer_end_ioctl(struct file *file, struct ndma_handle *handle, void 
 
 	if (!ndma_transfer_may(handle, ndma_client_of(file)))
 		return -EPERM;
-	return ndma_transfer_end(handle->buffer, request->transfer);
+	return ndma_transfer_end_user(handle->buffer, request->transfer);
 }

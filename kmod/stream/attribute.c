@@ -84,7 +84,7 @@ static DEVICE_ATTR_RO(controls);
 static ssize_t rates_show(struct device *node, struct device_attribute *attr, char *buf)
 {
 	const struct ndma_control_desc *rate =
-		ndma_control_find(ndma_attribute_source(node)->desc, NDMA_CONTROL_RATE);
+		ndma_control_lookup(ndma_attribute_source(node)->desc, NDMA_CONTROL_RATE);
 
 	if (!rate)
 		return 0;

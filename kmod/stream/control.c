@@ -27,7 +27,7 @@ int ndma_control_init(struct ndma_stream *stream)
 	return 0;
 }
 
-const struct ndma_control_desc *ndma_control_find(const struct ndma_source_desc *desc, u32 id)
+const struct ndma_control_desc *ndma_control_lookup(const struct ndma_source_desc *desc, u32 id)
 {
 	u32 i;
 
@@ -45,7 +45,7 @@ static s64 *ndma_control_value(const struct ndma_stream *stream,
 
 s64 ndma_stream_control(const struct ndma_stream *stream, u32 id)
 {
-	const struct ndma_control_desc *control = ndma_control_find(stream->source->desc, id);
+	const struct ndma_control_desc *control = ndma_control_lookup(stream->source->desc, id);
 
 	return control ? READ_ONCE(*ndma_control_value(stream, control)) : 0;
 }
@@ -64,7 +64,7 @@ static int ndma_control_describe(const struct ndma_source_desc *desc,
 			if (desc->controls[i].id > (info->id & ~NDMA_CONTROL_NEXT))
 				control = &desc->controls[i];
 	} else {
-		control = ndma_control_find(desc, info->id);
+		control = ndma_control_lookup(desc, info->id);
 	}
 	if (!control)
 		return -EINVAL;
@@ -80,7 +80,7 @@ static int ndma_control_describe(const struct ndma_source_desc *desc,
 	return 0;
 }
 
-int ndma_control_query(struct file *file, void *arg)
+int ndma_control_query_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	int ret = ndma_stream_lock(stream);
@@ -92,7 +92,7 @@ int ndma_control_query(struct file *file, void *arg)
 	return ret;
 }
 
-int ndma_control_menu_item(struct file *file, void *arg)
+int ndma_control_menu_item_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_control_menu_item *item = arg;
@@ -104,7 +104,7 @@ int ndma_control_menu_item(struct file *file, void *arg)
 	ret = ndma_stream_lock(stream);
 	if (ret)
 		return ret;
-	control = ndma_control_find(stream->source->desc, item->id);
+	control = ndma_control_lookup(stream->source->desc, item->id);
 	if (!control || control->type != NDMA_CONTROL_MENU || item->index > control->max)
 		ret = -EINVAL;
 	else
@@ -113,7 +113,7 @@ int ndma_control_menu_item(struct file *file, void *arg)
 	return ret;
 }
 
-int ndma_control_get(struct file *file, void *arg)
+int ndma_control_get_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	const struct ndma_control_desc *desc;
@@ -122,7 +122,7 @@ int ndma_control_get(struct file *file, void *arg)
 
 	if (ret)
 		return ret;
-	desc = ndma_control_find(stream->source->desc, control->id);
+	desc = ndma_control_lookup(stream->source->desc, control->id);
 	if (!desc || desc->type == NDMA_CONTROL_BUTTON)
 		ret = -EINVAL;
 	else
@@ -154,7 +154,7 @@ static int ndma_control_apply(struct ndma_stream *stream, struct ndma_control *c
 	s64 *value, before, nearest;
 	int ret;
 
-	desc = ndma_control_find(stream->source->desc, control->id);
+	desc = ndma_control_lookup(stream->source->desc, control->id);
 	if (!desc)
 		return -EINVAL;
 	if (!desc->live && stream->active)
@@ -175,7 +175,7 @@ static int ndma_control_apply(struct ndma_stream *stream, struct ndma_control *c
 	return ret;
 }
 
-int ndma_control_set(struct file *file, void *arg)
+int ndma_control_set_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	int ret = ndma_stream_lock(stream);

@@ -3,7 +3,7 @@
 #include "internal.h"
 
 /* The last reference to an exported frame's dma-buf is gone; perhaps long after the stream. */
-static void ndma_frame_unexport(void *priv)
+static void ndma_export_end(void *priv)
 {
 	struct ndma_frame *frame = priv;
 	struct ndma_stream *stream = frame->stream;
@@ -22,7 +22,7 @@ static void ndma_frame_unexport(void *priv)
 	ndma_stream_put(stream);
 }
 
-int ndma_frame_export(struct file *file, void *arg)
+int ndma_stream_export_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_stream_export *export = arg;
@@ -47,10 +47,10 @@ int ndma_frame_export(struct file *file, void *arg)
 
 	kref_get(&stream->ref);
 	ret = ndma_buffer_view(stream->buffer, export->index * stream->stride,
-			       stream->config.frame_bytes, &stream->layout, ndma_frame_unexport,
+			       stream->config.frame_bytes, &stream->layout, ndma_export_end,
 			       frame, &view);
 	if (ret) {
-		ndma_frame_unexport(frame);
+		ndma_export_end(frame);
 		return ret;
 	}
 	export->fd = ndma_ioctl_stage_fd(arg, view->file, export->fd_flags);

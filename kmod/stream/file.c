@@ -39,7 +39,7 @@ static void ndma_stream_stopper(struct work_struct *work)
 	mutex_unlock(&stream->mutex);
 }
 
-static int ndma_stream_open(struct inode *inode, struct file *file)
+static int ndma_file_open(struct inode *inode, struct file *file)
 {
 	struct ndma_source *source = ndma_node_priv(inode);
 	struct ndma_stream *stream;
@@ -82,7 +82,7 @@ put_stream:
  * The device stops now, whatever is mapped: mappings hold the backing buffer's and the rings' own
  * files, not this one. Stop, unmap, free.
  */
-static int ndma_stream_release(struct inode *inode, struct file *file)
+static int ndma_file_release(struct inode *inode, struct file *file)
 {
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_source *source = stream->source;
@@ -110,7 +110,7 @@ static int ndma_stream_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static int ndma_stream_start(struct file *file, void *arg)
+static int ndma_stream_start_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_stream_start *start = arg;
@@ -126,7 +126,7 @@ static int ndma_stream_start(struct file *file, void *arg)
 	return ret;
 }
 
-static int ndma_stream_stop(struct file *file, void *arg)
+static int ndma_stream_stop_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_stream_stop *stop = arg;
@@ -142,7 +142,7 @@ static int ndma_stream_stop(struct file *file, void *arg)
 	return 0;
 }
 
-static int ndma_stream_kick(struct file *file, void *arg)
+static int ndma_stream_kick_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_stream_kick *kick = arg;
@@ -154,7 +154,7 @@ static int ndma_stream_kick(struct file *file, void *arg)
 	return 0;
 }
 
-static int ndma_stream_stats(struct file *file, void *arg)
+static int ndma_stream_stats_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_stream_stats *out = arg;
@@ -184,7 +184,7 @@ static int ndma_stream_stats(struct file *file, void *arg)
 	return 0;
 }
 
-static __poll_t ndma_stream_poll_fill(const struct ndma_stream *stream)
+static __poll_t ndma_file_poll_fill(const struct ndma_stream *stream)
 {
 	switch (READ_ONCE(stream->fill.state)) {
 	case NDMA_FILL_RUNNING:
@@ -196,7 +196,7 @@ static __poll_t ndma_stream_poll_fill(const struct ndma_stream *stream)
 	}
 }
 
-static __poll_t ndma_stream_poll(struct file *file, struct poll_table_struct *table)
+static __poll_t ndma_file_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct ndma_stream *stream = file->private_data;
 	__poll_t mask = 0;
@@ -204,7 +204,7 @@ static __poll_t ndma_stream_poll(struct file *file, struct poll_table_struct *ta
 	poll_wait(file, &stream->waiters, table);
 	/* Acquire: all that setup made. Pairs with its release store. */
 	if (!smp_load_acquire(&stream->ready))
-		return ndma_stream_poll_fill(stream);
+		return ndma_file_poll_fill(stream);
 	ndma_flow_take_in(stream);
 	spin_lock_irq(&stream->ring_lock);
 	if (ndma_ring_ready(stream))
@@ -217,7 +217,7 @@ static __poll_t ndma_stream_poll(struct file *file, struct poll_table_struct *ta
 	return mask;
 }
 
-static int ndma_stream_mmap(struct file *file, struct vm_area_struct *vma)
+static int ndma_file_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct ndma_stream *stream = file->private_data;
 
@@ -238,36 +238,44 @@ static int ndma_stream_mmap(struct file *file, struct vm_area_struct *vma)
 	}
 }
 
-#define ROW(number, type, more...) \
-	{ .cmd = number, .min = sizeof(struct type), .size = sizeof(struct type), more }
-
-static const struct ndma_ioctl ndma_stream_ioctls[] = {
-	ROW(NDMA_SOURCE_INFO, ndma_source_info, .handler = ndma_source_info),
-	ROW(NDMA_SOURCE_FORMAT, ndma_source_format, .handler = ndma_source_format),
-	ROW(NDMA_SOURCE_CHANNEL, ndma_source_channel, .handler = ndma_source_channel),
-	ROW(NDMA_CONTROL_QUERY, ndma_control_info, .handler = ndma_control_query),
-	ROW(NDMA_CONTROL_MENU_ITEM, ndma_control_menu_item, .handler = ndma_control_menu_item),
-	ROW(NDMA_CONTROL_GET, ndma_control, .handler = ndma_control_get),
-	ROW(NDMA_CONTROL_SET, ndma_control, .handler = ndma_control_set, .write = true,
-	    .out_on_error = true),
-	ROW(NDMA_STREAM_SETUP, ndma_stream_setup, .handler = ndma_stream_setup, .write = true),
-	ROW(NDMA_STREAM_START, ndma_stream_start, .handler = ndma_stream_start, .write = true),
-	ROW(NDMA_STREAM_STOP, ndma_stream_stop, .handler = ndma_stream_stop, .write = true),
-	ROW(NDMA_STREAM_WAIT, ndma_stream_wait, .handler = ndma_stream_wait,
-	    .out_on_error = true),
-	ROW(NDMA_STREAM_KICK, ndma_stream_kick, .handler = ndma_stream_kick),
-	ROW(NDMA_STREAM_STATS, ndma_stream_stats, .handler = ndma_stream_stats),
-	ROW(NDMA_STREAM_EXPORT, ndma_stream_export, .handler = ndma_frame_export),
-	ROW(NDMA_FILL_BEGIN, ndma_fill_begin, .fd_at = offsetof(struct ndma_fill_begin, fd),
-	    .check = ndma_fill_begin_check, .on_buffer = ndma_fill_begin_ioctl, .write = true,
-	    .in_only = true),
-	ROW(NDMA_FILL_WAIT, ndma_fill_wait, .handler = ndma_fill_wait_ioctl),
+static const struct ndma_ioctl_row ndma_file_ioctls[] = {
+	{ NDMA_SOURCE_INFO, NDMA_IOCTL_SIZES(struct ndma_source_info),
+	  .handler = ndma_source_info_ioctl },
+	{ NDMA_SOURCE_FORMAT, NDMA_IOCTL_SIZES(struct ndma_source_format),
+	  .handler = ndma_source_format_ioctl },
+	{ NDMA_SOURCE_CHANNEL, NDMA_IOCTL_SIZES(struct ndma_source_channel),
+	  .handler = ndma_source_channel_ioctl },
+	{ NDMA_CONTROL_QUERY, NDMA_IOCTL_SIZES(struct ndma_control_info),
+	  .handler = ndma_control_query_ioctl },
+	{ NDMA_CONTROL_MENU_ITEM, NDMA_IOCTL_SIZES(struct ndma_control_menu_item),
+	  .handler = ndma_control_menu_item_ioctl },
+	{ NDMA_CONTROL_GET, NDMA_IOCTL_SIZES(struct ndma_control),
+	  .handler = ndma_control_get_ioctl },
+	{ NDMA_CONTROL_SET, NDMA_IOCTL_SIZES(struct ndma_control), .write = true,
+	  .out_on_error = true, .handler = ndma_control_set_ioctl },
+	{ NDMA_STREAM_SETUP, NDMA_IOCTL_SIZES(struct ndma_stream_setup), .write = true,
+	  .handler = ndma_stream_setup_ioctl },
+	{ NDMA_STREAM_START, NDMA_IOCTL_SIZES(struct ndma_stream_start), .write = true,
+	  .handler = ndma_stream_start_ioctl },
+	{ NDMA_STREAM_STOP, NDMA_IOCTL_SIZES(struct ndma_stream_stop), .write = true,
+	  .handler = ndma_stream_stop_ioctl },
+	{ NDMA_STREAM_WAIT, NDMA_IOCTL_SIZES(struct ndma_stream_wait), .out_on_error = true,
+	  .handler = ndma_stream_wait_ioctl },
+	{ NDMA_STREAM_KICK, NDMA_IOCTL_SIZES(struct ndma_stream_kick),
+	  .handler = ndma_stream_kick_ioctl },
+	{ NDMA_STREAM_STATS, NDMA_IOCTL_SIZES(struct ndma_stream_stats),
+	  .handler = ndma_stream_stats_ioctl },
+	{ NDMA_STREAM_EXPORT, NDMA_IOCTL_SIZES(struct ndma_stream_export),
+	  .handler = ndma_stream_export_ioctl },
+	{ NDMA_FILL_BEGIN, NDMA_IOCTL_ON_BUFFER(struct ndma_fill_begin), .write = true,
+	  .in_only = true, .check = ndma_fill_begin_check, .on_buffer = ndma_fill_begin_ioctl },
+	{ NDMA_FILL_WAIT, NDMA_IOCTL_SIZES(struct ndma_fill_wait),
+	  .handler = ndma_fill_wait_ioctl },
 };
 
-static long ndma_stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long ndma_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return ndma_ioctl_dispatch(file, ndma_stream_ioctls, ARRAY_SIZE(ndma_stream_ioctls), cmd,
-				   arg);
+	return ndma_ioctl_dispatch(file, ndma_file_ioctls, ARRAY_SIZE(ndma_file_ioctls), cmd, arg);
 }
 
 /* For ndma_node_device(). */
@@ -287,12 +295,12 @@ const struct ndma_node_type ndma_source_type = {
 	.kind = NDMA_KIND_SOURCE,
 	.fops = {
 		.owner = THIS_MODULE,
-		.open = ndma_stream_open,
-		.release = ndma_stream_release,
-		.poll = ndma_stream_poll,
-		.unlocked_ioctl = ndma_stream_ioctl,
+		.open = ndma_file_open,
+		.release = ndma_file_release,
+		.poll = ndma_file_poll,
+		.unlocked_ioctl = ndma_file_ioctl,
 		.compat_ioctl = compat_ptr_ioctl,
-		.mmap = ndma_stream_mmap,
+		.mmap = ndma_file_mmap,
 		.get_unmapped_area = thp_get_unmapped_area,
 	},
 	.device = ndma_file_device,

@@ -105,7 +105,7 @@ static int ndma_fill_configure(struct ndma_stream *stream, const struct ndma_fil
 	ret = ndma_setup_configure(stream, &setup);
 	if (ret)
 		return ret;
-	ret = ndma_layout_check(&stream->layout, buffer->bytes);
+	ret = ndma_layout_verify(&stream->layout, buffer->bytes);
 	if (ret)
 		return ret;
 	if (!desc->dev || ndma_memory_reachable(buffer->memory, desc->dev))
@@ -116,7 +116,7 @@ static int ndma_fill_configure(struct ndma_stream *stream, const struct ndma_fil
 }
 
 /* Under the mutex. Takes the buffer and starts the source, or leaves all as it was. */
-static int ndma_fill_begin(struct ndma_stream *stream, struct ndma_buffer *buffer,
+static int ndma_fill_start(struct ndma_stream *stream, struct ndma_buffer *buffer,
 			   const struct ndma_transfer_plan *plan)
 {
 	const struct ndma_fill before = stream->fill;
@@ -212,7 +212,7 @@ static int ndma_fill_try(struct ndma_stream *stream, struct ndma_buffer *buffer,
 			ret = ndma_fill_configure(stream, request, buffer);
 		if (!ret) {
 			plan.layout = &stream->layout;
-			ret = ndma_fill_begin(stream, buffer, &plan);
+			ret = ndma_fill_start(stream, buffer, &plan);
 		}
 		ndma_stream_unlock(stream);
 	} while (ret == NDMA_TRANSFER_AGAIN);

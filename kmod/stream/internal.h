@@ -281,9 +281,9 @@ static inline bool ndma_stream_in_use(const struct ndma_stream *stream)
 /* ---------------------------------------------------------------- source.c */
 
 void ndma_source_put(struct ndma_source *source);
-int ndma_source_info(struct file *file, void *arg);
-int ndma_source_format(struct file *file, void *arg);
-int ndma_source_channel(struct file *file, void *arg);
+int ndma_source_info_ioctl(struct file *file, void *arg);
+int ndma_source_format_ioctl(struct file *file, void *arg);
+int ndma_source_channel_ioctl(struct file *file, void *arg);
 /* Samples of one channel per second with the stream's controls as they are. */
 struct ndma_rational ndma_source_rate(struct ndma_stream *stream);
 
@@ -295,11 +295,11 @@ extern const struct attribute_group *ndma_source_groups[];
 
 int ndma_control_init(struct ndma_stream *stream);
 /* The description of a control, or NULL. */
-const struct ndma_control_desc *ndma_control_find(const struct ndma_source_desc *desc, u32 id);
-int ndma_control_query(struct file *file, void *arg);
-int ndma_control_menu_item(struct file *file, void *arg);
-int ndma_control_get(struct file *file, void *arg);
-int ndma_control_set(struct file *file, void *arg);
+const struct ndma_control_desc *ndma_control_lookup(const struct ndma_source_desc *desc, u32 id);
+int ndma_control_query_ioctl(struct file *file, void *arg);
+int ndma_control_menu_item_ioctl(struct file *file, void *arg);
+int ndma_control_get_ioctl(struct file *file, void *arg);
+int ndma_control_set_ioctl(struct file *file, void *arg);
 
 /* ---------------------------------------------------------------- stream.c */
 
@@ -327,7 +327,7 @@ void ndma_stream_kill(struct ndma_stream *stream);
 
 /* ---------------------------------------------------------------- setup.c */
 
-int ndma_stream_setup(struct file *file, void *arg);
+int ndma_stream_setup_ioctl(struct file *file, void *arg);
 /* All under the mutex. What was asked for, against the description: configuration and layout. */
 int ndma_setup_configure(struct ndma_stream *stream, const struct ndma_stream_setup *setup);
 /* One of the source's streams; -EBUSY: there is none left. */
@@ -353,7 +353,7 @@ void ndma_fill_finish(struct ndma_stream *stream, int error);
 
 /* ---------------------------------------------------------------- wait.c */
 
-int ndma_stream_wait(struct file *file, void *arg);
+int ndma_stream_wait_ioctl(struct file *file, void *arg);
 
 /* ---------------------------------------------------------------- segment.c */
 
@@ -382,7 +382,7 @@ void ndma_frames_reclaim(struct ndma_stream *stream);
 /* ---------------------------------------------------------------- export.c */
 
 /* Not under ring_lock. */
-int ndma_frame_export(struct file *file, void *arg);
+int ndma_stream_export_ioctl(struct file *file, void *arg);
 
 /* ---------------------------------------------------------------- flow.c */
 

@@ -145,7 +145,7 @@ static int ndma_setup_memory(struct ndma_stream *stream, int node)
 		goto put_memory;
 	}
 	ndma_setup_backing_layout(stream, backing);
-	ret = ndma_buffer_create(stream->memory, spec.bytes, backing, NULL, true,
+	ret = ndma_dmabuf_create(stream->memory, spec.bytes, backing, NULL, true,
 				 &stream->buffer);
 	kfree(backing);
 	if (ret)
@@ -274,7 +274,7 @@ unclaim:
 	return ret;
 }
 
-int ndma_stream_setup(struct file *file, void *arg)
+int ndma_stream_setup_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	int ret = ndma_stream_lock(stream);

@@ -10,7 +10,7 @@ static void ndma_source_free(struct kref *ref)
 	kfree(container_of(ref, struct ndma_source, ref));
 }
 
-/* Pairs with kref_get() in ndma_stream_open(). */
+/* Pairs with kref_get() in ndma_file_open(). */
 void ndma_source_put(struct ndma_source *source)
 {
 	kref_put(&source->ref, ndma_source_free);
@@ -27,7 +27,7 @@ struct ndma_rational ndma_source_rate(struct ndma_stream *stream)
 	};
 }
 
-int ndma_source_info(struct file *file, void *arg)
+int ndma_source_info_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_source *source = stream->source;
@@ -60,7 +60,7 @@ int ndma_source_info(struct file *file, void *arg)
 	return 0;
 }
 
-int ndma_source_format(struct file *file, void *arg)
+int ndma_source_format_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	const struct ndma_format_desc *desc;
@@ -86,7 +86,7 @@ int ndma_source_format(struct file *file, void *arg)
 	return ret;
 }
 
-int ndma_source_channel(struct file *file, void *arg)
+int ndma_source_channel_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	const struct ndma_channel_desc *desc;

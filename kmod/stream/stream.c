@@ -26,7 +26,7 @@ void ndma_stream_unlock(struct ndma_stream *stream)
 	up_read(&stream->source->lock);
 }
 
-static void ndma_stream_free(struct kref *ref)
+static void ndma_stream_destroy(struct kref *ref)
 {
 	struct ndma_stream *stream = container_of(ref, struct ndma_stream, ref);
 
@@ -36,10 +36,10 @@ static void ndma_stream_free(struct kref *ref)
 	kfree(stream);
 }
 
-/* Pairs with kref_get() in ndma_frame_export() and ndma_fill_get(): the last of file, frames and fill. */
+/* Pairs with kref_get() in ndma_stream_export_ioctl() and ndma_fill_get(): the last of file, frames and fill. */
 void ndma_stream_put(struct ndma_stream *stream)
 {
-	kref_put(&stream->ref, ndma_stream_free);
+	kref_put(&stream->ref, ndma_stream_destroy);
 }
 
 void ndma_stream_set_state(struct ndma_stream *stream, u32 state)
@@ -58,7 +58,7 @@ void ndma_stream_wake(struct ndma_stream *stream)
 	/*
 	 * No barrier: a sleeper is in the queue before it looks at the ring under ring_lock, which
 	 * our caller has held since it changed the ring. So either the sleeper has seen that, or it
-	 * is seen here. Pairs with ndma_stream_look() and ndma_stream_poll().
+	 * is seen here. Pairs with ndma_stream_look() and ndma_file_poll().
 	 */
 	if (waitqueue_active(&stream->waiters))
 		wake_up_poll(&stream->waiters, what);

@@ -91,7 +91,7 @@ static int ndma_stream_sleep(struct ndma_stream *stream, struct ndma_stream_wait
 	return ret;
 }
 
-int ndma_stream_wait(struct file *file, void *arg)
+int ndma_stream_wait_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_stream_wait *wait = arg;
