@@ -38,7 +38,7 @@ static int ndma_heap_info_ioctl(struct file *file, void *arg)
 
 	if (info->flags)
 		return -EINVAL;
-	ndma_memory_settle();
+	ndma_memory_reap();
 	quota = ndma_account_quota(&used);
 	info->abi = NDMA_ABI_VERSION;
 	info->page_bytes = PAGE_SIZE;

@@ -73,7 +73,7 @@ static struct ndma_account *ndma_account_find(void)
 	return account;
 }
 
-static void ndma_account_drop_if_empty(struct ndma_account *account)
+static void ndma_account_free_if_empty(struct ndma_account *account)
 {
 	if (account->bytes)
 		return;
@@ -94,7 +94,7 @@ int ndma_account_charge(u64 bytes, struct ndma_account **out)
 		goto out_unlock;
 	}
 	if (limit && (bytes > limit || account->bytes > limit - bytes)) {
-		ndma_account_drop_if_empty(account);
+		ndma_account_free_if_empty(account);
 		ret = -EDQUOT;
 		goto out_unlock;
 	}
@@ -109,6 +109,6 @@ void ndma_account_uncharge(struct ndma_account *account, u64 bytes)
 {
 	mutex_lock(&ndma_accounts_lock);
 	account->bytes -= bytes;
-	ndma_account_drop_if_empty(account);
+	ndma_account_free_if_empty(account);
 	mutex_unlock(&ndma_accounts_lock);
 }

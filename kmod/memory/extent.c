@@ -34,25 +34,26 @@ struct page *ndma_memory_page(const struct ndma_memory *memory, pgoff_t pgoff)
 }
 
 /**
- * struct ndma_run - a physically contiguous run of the memory, no longer than a segment may be
+ * struct ndma_extent - a physically contiguous part of a memory, no longer than a segment may be
  * @page: its first page
  * @offset: of its first byte in @page
  * @bytes: its length
  */
-struct ndma_run {
+struct ndma_extent {
 	struct page *page;
 	unsigned int offset;
 	unsigned int bytes;
 };
 
-/* The longest run at @offset that is at most @limit bytes; chunks that touch are joined. */
-static struct ndma_run ndma_memory_run(const struct ndma_memory *memory, u64 offset, u64 limit)
+/* The longest extent at @offset that is at most @limit bytes; chunks that touch are joined. */
+static struct ndma_extent ndma_memory_extent(const struct ndma_memory *memory, u64 offset,
+					     u64 limit)
 {
 	unsigned int i = ndma_memory_chunk_at(memory, offset >> PAGE_SHIFT);
 	struct page *chunk = memory->chunks[i];
 	u64 skip = offset - ((u64)page_folio(chunk)->index << PAGE_SHIFT);
 	u64 bytes = page_size(chunk) - skip;
-	struct ndma_run run = {
+	struct ndma_extent extent = {
 		.page = chunk + (skip >> PAGE_SHIFT),
 		.offset = offset_in_page(skip),
 	};
@@ -65,8 +66,8 @@ static struct ndma_run ndma_memory_run(const struct ndma_memory *memory, u64 off
 		bytes += page_size(next);
 		chunk = next;
 	}
-	run.bytes = min(bytes, limit);
-	return run;
+	extent.bytes = min(bytes, limit);
+	return extent;
 }
 
 /* Longest segment of @dev, whole pages where it lets us. */
@@ -90,16 +91,16 @@ int ndma_memory_sg(const struct ndma_memory *memory, u64 offset, u64 bytes, stru
 	int ret;
 
 	for (at = offset; at < end; nents++)
-		at += ndma_memory_run(memory, at, min(limit, end - at)).bytes;
+		at += ndma_memory_extent(memory, at, min(limit, end - at)).bytes;
 	ret = sg_alloc_table(table, nents, GFP_KERNEL);
 	if (ret)
 		return ret;
 	at = offset;
 	for (sg = table->sgl; sg; sg = sg_next(sg)) {
-		struct ndma_run run = ndma_memory_run(memory, at, min(limit, end - at));
+		struct ndma_extent extent = ndma_memory_extent(memory, at, min(limit, end - at));
 
-		sg_set_page(sg, run.page, run.bytes, run.offset);
-		at += run.bytes;
+		sg_set_page(sg, extent.page, extent.bytes, extent.offset);
+		at += extent.bytes;
 	}
 	return 0;
 }

@@ -59,8 +59,8 @@ struct ndma_memory {
 	struct list_head lingering;
 };
 
-/* Frees and uncharges what nobody pins any more; it happens by itself some time later. May sleep. */
-void ndma_memory_settle(void);
+/* Frees and uncharges pages of ended memory that nobody pins any more; happens by itself later. May sleep. */
+void ndma_memory_reap(void);
 /* Lets go of pages that others have pinned, and of their charge: nobody is left to be charged. */
 void ndma_memory_exit(void);
 int ndma_memory_alloc(const struct ndma_memory_spec *spec, struct ndma_memory **out);

@@ -212,7 +212,7 @@ static void ndma_memory_end(struct ndma_memory *memory)
 }
 
 /* Frees its chunks, but not those that somebody has pinned, unless @all; whether none is left. */
-static bool ndma_memory_drop(struct ndma_memory *memory, bool all)
+static bool ndma_memory_free_chunks(struct ndma_memory *memory, bool all)
 {
 	unsigned int i, left = 0;
 	u64 freed = 0;
@@ -243,51 +243,51 @@ static bool ndma_memory_drop(struct ndma_memory *memory, bool all)
 static LIST_HEAD(ndma_lingering);
 static DEFINE_MUTEX(ndma_lingering_lock);
 
-static void ndma_memory_look(struct work_struct *work);
-static DECLARE_DELAYED_WORK(ndma_memory_looker, ndma_memory_look);
+static void ndma_memory_reap_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(ndma_memory_reaper, ndma_memory_reap_work);
 
-void ndma_memory_settle(void)
+void ndma_memory_reap(void)
 {
 	struct ndma_memory *memory, *next;
 
 	mutex_lock(&ndma_lingering_lock);
 	list_for_each_entry_safe(memory, next, &ndma_lingering, lingering) {
-		if (!ndma_memory_drop(memory, false))
+		if (!ndma_memory_free_chunks(memory, false))
 			continue;
 		list_del(&memory->lingering);
 		ndma_memory_end(memory);
 	}
 	if (!list_empty(&ndma_lingering))
-		schedule_delayed_work(&ndma_memory_looker, msecs_to_jiffies(LINGER_MS));
+		schedule_delayed_work(&ndma_memory_reaper, msecs_to_jiffies(LINGER_MS));
 	mutex_unlock(&ndma_lingering_lock);
 }
 
-static void ndma_memory_look(struct work_struct *work)
+static void ndma_memory_reap_work(struct work_struct *work)
 {
-	ndma_memory_settle();
+	ndma_memory_reap();
 }
 
 static void ndma_memory_free(struct kref *ref)
 {
 	struct ndma_memory *memory = container_of(ref, struct ndma_memory, ref);
 
-	if (ndma_memory_drop(memory, false)) {
+	if (ndma_memory_free_chunks(memory, false)) {
 		ndma_memory_end(memory);
 		return;
 	}
 	mutex_lock(&ndma_lingering_lock);
 	list_add(&memory->lingering, &ndma_lingering);
 	mutex_unlock(&ndma_lingering_lock);
-	schedule_delayed_work(&ndma_memory_looker, msecs_to_jiffies(LINGER_MS));
+	schedule_delayed_work(&ndma_memory_reaper, msecs_to_jiffies(LINGER_MS));
 }
 
 void ndma_memory_exit(void)
 {
 	struct ndma_memory *memory, *next;
 
-	cancel_delayed_work_sync(&ndma_memory_looker);
+	cancel_delayed_work_sync(&ndma_memory_reaper);
 	list_for_each_entry_safe(memory, next, &ndma_lingering, lingering) {
-		ndma_memory_drop(memory, true);
+		ndma_memory_free_chunks(memory, true);
 		ndma_memory_end(memory);
 	}
 }
@@ -310,7 +310,7 @@ int ndma_memory_alloc(const struct ndma_memory_spec *spec, struct ndma_memory **
 
 	ret = ndma_account_charge(capacity, &memory->account);
 	if (ret == -EDQUOT) {
-		ndma_memory_settle();
+		ndma_memory_reap();
 		ret = ndma_account_charge(capacity, &memory->account);
 	}
 	if (ret)

@@ -79,7 +79,8 @@ static const struct ndma_control_desc ndma_sim_controls[] = {
 static struct ndma_sim *ndma_sims;
 
 /* The settings as they are now: controls may change while the stream runs. */
-static void ndma_sim_settle(const struct ndma_stream *stream, struct ndma_sim_settings *settings)
+static void ndma_sim_read_settings(const struct ndma_stream *stream,
+				   struct ndma_sim_settings *settings)
 {
 	const struct ndma_stream_config *config = ndma_stream_config(stream);
 	const struct ndma_format_desc *format = config->format;
@@ -238,18 +239,18 @@ static int ndma_sim_run(void *data)
 	struct ndma_sim_stream *sim = data;
 	struct ndma_sim_settings settings;
 
-	ndma_sim_settle(sim->stream, &settings);
+	ndma_sim_read_settings(sim->stream, &settings);
 	while (!kthread_should_stop()) {
 		struct ndma_frame *frame = NULL;
 
 		if (kthread_should_park()) {
 			kthread_parkme();
-			ndma_sim_settle(sim->stream, &settings);
+			ndma_sim_read_settings(sim->stream, &settings);
 			continue;
 		}
 		/* Forget the poke, then look. Pairs with smp_store_mb() in ndma_sim_poke(). */
 		if (READ_ONCE(sim->poked) && xchg(&sim->poked, 0))
-			ndma_sim_settle(sim->stream, &settings);
+			ndma_sim_read_settings(sim->stream, &settings);
 		if (!settings.paced)
 			frame = ndma_stream_next_frame(sim->stream);
 		if ((!settings.paced && !frame) || !ndma_sim_step(sim, &settings, frame))
@@ -297,7 +298,7 @@ static int ndma_sim_start(struct ndma_stream *stream)
 	struct ndma_sim_stream *sim = ndma_stream_priv(stream);
 	struct ndma_sim_settings settings;
 
-	ndma_sim_settle(stream, &settings);
+	ndma_sim_read_settings(stream, &settings);
 	sim->state.started = 0;
 	sim->origin = ktime_get_ns() - ndma_sim_time_ns(&settings, sim->state.position);
 	kthread_unpark(sim->thread);

@@ -32,12 +32,12 @@ int ndma_stream_export_ioctl(struct file *file, void *arg)
 	int ret;
 
 	/* Acquire: all that setup made. Pairs with its release store. */
-	if (!smp_load_acquire(&stream->ready) || export->index >= stream->config.frames)
+	if (!smp_load_acquire(&stream->set_up) || export->index >= stream->config.frames)
 		return -EINVAL;
 	frame = &stream->frames[export->index];
 
 	spin_lock_irq(&stream->ring_lock);
-	ndma_ring_ready(stream);
+	ndma_ring_note(stream);
 	held = frame->state == NDMA_FRAME_IS_USER;
 	if (held && !frame->exports++)
 		stream->exported++;

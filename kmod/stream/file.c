@@ -12,8 +12,8 @@ void ndma_stream_kill(struct ndma_stream *stream)
 {
 	mutex_lock(&stream->mutex);
 	ndma_fill_finish(stream, -ENODEV);
-	if (stream->ready)
-		ndma_setup_detach(stream, NDMA_STREAM_GONE);
+	if (stream->set_up)
+		ndma_setup_disconnect(stream, NDMA_STREAM_GONE);
 	mutex_unlock(&stream->mutex);
 }
 
@@ -22,7 +22,7 @@ static void ndma_stream_end_run(struct ndma_stream *stream, int error)
 {
 	ndma_fill_finish(stream, error);
 	if (stream->active)
-		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+		ndma_run_quiet(stream, NDMA_STREAM_IDLE);
 }
 
 /*
@@ -91,8 +91,8 @@ static int ndma_file_release(struct inode *inode, struct file *file)
 	down_read(&source->lock);
 	mutex_lock(&stream->mutex);
 	ndma_fill_finish(stream, -ECANCELED);
-	if (!source->gone && stream->ready)
-		ndma_setup_detach(stream, NDMA_STREAM_IDLE);
+	if (!source->gone && stream->set_up)
+		ndma_setup_disconnect(stream, NDMA_STREAM_IDLE);
 	mutex_unlock(&stream->mutex);
 	mutex_lock(&source->streams_lock);
 	list_del(&stream->link);
@@ -101,7 +101,7 @@ static int ndma_file_release(struct inode *inode, struct file *file)
 
 	cancel_work_sync(&stream->stopper);
 	cancel_work_sync(&stream->worker);
-	if (stream->ready)
+	if (stream->set_up)
 		ndma_setup_dismantle(stream);
 	stream->source = NULL;
 	ndma_stream_put(stream);
@@ -121,7 +121,7 @@ static int ndma_stream_start_ioctl(struct file *file, void *arg)
 	ret = ndma_stream_lock(stream);
 	if (ret)
 		return ret;
-	ret = stream->ready ? ndma_stream_begin(stream, start->count) : -EINVAL;
+	ret = stream->set_up ? ndma_run_begin(stream, start->count) : -EINVAL;
 	ndma_stream_unlock(stream);
 	return ret;
 }
@@ -148,9 +148,9 @@ static int ndma_stream_kick_ioctl(struct file *file, void *arg)
 	struct ndma_stream_kick *kick = arg;
 
 	/* Acquire: all that setup made. Pairs with its release store. */
-	if (kick->flags || !smp_load_acquire(&stream->ready))
+	if (kick->flags || !smp_load_acquire(&stream->set_up))
 		return -EINVAL;
-	ndma_flow_take_in(stream);
+	ndma_flow_kick(stream);
 	return 0;
 }
 
@@ -160,9 +160,9 @@ static int ndma_stream_stats_ioctl(struct file *file, void *arg)
 	struct ndma_stream_stats *out = arg;
 
 	/* Acquire: all that setup made. Pairs with its release store. */
-	if (!smp_load_acquire(&stream->ready))
+	if (!smp_load_acquire(&stream->set_up))
 		return -EINVAL;
-	ndma_flow_take_in(stream);
+	ndma_flow_kick(stream);
 	spin_lock_irq(&stream->ring_lock);
 	out->state = stream->state;
 	out->produced = stream->sequence;
@@ -203,11 +203,11 @@ static __poll_t ndma_file_poll(struct file *file, struct poll_table_struct *tabl
 
 	poll_wait(file, &stream->waiters, table);
 	/* Acquire: all that setup made. Pairs with its release store. */
-	if (!smp_load_acquire(&stream->ready))
+	if (!smp_load_acquire(&stream->set_up))
 		return ndma_file_poll_fill(stream);
-	ndma_flow_take_in(stream);
+	ndma_flow_kick(stream);
 	spin_lock_irq(&stream->ring_lock);
-	if (ndma_ring_ready(stream))
+	if (ndma_ring_note(stream))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (stream->state == NDMA_STREAM_IDLE && stream->started)
 		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
@@ -222,7 +222,7 @@ static int ndma_file_mmap(struct file *file, struct vm_area_struct *vma)
 	struct ndma_stream *stream = file->private_data;
 
 	/* Acquire: all that setup made. Pairs with its release store. */
-	if (!smp_load_acquire(&stream->ready) || !(vma->vm_flags & VM_SHARED))
+	if (!smp_load_acquire(&stream->set_up) || !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	switch ((u64)vma->vm_pgoff << PAGE_SHIFT) {
 	case NDMA_MMAP_FRAMES:

@@ -32,7 +32,7 @@ void ndma_fill_finish(struct ndma_stream *stream, int error)
 
 	if (fill->state != NDMA_FILL_RUNNING)
 		return;
-	ndma_setup_detach(stream, NDMA_STREAM_IDLE);
+	ndma_setup_disconnect(stream, NDMA_STREAM_IDLE);
 	memset(&fill->completion, 0, sizeof(fill->completion));
 	/* Whatever was to end it: what is done is done. */
 	if (stream->head) {
@@ -133,14 +133,14 @@ static int ndma_fill_start(struct ndma_stream *stream, struct ndma_buffer *buffe
 	stream->memory = buffer->memory;
 	get_dma_buf(buffer->handle.dmabuf);
 	stream->buffer = buffer;
-	ret = ndma_setup_attach(stream);
+	ret = ndma_setup_connect(stream);
 	if (ret)
 		goto put_buffer;
 	ret = ndma_transfer_start(buffer, plan, &id);
 	if (ret)
 		goto detach;
 	stream->fill.state = NDMA_FILL_RUNNING;
-	ret = ndma_stream_begin(stream, 0);
+	ret = ndma_run_begin(stream, 0);
 	if (!ret) {
 		ndma_transfer_confirm(buffer, plan);
 		return 0;
@@ -152,7 +152,7 @@ static int ndma_fill_start(struct ndma_stream *stream, struct ndma_buffer *buffe
 	return ret;
 
 detach:
-	ndma_setup_detach(stream, NDMA_STREAM_IDLE);
+	ndma_setup_disconnect(stream, NDMA_STREAM_IDLE);
 	ndma_fill_reset(stream);
 	ndma_transfer_unclaim(buffer);
 	return ret;

@@ -21,7 +21,7 @@
 			 NDMA_FRAME_HW_SEQUENCE | NDMA_FRAME_TRIGGERED)
 
 /* The driver waits no longer: user space need not wake it. */
-static void ndma_flow_feed(struct ndma_stream *stream)
+static void ndma_flow_end_starving(struct ndma_stream *stream)
 {
 	if (stream->starving) {
 		stream->starving = false;
@@ -96,7 +96,7 @@ static void ndma_flow_left_device(struct ndma_stream *stream)
 /* Whether a newer frame than the one that would be stolen stays, or follows from the worker. */
 static bool ndma_flow_newest_stays(struct ndma_stream *stream)
 {
-	return ndma_ring_ready(stream) + stream->count[NDMA_FRAME_IS_FILLED] > 1;
+	return ndma_ring_note(stream) + stream->count[NDMA_FRAME_IS_FILLED] > 1;
 }
 
 /* Whether the worker is about to free a released frame. */
@@ -140,7 +140,7 @@ struct ndma_frame *ndma_stream_next_frame(struct ndma_stream *stream)
 	}
 	if (frame) {
 		ndma_frame_move(frame, NDMA_FRAME_IS_DEVICE);
-		ndma_flow_feed(stream);
+		ndma_flow_end_starving(stream);
 	}
 	spin_unlock_irqrestore(&stream->ring_lock, flags);
 	return frame;
@@ -151,7 +151,7 @@ EXPORT_SYMBOL_GPL(ndma_stream_next_frame);
 static void ndma_flow_finish(struct ndma_stream *stream)
 {
 	stream->finished = true;
-	ndma_flow_feed(stream);
+	ndma_flow_end_starving(stream);
 	/* Idle means that no more will come: not before the worker has published the rest. */
 	if (!stream->count[NDMA_FRAME_IS_FILLED])
 		ndma_stream_set_state(stream, NDMA_STREAM_IDLE);
@@ -197,7 +197,7 @@ static void ndma_flow_describe(struct ndma_frame *frame, const struct ndma_frame
 	stream->lost = 0;
 }
 
-static void ndma_flow_take(struct ndma_frame *frame, const struct ndma_frame_result *result,
+static void ndma_flow_accept(struct ndma_frame *frame, const struct ndma_frame_result *result,
 			   u64 timestamp_ns)
 {
 	struct ndma_stream *stream = frame->stream;
@@ -244,7 +244,7 @@ void ndma_frame_complete(struct ndma_frame *frame, const struct ndma_frame_resul
 
 	spin_lock_irqsave(&stream->ring_lock, flags);
 	if (ndma_flow_is_device(frame))
-		ndma_flow_take(frame, result, timestamp_ns);
+		ndma_flow_accept(frame, result, timestamp_ns);
 	spin_unlock_irqrestore(&stream->ring_lock, flags);
 	ndma_stream_wake(stream);
 }
@@ -314,14 +314,14 @@ static void ndma_flow_queue(struct ndma_stream *stream)
 	spin_lock(&stream->ring_lock);
 	go = stream->running && stream->starving && stream->free.first;
 	if (go)
-		ndma_flow_feed(stream);
+		ndma_flow_end_starving(stream);
 	spin_unlock(&stream->ring_lock);
 	if (go)
 		stream->source->desc->ops->queue(stream);
 	spin_unlock_irqrestore(&stream->queue_lock, flags);
 }
 
-void ndma_flow_take_in(struct ndma_stream *stream)
+void ndma_flow_kick(struct ndma_stream *stream)
 {
 	u32 left = stream->ring->entries, done;
 
@@ -365,7 +365,7 @@ bool ndma_flow_touched(void *priv, u64 offset)
 	if (index >= stream->config.frames)
 		return false;
 	spin_lock_irqsave(&stream->ring_lock, flags);
-	ndma_ring_ready(stream);
+	ndma_ring_note(stream);
 	state = stream->frames[index].state;
 	if (state != NDMA_FRAME_IS_USER && state != NDMA_FRAME_IS_KEPT)
 		stream->stats.touches++;
@@ -374,7 +374,7 @@ bool ndma_flow_touched(void *priv, u64 offset)
 }
 
 /* Takes a released frame from user space's page tables; false: pinned, so not yet. */
-static bool ndma_flow_guard(struct ndma_frame *frame)
+static bool ndma_flow_seize(struct ndma_frame *frame)
 {
 	struct ndma_stream *stream = frame->stream;
 
@@ -400,7 +400,7 @@ static void ndma_flow_postpone(struct ndma_frame *frame)
 }
 
 /* Those that were pinned are released frames like others again. ring_lock is held. */
-static void ndma_flow_unpin(struct ndma_stream *stream)
+static void ndma_flow_requeue_pinned(struct ndma_stream *stream)
 {
 	struct ndma_frame *frame;
 
@@ -419,7 +419,7 @@ static bool ndma_flow_free_released(struct ndma_stream *stream)
 	spin_unlock_irq(&stream->ring_lock);
 	if (!frame)
 		return false;
-	if (!ndma_flow_guard(frame)) {
+	if (!ndma_flow_seize(frame)) {
 		ndma_flow_postpone(frame);
 		return true;
 	}
@@ -430,14 +430,14 @@ static bool ndma_flow_free_released(struct ndma_stream *stream)
 	return true;
 }
 
-void ndma_flow_settle(struct ndma_stream *stream)
+void ndma_flow_end(struct ndma_stream *stream)
 {
 	struct ndma_frame *frame;
 
 	flush_work(&stream->worker);
 	spin_lock_irq(&stream->ring_lock);
 	stream->deferred = false;
-	ndma_flow_unpin(stream);
+	ndma_flow_requeue_pinned(stream);
 	while ((frame = ndma_frame_pop(&stream->released)))
 		ndma_frame_free(frame);
 	spin_unlock_irq(&stream->ring_lock);
@@ -452,7 +452,7 @@ void ndma_flow_retry(struct work_struct *work)
 	struct ndma_stream *stream = container_of(work, struct ndma_stream, retry.work);
 
 	spin_lock_irq(&stream->ring_lock);
-	ndma_flow_unpin(stream);
+	ndma_flow_requeue_pinned(stream);
 	spin_unlock_irq(&stream->ring_lock);
 	queue_work(ndma_flow_workqueue, &stream->worker);
 }

@@ -62,8 +62,9 @@ int ndma_frames_create(struct ndma_stream *stream)
 	u32 i;
 
 	stream->frames = kvcalloc(stream->config.frames, sizeof(*stream->frames), NDMA_GFP_ASKED);
-	stream->order = kvcalloc(stream->ring->entries, sizeof(*stream->order), NDMA_GFP_ASKED);
-	if (!stream->frames || !stream->order) {
+	stream->frame_of = kvcalloc(stream->ring->entries, sizeof(*stream->frame_of),
+				    NDMA_GFP_ASKED);
+	if (!stream->frames || !stream->frame_of) {
 		ndma_frames_destroy(stream);
 		return -ENOMEM;
 	}
@@ -86,9 +87,9 @@ int ndma_frames_create(struct ndma_stream *stream)
 
 void ndma_frames_destroy(struct ndma_stream *stream)
 {
-	kvfree(stream->order);
+	kvfree(stream->frame_of);
 	kvfree(stream->frames);
-	stream->order = NULL;
+	stream->frame_of = NULL;
 	stream->frames = NULL;
 	memset(stream->count, 0, sizeof(stream->count));
 }

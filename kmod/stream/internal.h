@@ -161,8 +161,8 @@ struct ndma_fill {
  * @mutex: see above
  * @priv: the driver's
  * @controls: values, in the order of the description
- * @fill: under @mutex. While it runs, what follows is its, and @ready is false
- * @ready: set up. Stored with release at the end of setup, loaded with acquire by whoever does not
+ * @fill: under @mutex. While it runs, what follows is its, and @set_up is false
+ * @set_up: stored with release at the end of setup, loaded with acquire by whoever does not
  *   hold @mutex; what follows down to @ring is constant from then on
  * @policy: NDMA_POLICY_…
  * @guarded: a CPU touch of a frame that user space does not hold gets SIGBUS
@@ -193,8 +193,8 @@ struct ndma_fill {
  * @state: NDMA_STREAM_…, as published
  * @head: completions published
  * @taken: of these, those known to be taken or stolen
- * @cursor: releases taken in
- * @order: frame of each completion
+ * @drained: entries of the release ring that were looked at
+ * @frame_of: index of the frame that each slot of the completion ring is about
  * @free: queue of free frames
  * @filled: queue of frames to sync for the CPU and publish
  * @released: queue of frames to guard and to sync for the device
@@ -215,7 +215,7 @@ struct ndma_stream {
 	s64 *controls;
 	struct ndma_fill fill;
 
-	bool ready;
+	bool set_up;
 	u32 policy;
 	bool guarded;
 	struct ndma_stream_config config;
@@ -248,8 +248,8 @@ struct ndma_stream {
 	u32 state;
 	u32 head;
 	u32 taken;
-	u32 cursor;
-	u32 *order;
+	u32 drained;
+	u32 *frame_of;
 	struct ndma_frame_queue free;
 	struct ndma_frame_queue filled;
 	struct ndma_frame_queue released;
@@ -275,7 +275,7 @@ struct ndma_stream {
 /* Set up, or filling a buffer; under the mutex. */
 static inline bool ndma_stream_in_use(const struct ndma_stream *stream)
 {
-	return stream->ready || stream->fill.state == NDMA_FILL_RUNNING;
+	return stream->set_up || stream->fill.state == NDMA_FILL_RUNNING;
 }
 
 /* ---------------------------------------------------------------- source.c */
@@ -315,9 +315,9 @@ void ndma_stream_wake(struct ndma_stream *stream);
 /* ---------------------------------------------------------------- run.c */
 
 /* Starts the device; @count as in struct ndma_stream_start. Under the mutex. */
-int ndma_stream_begin(struct ndma_stream *stream, u64 count);
+int ndma_run_begin(struct ndma_stream *stream, u64 count);
 /* Stops the device; it is quiet, and every frame of its is free, when it returns. Under the mutex. */
-void ndma_stream_quiet(struct ndma_stream *stream, u32 state);
+void ndma_run_quiet(struct ndma_stream *stream, u32 state);
 
 /* ---------------------------------------------------------------- file.c */
 
@@ -334,9 +334,9 @@ int ndma_setup_configure(struct ndma_stream *stream, const struct ndma_stream_se
 int ndma_setup_claim(struct ndma_source *source);
 void ndma_setup_unclaim(struct ndma_source *source);
 /* Driver, rings, frames, mapping, once memory and buffer are there. What fails is undone. */
-int ndma_setup_attach(struct ndma_stream *stream);
+int ndma_setup_connect(struct ndma_stream *stream);
 /* Takes the buffer from the device: stop, unmap, tell the driver. After attach. */
-void ndma_setup_detach(struct ndma_stream *stream, u32 state);
+void ndma_setup_disconnect(struct ndma_stream *stream, u32 state);
 /* Ends the rest, but for what mappings and exported frames need; unclaims. After detach. */
 void ndma_setup_dismantle(struct ndma_stream *stream);
 
@@ -386,12 +386,12 @@ int ndma_stream_export_ioctl(struct file *file, void *arg);
 
 /* ---------------------------------------------------------------- flow.c */
 
-/* Takes in releases and lets the device go on. Process context, no spinlock held. */
-void ndma_flow_take_in(struct ndma_stream *stream);
+/* Drains the releases and lets the device go on. Process context, no spinlock held. */
+void ndma_flow_kick(struct ndma_stream *stream);
 /* For ndma_guard_set(): does user space touch what it does not hold? */
 bool ndma_flow_touched(void *priv, u64 offset);
 /* Nothing is synced any more: the buffer is about to be unmapped. The device is quiet. */
-void ndma_flow_settle(struct ndma_stream *stream);
+void ndma_flow_end(struct ndma_stream *stream);
 /* The stream's worker, and what starts it again. */
 void ndma_flow_work(struct work_struct *work);
 void ndma_flow_retry(struct work_struct *work);
@@ -405,13 +405,13 @@ int ndma_ring_map_completions(struct ndma_ring *ring, struct vm_area_struct *vma
 int ndma_ring_map_releases(struct ndma_ring *ring, struct vm_area_struct *vma);
 /* All under ring_lock. */
 void ndma_ring_publish(struct ndma_frame *frame, const struct ndma_completion *completion);
-/* Looks at `taken`; returns how many completions are not taken. */
-u32 ndma_ring_ready(struct ndma_stream *stream);
-/* Takes in at most @limit releases; returns how many entries it went through. */
+/* Moves the frames that user space has taken since to it; returns how many completions are not taken. */
+u32 ndma_ring_note(struct ndma_stream *stream);
+/* Recycles at most @limit released frames; returns how many entries it went through. */
 u32 ndma_ring_drain(struct ndma_stream *stream, u32 limit);
 /* The oldest completion that is not taken, taken back from user space; NULL: there is none. */
 struct ndma_frame *ndma_ring_steal(struct ndma_stream *stream);
-/* The same as ndma_ring_ready() for whoever has no lock: a guess, of this moment. */
-u32 ndma_ring_peek(const struct ndma_stream *stream);
+/* How many completions are not taken, for whoever has no lock: a guess, of this moment. Moves nothing. */
+u32 ndma_ring_ready(const struct ndma_stream *stream);
 
 #endif /* NDMA_STREAM_H */

@@ -104,7 +104,7 @@ int ndma_ring_map_releases(struct ndma_ring *ring, struct vm_area_struct *vma)
 
 static struct ndma_frame *ndma_ring_frame(const struct ndma_stream *stream, u32 position)
 {
-	return &stream->frames[stream->order[position & (stream->ring->entries - 1)]];
+	return &stream->frames[stream->frame_of[position & (stream->ring->entries - 1)]];
 }
 
 /*
@@ -118,7 +118,7 @@ void ndma_ring_publish(struct ndma_frame *frame, const struct ndma_completion *c
 	u32 slot = stream->head & (stream->ring->entries - 1);
 
 	ring->ring[slot] = *completion;
-	stream->order[slot] = frame->index;
+	stream->frame_of[slot] = frame->index;
 	ndma_frame_move(frame, NDMA_FRAME_IS_DONE);
 	stream->stats.completed++;
 	WRITE_ONCE(stream->head, stream->head + 1);
@@ -145,12 +145,12 @@ static u32 ndma_ring_note_taken(struct ndma_stream *stream, u32 taken)
 	return stream->head - taken;
 }
 
-u32 ndma_ring_ready(struct ndma_stream *stream)
+u32 ndma_ring_note(struct ndma_stream *stream)
 {
 	return ndma_ring_note_taken(stream, READ_ONCE(stream->ring->releases->taken));
 }
 
-u32 ndma_ring_peek(const struct ndma_stream *stream)
+u32 ndma_ring_ready(const struct ndma_stream *stream)
 {
 	u32 head = READ_ONCE(stream->head);
 	u32 ready = head - READ_ONCE(stream->ring->releases->taken);
@@ -167,20 +167,20 @@ u32 ndma_ring_drain(struct ndma_stream *stream, u32 limit)
 	 * before. Pairs with the release store of tail in ndma_ring_release().
 	 */
 	u32 tail = smp_load_acquire(&ring->tail);
-	u32 waiting = tail - stream->cursor, i;
+	u32 waiting = tail - stream->drained, i;
 
 	if (!waiting)
 		return 0;
 	if (unlikely(waiting > entries)) {
 		/* It jumped. What the ring cannot hold is not there. */
 		stream->stats.bad_releases += waiting - entries;
-		stream->cursor = tail - entries;
+		stream->drained = tail - entries;
 		waiting = entries;
 	}
-	ndma_ring_ready(stream);
+	ndma_ring_note(stream);
 	waiting = min(waiting, limit);
 	for (i = 0; i < waiting; i++) {
-		u32 index = READ_ONCE(ring->ring[stream->cursor++ & (entries - 1)]);
+		u32 index = READ_ONCE(ring->ring[stream->drained++ & (entries - 1)]);
 		struct ndma_frame *frame;
 
 		if (unlikely(index >= stream->config.frames)) {

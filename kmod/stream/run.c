@@ -5,7 +5,7 @@
 #include "internal.h"
 
 /* ops->queue() does not run when it returns, and will not. */
-static void ndma_stream_set_running(struct ndma_stream *stream, bool running)
+static void ndma_run_set_running(struct ndma_stream *stream, bool running)
 {
 	spin_lock_irq(&stream->queue_lock);
 	spin_lock(&stream->ring_lock);
@@ -16,11 +16,11 @@ static void ndma_stream_set_running(struct ndma_stream *stream, bool running)
 	spin_unlock_irq(&stream->queue_lock);
 }
 
-void ndma_stream_quiet(struct ndma_stream *stream, u32 state)
+void ndma_run_quiet(struct ndma_stream *stream, u32 state)
 {
 	const struct ndma_source_ops *ops = stream->source->desc->ops;
 
-	ndma_stream_set_running(stream, false);
+	ndma_run_set_running(stream, false);
 	if (stream->active) {
 		ops->stop(stream);
 		/* What stop could not get back, the device still writes to. */
@@ -37,7 +37,7 @@ void ndma_stream_quiet(struct ndma_stream *stream, u32 state)
 	ndma_stream_wake(stream);
 }
 
-int ndma_stream_begin(struct ndma_stream *stream, u64 count)
+int ndma_run_begin(struct ndma_stream *stream, u64 count)
 {
 	const struct ndma_source_ops *ops = stream->source->desc->ops;
 	s64 now;
@@ -47,7 +47,7 @@ int ndma_stream_begin(struct ndma_stream *stream, u64 count)
 		return -EBUSY;
 	/* A counted run has ended, and its stopper has not come yet. */
 	if (stream->active)
-		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+		ndma_run_quiet(stream, NDMA_STREAM_IDLE);
 
 	now = ktime_get_ns();
 	spin_lock_irq(&stream->ring_lock);
@@ -55,10 +55,10 @@ int ndma_stream_begin(struct ndma_stream *stream, u64 count)
 	stream->remaining = count ?: U64_MAX;
 	ndma_stream_set_state(stream, NDMA_STREAM_RUNNING);
 	spin_unlock_irq(&stream->ring_lock);
-	ndma_stream_set_running(stream, true);
+	ndma_run_set_running(stream, true);
 	ret = ops->start(stream);
 	if (ret) {
-		ndma_stream_quiet(stream, NDMA_STREAM_IDLE);
+		ndma_run_quiet(stream, NDMA_STREAM_IDLE);
 		return ret;
 	}
 	stream->active = true;

@@ -203,7 +203,7 @@ put_ring:
 	return ret;
 }
 
-int ndma_setup_attach(struct ndma_stream *stream)
+int ndma_setup_connect(struct ndma_stream *stream)
 {
 	const struct ndma_source_ops *ops = stream->source->desc->ops;
 	int ret;
@@ -259,12 +259,12 @@ static int ndma_setup_locked(struct ndma_stream *stream, struct ndma_stream_setu
 	ret = ndma_setup_memory(stream, setup->node);
 	if (ret)
 		goto unclaim;
-	ret = ndma_setup_attach(stream);
+	ret = ndma_setup_connect(stream);
 	if (ret)
 		goto end_memory;
 	ndma_setup_answer(stream, setup);
 	/* Release: all of the above. Pairs with the acquire loads in file.c, wait.c, export.c. */
-	smp_store_release(&stream->ready, true);
+	smp_store_release(&stream->set_up, true);
 	return 0;
 
 end_memory:
@@ -286,12 +286,12 @@ int ndma_stream_setup_ioctl(struct file *file, void *arg)
 	return ret;
 }
 
-void ndma_setup_detach(struct ndma_stream *stream, u32 state)
+void ndma_setup_disconnect(struct ndma_stream *stream, u32 state)
 {
 	const struct ndma_source_ops *ops = stream->source->desc->ops;
 
-	ndma_stream_quiet(stream, state);
-	ndma_flow_settle(stream);
+	ndma_run_quiet(stream, state);
+	ndma_flow_end(stream);
 	/* No device is there to be kept apart from: what is mapped can be read. */
 	if (stream->guarded)
 		ndma_guard_set(stream->buffer, NULL, NULL);

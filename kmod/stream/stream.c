@@ -58,7 +58,7 @@ void ndma_stream_wake(struct ndma_stream *stream)
 	/*
 	 * No barrier: a sleeper is in the queue before it looks at the ring under ring_lock, which
 	 * our caller has held since it changed the ring. So either the sleeper has seen that, or it
-	 * is seen here. Pairs with ndma_stream_look() and ndma_file_poll().
+	 * is seen here. Pairs with ndma_wait_answer() and ndma_file_poll().
 	 */
 	if (waitqueue_active(&stream->waiters))
 		wake_up_poll(&stream->waiters, what);

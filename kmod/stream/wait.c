@@ -18,7 +18,7 @@ struct ndma_waiter {
 };
 
 /* Frames that can still become ready without anybody's help. */
-static u32 ndma_stream_coming(const struct ndma_stream *stream)
+static u32 ndma_wait_coming(const struct ndma_stream *stream)
 {
 	return READ_ONCE(stream->count[NDMA_FRAME_IS_FREE]) +
 	       READ_ONCE(stream->count[NDMA_FRAME_IS_DEVICE]) +
@@ -33,20 +33,20 @@ static int ndma_waiter_wake(struct wait_queue_entry *entry, unsigned int mode, i
 	struct ndma_stream *stream = waiter->stream;
 
 	if (READ_ONCE(stream->state) == NDMA_STREAM_RUNNING &&
-	    ndma_ring_peek(stream) < waiter->min && ndma_stream_coming(stream))
+	    ndma_ring_ready(stream) < waiter->min && ndma_wait_coming(stream))
 		return 0;
 	return default_wake_function(entry, mode, flags, key);
 }
 
 /* The answer of NDMA_STREAM_WAIT as things are; -EAGAIN: there is something to wait for. */
-static int ndma_stream_look(struct ndma_stream *stream, struct ndma_stream_wait *wait)
+static int ndma_wait_answer(struct ndma_stream *stream, struct ndma_stream_wait *wait)
 {
 	u32 coming;
 
 	spin_lock_irq(&stream->ring_lock);
-	wait->ready = ndma_ring_ready(stream);
+	wait->ready = ndma_ring_note(stream);
 	wait->state = stream->state;
-	coming = ndma_stream_coming(stream);
+	coming = ndma_wait_coming(stream);
 	spin_unlock_irq(&stream->ring_lock);
 
 	if (wait->ready >= wait->min)
@@ -60,7 +60,7 @@ static int ndma_stream_look(struct ndma_stream *stream, struct ndma_stream_wait 
 	return -EAGAIN;
 }
 
-static int ndma_stream_sleep(struct ndma_stream *stream, struct ndma_stream_wait *wait)
+static int ndma_wait_sleep(struct ndma_stream *stream, struct ndma_stream_wait *wait)
 {
 	struct ndma_waiter waiter = { .stream = stream, .min = wait->min };
 	ktime_t until = ktime_add_safe(ktime_get(), ns_to_ktime(wait->timeout_ns));
@@ -72,7 +72,7 @@ static int ndma_stream_sleep(struct ndma_stream *stream, struct ndma_stream_wait
 	add_wait_queue(&stream->waiters, &waiter.entry);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		ret = ndma_stream_look(stream, wait);
+		ret = ndma_wait_answer(stream, wait);
 		if (ret != -EAGAIN)
 			break;
 		if (!in_time) {
@@ -98,11 +98,11 @@ int ndma_stream_wait_ioctl(struct file *file, void *arg)
 	int ret;
 
 	/* Acquire: all that setup made. Pairs with its release store. */
-	if (!smp_load_acquire(&stream->ready) || !wait->min || wait->min > stream->config.frames)
+	if (!smp_load_acquire(&stream->set_up) || !wait->min || wait->min > stream->config.frames)
 		return -EINVAL;
-	ndma_flow_take_in(stream);
-	ret = ndma_stream_look(stream, wait);
+	ndma_flow_kick(stream);
+	ret = ndma_wait_answer(stream, wait);
 	if (ret == -EAGAIN && wait->timeout_ns)
-		ret = ndma_stream_sleep(stream, wait);
+		ret = ndma_wait_sleep(stream, wait);
 	return ret;
 }

@@ -148,7 +148,7 @@ static void vdig_watch(struct work_struct *work)
 }
 
 /* The source, for one caller only to unregister. Under the mutex. */
-static struct ndma_source *vdig_take_source(struct vdig *vdig)
+static struct ndma_source *vdig_claim_source(struct vdig *vdig)
 {
 	struct ndma_source *source = vdig->source;
 
@@ -164,7 +164,7 @@ static void vdig_vanish(struct work_struct *work)
 	mutex_lock(&vdig->mutex);
 	/* The bus's error may have come as this was about to run: then it has its time. */
 	if (!vdig->recovering || time_is_before_eq_jiffies(vdig->recover_by))
-		source = vdig_take_source(vdig);
+		source = vdig_claim_source(vdig);
 	mutex_unlock(&vdig->mutex);
 	if (!source)
 		return;
@@ -434,7 +434,7 @@ static void vdig_remove(struct pci_dev *pdev)
 	struct ndma_source *source;
 
 	mutex_lock(&vdig->mutex);
-	source = vdig_take_source(vdig);
+	source = vdig_claim_source(vdig);
 	mutex_unlock(&vdig->mutex);
 	ndma_source_unregister(source);
 	/* Without a source it does nothing; but it may be unregistering it at this moment. */
