@@ -26,7 +26,7 @@
 
 #define NDMA_HUGE_BYTES		PMD_SIZE
 
-/* For what is as large as user space asks: that it cannot be had is the caller's to hear alone. */
+/* For what is as large as user space asks: a failure is told to the caller, and not to the log. */
 #define NDMA_GFP_ASKED		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
 
 /* ---------------------------------------------------------------- ioctl.c: size-first arguments */
@@ -75,7 +75,10 @@ struct ndma_ioctl_row {
 /* The same, and .fd_at, of a row whose argument names its buffer by @fd. */
 #define NDMA_IOCTL_ON_BUFFER(type) NDMA_IOCTL_SIZES(type), .fd_at = offsetof(type, fd)
 
-/* Finds the row of @cmd, copies in, looks the buffer up, calls, copies out, installs what was staged. */
+/*
+ * Finds the row of @cmd, copies in, looks the buffer up, calls, copies out, installs what was
+ * staged.
+ */
 long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl_row *table, size_t rows,
 			 unsigned int cmd, unsigned long arg);
 
@@ -118,11 +121,11 @@ void ndma_nodes_exit(void);
 struct device *ndma_node_create(const char *name, const struct ndma_node_type *type, void *priv,
 				const struct attribute_group **groups, struct device *parent,
 				unsigned int *minor);
-/* When it returns no open() of this node runs, or will. Not under a lock that open() takes. */
+/* When it returns, no open() of this node runs or will. Not under a lock that open() takes. */
 void ndma_node_destroy(unsigned int minor);
-/* From open() alone: @priv of the node; ndma_node_destroy() waits until open() has returned. */
+/* For open() alone: @priv of the node. ndma_node_destroy() waits until open() has returned. */
 void *ndma_node_priv(struct inode *inode);
-/* What @file is an open file of; its node may be gone by now. */
+/* The kind of node that @file was opened by; the node itself may be gone by now. */
 enum ndma_node_kind ndma_node_kind(const struct file *file);
 /*
  * The device behind a source's open file, for memory that it must reach, with a reference
@@ -132,8 +135,8 @@ enum ndma_node_kind ndma_node_kind(const struct file *file);
 int ndma_node_device(struct file *file, struct device **dev);
 
 /*
- * Unbound. The first is for what ends things, deadlines and streams' stoppers: they wait for streams'
- * workers, which are on the second, as a queue runs so many at a time and no more.
+ * ndma_workqueue is for deadlines and streams' stoppers, which wait for streams' workers. Those are
+ * on ndma_flow_workqueue: on one queue, which runs so many at a time, waiters could fill it.
  */
 extern struct workqueue_struct *ndma_workqueue, *ndma_flow_workqueue;
 int ndma_workqueues_init(void);

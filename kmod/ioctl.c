@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Arguments of ioctls: size first, extensible, copied in once and out once.
+ * Ioctls: arguments with their size first, copied in once and out once, and the buffer that they
+ * name.
  */
 #include <linux/dma-buf.h>
 #include <linux/file.h>
@@ -53,7 +54,7 @@ static int ndma_call_copy_in(struct ndma_call *call, const struct ndma_ioctl_row
 	ret = copy_struct_from_user(call->arg, row->size, user, *size);
 	if (ret)
 		return ret;
-	/* Another thread may have changed it between the two reads. */
+	/* Another thread of the caller may have changed the size between the two reads. */
 	*(u32 *)call->arg = *size;
 	return 0;
 }
@@ -101,7 +102,7 @@ static int ndma_call_run(struct ndma_call *call, const struct ndma_ioctl_row *ro
 	return row->on_buffer(file, handle, call->arg);
 }
 
-/* Lets go of the buffer, and shows the staged file to user space or, after an error, to nobody. */
+/* Puts the buffer, and installs the staged file or, after an error, drops it unseen. */
 static void ndma_call_end(const struct ndma_call *call, int ret)
 {
 	if (call->handle)
@@ -121,7 +122,10 @@ long ndma_ioctl_dispatch(struct file *file, const struct ndma_ioctl_row *table, 
 {
 	void __user *user = (void __user *)arg;
 	const struct ndma_ioctl_row *row = ndma_ioctl_find(table, rows, cmd);
-	/* Written as far as the row's size before anybody reads it: zeroing 1 KiB costs more. */
+	/*
+	 * Not zeroed, as 1 KiB costs more than most calls: the row's size is written before anybody
+	 * reads.
+	 */
 	struct ndma_call call __uninitialized;
 	u32 size;
 	int ret;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The module: what comes first and goes last.
- */
+/* The module: what has to be there first, and goes last. */
 #include <linux/device.h>
 #include <linux/module.h>
 

@@ -28,7 +28,10 @@ static struct class *ndma_class;
 
 struct workqueue_struct *ndma_workqueue, *ndma_flow_workqueue;
 
-/* struct ndma_node by minor. The lock is held while a node's open() runs. */
+/*
+ * struct ndma_node by minor. The lock is held while a node's open() runs, so that
+ * ndma_node_destroy() waits for it.
+ */
 static DEFINE_IDR(ndma_nodes);
 static DEFINE_MUTEX(ndma_nodes_lock);
 
@@ -67,7 +70,10 @@ void *ndma_node_priv(struct inode *inode)
 	return node->priv;
 }
 
-/* The type of the node that @file was opened by, NULL for other files: ours all come to ndma_node_open(). */
+/*
+ * The type of the node that @file was opened by; NULL: not one of ours. No file with our major
+ * number has other operations, because ndma_node_open() has replaced them.
+ */
 static const struct ndma_node_type *ndma_node_type(const struct file *file)
 {
 	const struct inode *inode = file_inode(file);
@@ -185,7 +191,7 @@ void ndma_nodes_exit(void)
 	idr_destroy(&ndma_nodes);
 }
 
-/* In sysfs an administrator finds their CPUs and priority. */
+/* WQ_SYSFS: an administrator can choose their processors and priority. */
 int ndma_workqueues_init(void)
 {
 	const unsigned int flags = WQ_UNBOUND | WQ_HIGHPRI | WQ_SYSFS;

@@ -73,7 +73,10 @@ struct sg_table *ndma_attachment_map(struct dma_buf_attachment *attach,
 	struct ndma_attachment *attachment = attach->priv;
 	int ret;
 
-	/* Importers do not look at the file's mode. */
+	/*
+	 * dma_buf_map_attachment() does not look at the file's mode: without this a device would
+	 * write through a handle that cannot.
+	 */
 	if (handle->readonly && direction != DMA_TO_DEVICE)
 		return ERR_PTR(-EPERM);
 	if (!attachment->dev->dma_mask ||
@@ -119,7 +122,10 @@ void ndma_buffer_sync_for_cpu(struct ndma_buffer *buffer)
 {
 	struct ndma_attachment *attachment;
 
-	/* Whoever comes this moment maps later, and mapping syncs. */
+	/*
+	 * Without the lock: an importer that attaches at this moment has not mapped yet, and its
+	 * mapping will sync.
+	 */
 	if (list_empty(&buffer->attachments))
 		return;
 	mutex_lock(&buffer->attach_lock);
@@ -135,7 +141,10 @@ void ndma_buffer_sync_for_device(struct ndma_buffer *buffer)
 {
 	struct ndma_attachment *attachment;
 
-	/* Whoever comes this moment maps later, and mapping syncs. */
+	/*
+	 * Without the lock: an importer that attaches at this moment has not mapped yet, and its
+	 * mapping will sync.
+	 */
 	if (list_empty(&buffer->attachments))
 		return;
 	mutex_lock(&buffer->attach_lock);

@@ -91,7 +91,7 @@ static int ndma_readonly_begin_cpu_access(struct dma_buf *dmabuf,
 	return 0;
 }
 
-/* Of a view: the buffer was made for it. */
+/* The end of a view: its buffer was made for it, and keeps its parent until now. */
 static void ndma_view_free(struct ndma_buffer *buffer)
 {
 	struct dma_buf *parent = buffer->parent;
@@ -115,7 +115,10 @@ static void ndma_readonly_release(struct dma_buf *dmabuf)
 	dma_buf_put(buffer->handle.dmabuf);
 }
 
-/* No vmap: an importer could write through it. The CPU wrote nothing, so nothing to give back. */
+/*
+ * A read-only handle has no vmap, because an importer could write through it, and no
+ * end_cpu_access, because the CPU has written nothing that a device would have to see.
+ */
 static const struct dma_buf_ops ndma_readonly_ops = {
 	.attach = ndma_attachment_attach,
 	.detach = ndma_attachment_detach,

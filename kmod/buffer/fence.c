@@ -104,7 +104,10 @@ int ndma_fence_wait(struct dma_resv *resv, bool write, ktime_t deadline)
 		left_ns = ktime_to_ns(ktime_sub(deadline, ktime_get()));
 		if (left_ns <= 0)
 			break;
-		/* Jiffies that lag behind the clock catch up in leaps: this may end too early. */
+		/*
+		 * One look is not enough: jiffies that lag behind the clock catch up in leaps, so
+		 * this wait may end before the deadline.
+		 */
 		ret = dma_resv_wait_timeout(resv, usage, true, nsecs_to_jiffies(left_ns) + 1);
 		if (ret > 0)
 			return 0;

@@ -2,12 +2,14 @@
 /*
  * The guard: page tables that keep the CPU away from what a device owns.
  *
- * A fault looks at the owner under buffer->map_lock and takes the folio's lock before it lets go. To
- * take memory away, the owner is changed first; whoever looked before has map_lock, or then a folio's
- * lock, until the page is mapped; so when all were taken once, what can be mapped is, and a zap finds it.
+ * A fault asks who owns the page under buffer->map_lock, held for reading, and locks the page's
+ * folio before it lets go of that. ndma_guard_seize() runs after the owner has changed. It takes
+ * map_lock for writing and then each folio's lock, once: a fault that had asked before has mapped
+ * its page by then, the zap that follows finds it, and every later fault hears of the new owner.
  *
- * Page tables are allocated under map_lock, and that waits for memory. So buffer->lock, which the end of
- * a transfer and its fence need, is never taken with it.
+ * Page tables are allocated under map_lock, so whoever holds it may wait for memory. buffer->lock,
+ * which the end of a transfer and the signal of its fence need, is therefore never taken under it:
+ * the allocation could wait for that very fence.
  */
 #include <linux/dma-buf.h>
 #include <linux/delay.h>
@@ -19,13 +21,16 @@
 
 #include "internal.h"
 
-/* How often and how long to look again for pages that somebody holds for a moment. */
+/*
+ * How often, and after which pause, ndma_guard_seize() looks again for pages that somebody holds
+ * for a moment.
+ */
 #define NDMA_SEIZE_TRIES 8
 #define NDMA_SEIZE_PAUSE_US 500
 
 /*
- * A kernel-mode fault that sleeps holds its caller's locks, so that whoever begins transfers could
- * stop others for as long as he likes.
+ * A kernel-mode fault sleeps with the locks of its system call held. Without this limit the owner
+ * of a buffer could block other programs for as long as a transfer may last.
  */
 static unsigned int ndma_kernel_fault_ms = 1000;
 module_param_named(kernel_fault_ms, ndma_kernel_fault_ms, uint, 0644);
@@ -39,7 +44,7 @@ bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable)
 	/* Acquire: what the transfer is. Pairs with the release store in ndma_transfer_claim(). */
 	if (!smp_load_acquire(&transfer->active) || READ_ONCE(transfer->guard) == NDMA_GUARD_NONE)
 		return false;
-	/* While pages are taken away even readers would look like pins. */
+	/* While memory is seized even readers would look like pins. */
 	if (READ_ONCE(transfer->starting))
 		return true;
 	return writable || READ_ONCE(transfer->direction) != NDMA_TO_DEVICE;
@@ -52,8 +57,8 @@ static bool ndma_guard_is_over(const struct ndma_buffer *buffer, bool writable, 
 }
 
 /*
- * Sleeps until the CPU may touch the buffer again (@beginning: or the transfer has begun); the VMA is
- * not to be used afterwards.
+ * Sleeps until the CPU may touch the buffer again or, with @beginning, until the transfer has begun
+ * or was refused. The VMA may be gone afterwards.
  */
 static vm_fault_t ndma_guard_wait(struct vm_fault *vmf, struct ndma_buffer *buffer, bool beginning)
 {
@@ -70,7 +75,7 @@ static vm_fault_t ndma_guard_wait(struct vm_fault *vmf, struct ndma_buffer *buff
 	if (!user && (!limit_ms || vmf->flags & FAULT_FLAG_TRIED))
 		return VM_FAULT_SIGBUS;
 
-	/* Keeps the buffer while the VMA can go away. */
+	/* The file keeps the buffer when the VMA goes away during the sleep. */
 	file = get_file(vmf->vma->vm_file);
 	release_fault_lock(vmf);
 	if (!user)
@@ -99,13 +104,16 @@ vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer)
 	beginning = transfer->starting;
 	up_read(&buffer->lock);
 
-	/* Over meanwhile: the next fault maps it. */
+	/* The transfer has ended meanwhile: the next fault maps the page. */
 	if (!excluded)
 		return VM_FAULT_NOPAGE;
-	/* A reader only has to let the beginning pass. */
+	/* A transfer to the device keeps readers out only while it begins. */
 	if (reader)
 		return ndma_guard_wait(vmf, buffer, false);
-	/* Whoever begins it may be refused, and then no device had the memory: the next fault knows. */
+	/*
+	 * The transfer that is beginning may still be refused, and then no device had the memory.
+	 * The fault waits for that before it counts as a touch.
+	 */
 	if (beginning && (sigbus || vmf->flags & FAULT_FLAG_USER))
 		return ndma_guard_wait(vmf, buffer, true);
 	atomic64_inc(&buffer->touches);
@@ -135,7 +143,10 @@ static bool ndma_folio_flush(struct folio *folio)
 	return false;
 }
 
-/* Beside our own reference: a mapping that is left, or a pin (io_uring, vmsplice, O_DIRECT). */
+/*
+ * A folio that only its buffer holds has one reference. Another one is a mapping that the zap has
+ * not found, or a pin (io_uring, vmsplice, O_DIRECT).
+ */
 static bool ndma_folio_is_held(struct folio *folio)
 {
 	return folio_ref_count(folio) > 1;
@@ -152,7 +163,10 @@ int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes)
 	for (try = 0; try < NDMA_SEIZE_TRIES; try++) {
 		if (try)
 			usleep_range(NDMA_SEIZE_PAUSE_US, 2 * NDMA_SEIZE_PAUSE_US);
-		/* Again each time: an mmap() may have inserted pages before it could be found. */
+		/*
+		 * Each round zaps again: mmap() fills an area before the area can be found through
+		 * f_mapping.
+		 */
 		unmap_mapping_range(mapping, offset, bytes, 1);
 		if (!ndma_guard_any_folio(buffer->memory, offset, bytes, ndma_folio_is_held))
 			return 0;

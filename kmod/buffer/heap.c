@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/ndma/heap: clients, the allocation of buffers, and their mapping by number.
+ * /dev/ndma/heap: the door to buffers. Its dispatch table, their allocation, and their mapping by
+ * number.
  */
 #include <linux/dma-buf.h>
 #include <linux/file.h>
@@ -16,7 +17,10 @@ static int ndma_heap_open(struct inode *inode, struct file *file)
 	return file->private_data ? 0 : -ENOMEM;
 }
 
-/* The last copy of the file is closed: what the client promised or began ends here. */
+/*
+ * The last copy of the file is closed, perhaps by a crash: the client's leases end, and so do the
+ * transfers of its buffers.
+ */
 static int ndma_heap_release(struct inode *inode, struct file *file)
 {
 	struct ndma_client *client = ndma_client_of(file);
@@ -148,7 +152,8 @@ static const struct ndma_ioctl_row ndma_heap_ioctls[] = {
 	  .out_at = offsetof(struct ndma_transfer_begin, transfer), .write = true,
 	  .check = ndma_transfer_begin_check, .on_buffer = ndma_transfer_begin_ioctl,
 	  .undo = ndma_transfer_begin_undo },
-	{ NDMA_TRANSFER_END, NDMA_IOCTL_ON_BUFFER(struct ndma_transfer_end), .write = true, .in_only = true,
+	{ NDMA_TRANSFER_END, NDMA_IOCTL_ON_BUFFER(struct ndma_transfer_end), .write = true,
+	  .in_only = true,
 	  .check = ndma_transfer_end_check, .on_buffer = ndma_transfer_end_ioctl },
 	{ NDMA_LEASE_ACQUIRE, NDMA_IOCTL_ON_BUFFER(struct ndma_lease_acquire),
 	  .out_at = offsetof(struct ndma_lease_acquire, lease),
@@ -180,7 +185,10 @@ static long ndma_heap_ioctl(struct file *file, unsigned int cmd, unsigned long a
 	return ndma_ioctl_dispatch(file, ndma_heap_ioctls, ARRAY_SIZE(ndma_heap_ioctls), cmd, arg);
 }
 
-/* The offset names a buffer; the mapping then belongs to its dma-buf, not to this file. */
+/*
+ * The offset names a buffer. The mapping then belongs to the buffer's dma-buf, so closing the heap
+ * does not touch it.
+ */
 static int ndma_heap_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	unsigned int shift = NDMA_MMAP_FD_SHIFT - PAGE_SHIFT;

@@ -24,7 +24,10 @@ struct ndma_holder_list {
 	u32 count;
 };
 
-/* The client's process as the caller may know it. */
+/*
+ * The client's process, or 0 where the caller may not know it: another user's, without
+ * CAP_SYS_PTRACE.
+ */
 static pid_t ndma_holder_pid(const struct ndma_client *client)
 {
 	if (!uid_eq(client->cred->uid, current_uid()) &&

@@ -81,11 +81,11 @@ struct ndma_filler {
 
 /**
  * struct ndma_transfer - the time in which a device owns the buffer; buffer->lock
- * @active: it is in progress
- * @starting: it is about to begin: memory is being taken from the CPU, and no id is out yet
- * @cause: why it has to end: -ETIMEDOUT by the timer, -EOWNERDEAD for a source's; 0: it has not
- * @id: of this one or, while none is @active, of the last; never 0 then
- * @timed_out: id of the last one if its deadline ended it and nobody was told yet, else 0
+ * @active: the buffer is the device's, or about to be (see the states in transfer.c)
+ * @starting: it is about to be: memory is being seized, and nobody has an id yet
+ * @cause: why it has to end: -ETIMEDOUT by the timer, -EOWNERDEAD of a fill; 0: nothing asks for it
+ * @id: of the transfer that is @active and not @starting, else of the last one; 0: none yet
+ * @timed_out: id of the last one if its deadline ended it and its owner was not told yet, else 0
  * @direction: NDMA_FROM_DEVICE, …
  * @guard: NDMA_GUARD_…
  * @deadline: CLOCK_MONOTONIC
@@ -115,7 +115,7 @@ struct ndma_transfer {
 
 /**
  * struct ndma_buffer - memory + layout + who owns it
- * @ref: of this structure, which keeps no memory: the dma-bufs, and each lease
+ * @ref: of this structure: the dma-bufs, and each lease. It does not keep the memory
  * @handle: of the primary dma-buf, which keeps this
  * @parent: of a view: the dma-buf whose part it is, counted; else NULL
  * @memory: the pages, counted
@@ -129,20 +129,20 @@ struct ndma_transfer {
  * @priv: for @release
  * @attach_lock: protects @attachments and who of them is mapped; inside dma_resv and @lock
  * @attachments: struct ndma_attachment
- * @map_lock: read: from the question whether a page may be mapped until it is; written: to wait for
- *            those who asked. Protects @touched. Memory is waited for under it
- * @lock: protects the rest. No memory is waited for under it: the end of a fence needs it
+ * @map_lock: read: by a fault, from asking whether a page may be mapped until it is; written: to
+ *            wait for such faults. Protects @touched. Faults wait for memory under it
+ * @lock: protects the rest. Nobody waits for memory under it: the signal of a fence needs it
  * @layout: what the bytes mean; constant while there is a lease
- * @leases: struct ndma_lease that are not revoked, those that count 0 included
+ * @leases: struct ndma_lease that are not revoked, also those with a count of 0
  * @read_leases: sum of their counts, to read
  * @write_leases: the same, to write
  * @transfer: see there
- * @owner_died: in a transfer, and no lease was told yet
+ * @owner_died: the owner died in a transfer, and no new lease was told yet
  * @transfers: begun so far
  * @aborted: of these, not ended by the owner
  * @touched: of a stream with a guard: called in every fault, with @map_lock held for reading
  * @touched_priv: for @touched
- * @touches: CPU touches that a guard has met
+ * @touches: CPU touches that a guard has caught
  * @wait: for the end of a transfer with a guard
  * @fence_context: of all fences of this buffer
  * @fence_seqno: of the last; dma_resv
@@ -204,7 +204,7 @@ int ndma_layout_set_ioctl(struct file *file, struct ndma_handle *handle, void *a
 
 /* ---------------------------------------------------------------- buffer.c */
 
-/* A buffer that has no dma-buf yet; takes references. ndma_buffer_end() undoes it. */
+/* A buffer without a dma-buf, with references of its own. Ended by ndma_buffer_end(). */
 struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 bytes,
 				    u64 capacity, const struct ndma_layout *layout);
 void ndma_buffer_put(struct ndma_buffer *buffer);
@@ -228,9 +228,9 @@ int ndma_dmabuf_create(struct ndma_memory *memory, u64 bytes, const struct ndma_
 /* The handle behind a file descriptor, with a reference to its dma-buf; -EBADF. */
 struct ndma_handle *ndma_handle_get(int fd);
 void ndma_handle_put(struct ndma_handle *handle);
-/* A dma-buf of @handle that shares @root's pages' f_mapping and resv; @root NULL: has its own. */
+/* A dma-buf for @handle, with the f_mapping and the resv of @root; @root NULL: with its own. */
 struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *root);
-/* Nobody reaches it any more: ends all but the structure. */
+/* Ends a buffer that nobody reaches any more, but for the structure, which leases may hold. */
 void ndma_buffer_end(struct ndma_buffer *buffer);
 
 /* ---------------------------------------------------------------- view.c */
@@ -252,7 +252,7 @@ int ndma_buffer_view(struct ndma_buffer *whole, u64 offset, u64 bytes,
 int ndma_buffer_readonly_check(const struct file *file, const void *arg);
 int ndma_view_readonly_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
 
-/* ---------------------------------------------------------------- attachment.c: devices that import the buffer */
+/* ---------------------------------------------------------------- attachment.c */
 
 int ndma_attachment_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
 void ndma_attachment_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
@@ -275,7 +275,7 @@ int ndma_mapping_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
  * ndma_guard_set() - ask before every fault on a stream's backing buffer
  * @buffer: the backing buffer, not mapped by anybody yet
  * @touched: the CPU touches the byte @offset: true: the device owns it, the touch gets SIGBUS
- *   (count it). Under mmap_lock and the buffer's lock: no other lock but spinlocks. NULL: all is the CPU's
+ *   (count it). Under mmap_lock and map_lock: no other lock but spinlocks. NULL: all is the CPU's
  * @priv: for @touched
  *
  * When it returns the former @touched does not run any more, and will not. May sleep.
@@ -287,7 +287,7 @@ void ndma_guard_set(struct ndma_buffer *buffer, bool (*touched)(void *priv, u64 
  * ndma_guard_seize() - take a range of a buffer away from every mapping
  * @buffer: the buffer
  * @offset: first byte
- * @bytes: length; whole huge pages, as the memory is taken away folio by folio
+ * @bytes: length; whole huge pages, because memory is seized folio by folio
  *
  * New faults on the range have to be excluded before this is called: by ndma_guard_excludes(), or by
  * a true answer of @touched. Without the buffer's locks; may sleep some milliseconds.
@@ -297,23 +297,26 @@ void ndma_guard_set(struct ndma_buffer *buffer, bool (*touched)(void *priv, u64 
  */
 int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes);
 
-/* Does a transfer keep mappings (@writable: that may be written) away from the buffer now? */
+/*
+ * Does a transfer keep the CPU away from the buffer now? @writable: by a mapping that may be
+ * written.
+ */
 bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable);
-/* A fault that ndma_guard_excludes(); without buffer->map_lock. */
+/* Handles a fault that ndma_guard_excludes() is true for. Without buffer->map_lock. */
 vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer);
 
 /* ---------------------------------------------------------------- lease.c */
 
 /**
  * struct ndma_lease - promises of one client to look at a buffer, all of one kind
- * @client: whose; it drops its leases before it goes
- * @buffer: counted; it forgets its leases when it ends
- * @dmabuf: through which the first of @count was taken, counted; it keeps @buffer
+ * @client: whose promises; not counted, because a client ends its leases before it goes
+ * @buffer: counted; a buffer that ends forgets its leases
+ * @dmabuf: through which the first of @count was acquired, counted; it keeps the memory
  * @link: in buffer->leases, unless @revoked
  * @id: in client->leases
  * @access: NDMA_READ or NDMA_WRITE
- * @count: how many promises; buffer->lock, and client->lock too for fewer
- * @revoked: taken back by the owner; buffer->lock
+ * @count: how many promises; under buffer->lock, and to lower it under client->lock too
+ * @revoked: the buffer's owner has revoked it; under buffer->lock
  */
 struct ndma_lease {
 	struct ndma_client *client;
@@ -332,9 +335,9 @@ void ndma_lease_acquire_undo(struct file *file, struct ndma_handle *handle, void
 int ndma_lease_release_ioctl(struct file *file, void *arg);
 int ndma_lease_revoke_check(const struct file *file, const void *arg);
 int ndma_lease_revoke_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
-/* All leases of a client whose file is closed. */
+/* Ends all leases of a client whose file is closed. */
 void ndma_lease_drop_all(struct ndma_client *client);
-/* Of a buffer that nobody reaches any more: each of its leases counts 0. May sleep. */
+/* Ends all leases of a buffer that nobody reaches any more; their counts are 0. May sleep. */
 void ndma_lease_forget_all(struct ndma_buffer *buffer);
 
 /* ---------------------------------------------------------------- holder.c */
@@ -371,32 +374,34 @@ int ndma_transfer_begin_ioctl(struct file *file, struct ndma_handle *handle, voi
 void ndma_transfer_begin_undo(struct file *file, struct ndma_handle *handle, void *arg);
 int ndma_transfer_end_check(const struct file *file, const void *arg);
 int ndma_transfer_end_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
-/* Only the owner may begin and end them, and by a handle that can write. */
+/*
+ * May @client begin and end transfers by @handle? Only the owner, and by a handle that can write.
+ */
 bool ndma_transfer_may(const struct ndma_handle *handle, const struct ndma_client *client);
 /*
- * How a transfer begins, step by step, for fill.c, which makes the device ready in between. Others'
- * fences are waited for, without a lock of ours.
+ * The steps by which a transfer begins, for stream/fill.c, which makes the device ready in between.
+ * First: waits for others' fences, without a lock of ours.
  */
 int ndma_transfer_await_fences(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan);
-/* Takes the buffer from the CPU; followed by start or unclaim. */
+/* Second: makes the buffer the device's and seizes its memory; followed by start or unclaim. */
 int ndma_transfer_seize(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan);
 void ndma_transfer_unclaim(struct ndma_buffer *buffer);
 /*
- * From here on there is a transfer, with an id, a deadline and perhaps a fence. NDMA_TRANSFER_AGAIN:
- * others' fences have come since they were waited for, so all of it again, from await_fences.
+ * Third: the transfer has an id, a deadline and perhaps a fence from here on. NDMA_TRANSFER_AGAIN:
+ * others' fences have come since they were waited for, so begin again with await_fences.
  */
 #define NDMA_TRANSFER_AGAIN 1
 int ndma_transfer_start(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan, u32 *id);
 /* A fill is over, the device is quiet. @error: 0 or what the fence says. Puts the filler. */
 void ndma_transfer_complete(struct ndma_buffer *buffer, int error);
-/* The source has started: the buffer's layout is that of what it writes. */
+/* The source of a fill has started: the buffer gets the layout of what it writes. */
 void ndma_transfer_confirm(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan);
-/* The source has not started: the transfer that was completed with @error does not count. */
+/* The source of a fill has not started: its transfer, completed with @error, is not counted. */
 void ndma_transfer_forget(struct ndma_buffer *buffer, int error);
 
 void ndma_transfer_init(struct ndma_buffer *buffer);
 void ndma_transfer_fini(struct ndma_buffer *buffer);
-/* The owner's file is closed: what is in progress is aborted. */
+/* The owner's file is closed: aborts the transfer that is in progress, if there is one. */
 void ndma_transfer_owner_died(struct ndma_buffer *buffer);
 
 /* ---------------------------------------------------------------- fence.c */

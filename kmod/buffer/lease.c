@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Leases: promises to look at a buffer, counted per client file, dropped when it closes.
+ * Leases: promises to look at a buffer, counted per client, ended when the client's file closes.
  *
- * Each client has one lease of each kind on a buffer, with a count. It stays when the count falls
- * to 0, for a program that looks again and again, until the buffer or the client goes; but only a
- * count keeps the memory. It is found through the buffer by acquire, through its id by release.
+ * A client has one lease to read and one to write on each buffer, with a count of promises. A lease
+ * whose count falls to 0 stays until its buffer or its client ends, because making one costs an
+ * allocation and a program that looks again and again would make it each time. It keeps the
+ * buffer's structure then, but only a count above 0 keeps the memory.
  */
 #include <linux/dma-buf.h>
 #include <linux/slab.h>
@@ -26,7 +27,7 @@ static int ndma_lease_admit(struct ndma_buffer *buffer, u32 access)
 	return 0;
 }
 
-/* buffer->lock is held. */
+/* The client's lease of this kind, or NULL. buffer->lock is held. */
 static struct ndma_lease *ndma_lease_find(const struct ndma_buffer *buffer,
 					  const struct ndma_client *client, u32 access)
 {
@@ -45,7 +46,7 @@ static u32 *ndma_lease_total(const struct ndma_lease *lease)
 					     &lease->buffer->read_leases;
 }
 
-/* Counts one more; -ENOENT: the client has had none of this kind yet. */
+/* Counts one promise more. -ENOENT: the client has no lease of this kind on the buffer yet. */
 static int ndma_lease_count(struct ndma_client *client, struct ndma_handle *handle, u32 access,
 			    u32 *id)
 {
@@ -83,7 +84,7 @@ static void ndma_lease_free(struct ndma_lease *lease)
 	kfree(lease);
 }
 
-/* Makes a lease that counts 0, unless another thread was faster. */
+/* Makes a lease with a count of 0, unless another thread of the client has just made it. */
 static int ndma_lease_create(struct ndma_client *client, struct ndma_buffer *buffer, u32 access)
 {
 	struct ndma_lease *lease;
@@ -119,7 +120,10 @@ static int ndma_lease_new(struct ndma_client *client, struct ndma_handle *handle
 {
 	int ret;
 
-	/* Once, but where the owner revokes in between what another thread has counted. */
+	/*
+	 * Two rounds are enough, unless the owner revokes between them what another thread of the
+	 * client has counted.
+	 */
 	while ((ret = ndma_lease_count(client, handle, access, id)) == -ENOENT) {
 		ret = ndma_lease_create(client, handle->buffer, access);
 		if (ret)
@@ -159,7 +163,10 @@ int ndma_lease_acquire_ioctl(struct file *file, struct ndma_handle *handle, void
 	return ret;
 }
 
-/* Counts one less; client->lock is held. @dmabuf: to be put without it, or NULL. */
+/*
+ * Counts one promise less. client->lock is held; @dmabuf is what the caller has to put without it,
+ * or NULL.
+ */
 static int ndma_lease_uncount(struct ndma_lease *lease, struct dma_buf **dmabuf)
 {
 	struct ndma_buffer *buffer = lease->buffer;
@@ -197,7 +204,7 @@ int ndma_lease_release_ioctl(struct file *file, void *arg)
 		return -EINVAL;
 	}
 	ret = ndma_lease_uncount(lease, &dmabuf);
-	/* Nobody can count a revoked one again. */
+	/* A revoked lease is out of its buffer's list, so nobody can count it again. */
 	if (ret == -ESTALE && dmabuf) {
 		xa_erase(&client->leases, lease->id);
 		ndma_lease_free(lease);
@@ -218,7 +225,7 @@ void ndma_lease_acquire_undo(struct file *file, struct ndma_handle *handle, void
 	ndma_lease_release_ioctl(file, &release);
 }
 
-/* Takes @lease out of its buffer with all it counts; buffer->lock is held for writing. */
+/* Takes @lease, and what it counts, out of its buffer. buffer->lock is held for writing. */
 static void ndma_lease_leave(struct ndma_lease *lease)
 {
 	list_del_init(&lease->link);
@@ -236,7 +243,10 @@ void ndma_lease_drop_all(struct ndma_client *client)
 		down_write(&lease->buffer->lock);
 		ndma_lease_leave(lease);
 		up_write(&lease->buffer->lock);
-		/* Its release comes later, from a place without locks: see fput(). */
+		/*
+		 * Even if this is the last reference, its release does not run under these locks:
+		 * fput() defers it.
+		 */
 		if (lease->count)
 			dma_buf_put(lease->dmabuf);
 		ndma_lease_free(lease);
@@ -246,8 +256,9 @@ void ndma_lease_drop_all(struct ndma_client *client)
 }
 
 /*
- * Takes a lease out of @buffer, and gives its client with a reference: that one is alive while it
- * has a lease here, as ndma_lease_drop_all() needs the lock.
+ * Takes a lease out of @buffer and answers its client, with a reference. The client is alive while
+ * one of its leases is in the list: ndma_lease_drop_all() takes them out first, and needs
+ * buffer->lock for that.
  */
 static struct ndma_lease *ndma_lease_pop(struct ndma_buffer *buffer, struct ndma_client **client,
 					 u32 *id)
@@ -274,7 +285,10 @@ void ndma_lease_forget_all(struct ndma_buffer *buffer)
 
 	while ((lease = ndma_lease_pop(buffer, &client, &id))) {
 		mutex_lock(&client->lock);
-		/* Else ndma_lease_drop_all() has freed it meanwhile. */
+		/*
+		 * Another answer than @lease means that ndma_lease_drop_all() came first and has
+		 * freed it.
+		 */
 		if (xa_cmpxchg(&client->leases, id, lease, NULL, 0) == lease)
 			ndma_lease_free(lease);
 		mutex_unlock(&client->lock);

@@ -22,11 +22,13 @@ static vm_fault_t ndma_mapping_fault_mixed(struct vm_fault *vmf, struct page *pa
 {
 	int ret = vm_insert_page(vmf->vma, vmf->address & PAGE_MASK, page);
 
-	/* EBUSY: another thread's fault came first. */
+	/* -EBUSY: another thread's fault has mapped the page first. */
 	return ret && ret != -EBUSY ? vmf_error(ret) : VM_FAULT_NOPAGE;
 }
 
-/* buffer->map_lock is held: until the page is mapped or its folio locked nobody takes it away. */
+/*
+ * buffer->map_lock is held: the page cannot be seized before it is mapped or its folio is locked.
+ */
 static vm_fault_t ndma_mapping_fault_open(struct vm_fault *vmf, struct ndma_buffer *buffer)
 {
 	struct page *page = ndma_memory_page(buffer->memory, vmf->pgoff);
@@ -120,7 +122,10 @@ int ndma_mapping_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 			return -EACCES;
 		vm_flags_clear(vma, VM_MAYWRITE);
 	}
-	/* From here on an offset into the memory, as the folios' index is. */
+	/*
+	 * vm_pgoff becomes an offset into the memory, as folio->index is one: a zap by f_mapping
+	 * would miss a view's mapping otherwise.
+	 */
 	vma->vm_pgoff += buffer->offset >> PAGE_SHIFT;
 	vma->vm_private_data = buffer;
 	vma->vm_ops = &ndma_mapping_vm_ops;

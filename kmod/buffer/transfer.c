@@ -1,6 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Transfers: the time in which a device owns a buffer.
+ *
+ *                     claim                     commit
+ *    the CPU's  ---------------->  starting  ------------>  the device's
+ *     !active                active, starting             active, !starting
+ *        ^                            |                          |
+ *        |          unclaim           |                          |
+ *        +----------------------------+                          |
+ *        |                        finish                         |
+ *        +-------------------------------------------------------+
+ *
+ * While it is starting, memory is seized for a guard, or a source is made ready for a fill. That can
+ * be refused, and nobody has an id yet. A user's transfer without a guard needs neither and is
+ * claimed and committed under one lock.
+ *
+ * A user's transfer is finished by the first of NDMA_TRANSFER_END, its deadline, and the end of its
+ * owner's file. A fill is finished by ndma_transfer_complete() alone, when its source is quiet: its
+ * deadline and its owner's end store a cause and have the worker call filler->abort(), and that comes
+ * to ndma_transfer_complete().
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
@@ -10,8 +28,8 @@
 #include "internal.h"
 
 /*
- * For what ends a transfer: whoever waits for its fence may be what is to free memory, so no lock is
- * taken under which memory is waited for. lockdep looks.
+ * Locks @buffer to end a transfer. Who waits for the transfer's fence may be reclaiming memory, so
+ * nothing until unlock may wait for memory; the annotation has lockdep prove it.
  */
 static bool ndma_transfer_lock(struct ndma_buffer *buffer)
 {
@@ -28,14 +46,18 @@ static void ndma_transfer_unlock(struct ndma_buffer *buffer, bool cookie)
 }
 
 /*
- * Gives the buffer back to the CPU. @error: 0, or why the owner did not. ndma_transfer_lock() is held.
- * Returns the dma-buf that the transfer kept, to be put without the lock.
+ * Gives the buffer back to the CPU. @error: 0, or why its owner did not end the transfer.
+ * ndma_transfer_lock() is held; the answer is the dma-buf that the transfer kept, for the caller to
+ * put without the lock.
  */
 static struct dma_buf *ndma_transfer_finish(struct ndma_buffer *buffer, int error)
 {
 	struct ndma_transfer *transfer = &buffer->transfer;
 
-	/* A source has its own mapping: what it wrote is news for importers, not from them. */
+	/*
+	 * Importers have mappings of their own. What a source has written has to reach their
+	 * devices; what a user's device has written has to reach the CPU.
+	 */
 	if (transfer->filler)
 		ndma_buffer_sync_for_device(buffer);
 	else
@@ -59,8 +81,9 @@ static enum hrtimer_restart ndma_transfer_timer(struct hrtimer *timer)
 	struct ndma_transfer *transfer = container_of(timer, struct ndma_transfer, timer);
 
 	/*
-	 * Whoever waits for the fence must not depend on the worker; but a source writes until it
-	 * is stopped.
+	 * The fence of a user's transfer signals here, so that who waits for it does not depend on
+	 * a worker getting its turn. The fence of a fill must wait, because the source writes until
+	 * it is stopped.
 	 */
 	if (transfer->fence && !transfer->filler)
 		ndma_fence_signal(transfer->fence, -ETIMEDOUT);
@@ -79,7 +102,10 @@ static void ndma_transfer_work(struct work_struct *work)
 	bool cookie;
 
 	cookie = ndma_transfer_lock(buffer);
-	/* Else its owner ended it first; another one may be in progress. */
+	/*
+	 * Without a cause the transfer in progress is another one: the owner has ended the timer's
+	 * first.
+	 */
 	if (transfer->active && READ_ONCE(transfer->cause)) {
 		filler = transfer->filler;
 		if (filler) {
@@ -109,7 +135,10 @@ void ndma_transfer_init(struct ndma_buffer *buffer)
 
 void ndma_transfer_fini(struct ndma_buffer *buffer)
 {
-	/* Nothing is in progress, for that keeps the dma-buf; a late worker may still be queued. */
+	/*
+	 * A transfer would have kept the dma-buf, so none is in progress, but the worker of an
+	 * ended one may still be queued.
+	 */
 	cancel_work_sync(&buffer->transfer.work);
 }
 
@@ -124,7 +153,9 @@ void ndma_transfer_owner_died(struct ndma_buffer *buffer)
 		hrtimer_cancel(&transfer->timer);
 		buffer->owner_died = true;
 		if (transfer->filler) {
-			/* Its locks are outside ours. */
+			/*
+			 * The stream's locks are outside buffer->lock: the worker stops the source.
+			 */
 			WRITE_ONCE(transfer->cause, -EOWNERDEAD);
 			queue_work(ndma_workqueue, &transfer->work);
 		} else {
@@ -152,13 +183,19 @@ static int ndma_transfer_admit(const struct ndma_buffer *buffer,
 	return 0;
 }
 
-/* Does the buffer become the device's before its transfer starts? */
+/*
+ * Is the buffer claimed before the transfer starts, because memory has to be seized or a device
+ * made ready in between?
+ */
 static bool ndma_transfer_is_seized(const struct ndma_transfer_plan *plan)
 {
 	return plan->guard != NDMA_GUARD_NONE || plan->filler;
 }
 
-/* Makes the buffer the device's, if it may be. buffer->lock is held for writing. */
+/*
+ * Makes the buffer the device's, unless leases or another transfer forbid it. buffer->lock is held
+ * for writing.
+ */
 static int ndma_transfer_claim(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan)
 {
 	struct ndma_transfer *transfer = &buffer->transfer;
@@ -171,7 +208,10 @@ static int ndma_transfer_claim(struct ndma_buffer *buffer, const struct ndma_tra
 	WRITE_ONCE(transfer->direction, plan->direction);
 	WRITE_ONCE(transfer->guard, plan->guard);
 	WRITE_ONCE(transfer->starting, ndma_transfer_is_seized(plan));
-	/* Release: what it is. Pairs with the acquire load in ndma_guard_excludes(). */
+	/*
+	 * Release: direction, guard and starting. Pairs with the acquire load in
+	 * ndma_guard_excludes().
+	 */
 	smp_store_release(&transfer->active, true);
 	return 0;
 }
@@ -200,7 +240,10 @@ int ndma_transfer_seize(struct ndma_buffer *buffer, const struct ndma_transfer_p
 	return ret;
 }
 
-/* From here on it has an id and a deadline. Takes @fence over, if any. buffer->lock is held. */
+/*
+ * Gives the transfer its id and its deadline, and takes @fence over, if there is one. buffer->lock
+ * is held for writing.
+ */
 static u32 ndma_transfer_commit(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan,
 				struct dma_fence *fence)
 {
@@ -210,7 +253,10 @@ static u32 ndma_transfer_commit(struct ndma_buffer *buffer, const struct ndma_tr
 	WRITE_ONCE(transfer->starting, false);
 	if (!++transfer->id)
 		transfer->id = 1;
-	/* A fill may still fail to start, and then there was none. */
+	/*
+	 * A source may still refuse to start, and then the last transfer's owner has yet to hear of
+	 * its timeout.
+	 */
 	if (!plan->filler)
 		transfer->timed_out = 0;
 	transfer->deadline = plan->deadline;
@@ -229,7 +275,7 @@ static u32 ndma_transfer_commit(struct ndma_buffer *buffer, const struct ndma_tr
 	return transfer->id;
 }
 
-/* @fence is taken over on success; may be NULL. */
+/* Starts the transfer. @fence, which may be NULL, is taken over on success. */
 static int ndma_transfer_enter(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan,
 			       struct dma_fence *fence, u32 *id)
 {
@@ -242,13 +288,16 @@ static int ndma_transfer_enter(struct ndma_buffer *buffer, const struct ndma_tra
 	if (!ret)
 		*id = ndma_transfer_commit(buffer, plan, fence);
 	up_write(&buffer->lock);
-	/* Readers of a transfer to the device may go on. */
+	/*
+	 * Faults of readers waited for the end of the beginning; a transfer to the device does not
+	 * concern them from here on.
+	 */
 	if (seized)
 		wake_up_all(&buffer->wait);
 	return ret;
 }
 
-/* With a fence that everybody who has the dma-buf sees. */
+/* Starts the transfer with a fence in the dma-buf's dma_resv, where importers and poll() see it. */
 static int ndma_transfer_enter_fenced(struct ndma_buffer *buffer,
 				      const struct ndma_transfer_plan *plan, u32 *id)
 {
@@ -357,7 +406,10 @@ int ndma_transfer_await_fences(struct ndma_buffer *buffer, const struct ndma_tra
 
 	if (ndma_fence_all_signaled(resv, write))
 		return 0;
-	/* What is refused anyhow is refused before others' fences are waited for. */
+	/*
+	 * A transfer that leases forbid is refused at once, not after others' fences have
+	 * signalled.
+	 */
 	down_read(&buffer->lock);
 	ret = ndma_transfer_admit(buffer, plan);
 	up_read(&buffer->lock);
@@ -414,7 +466,7 @@ static int ndma_transfer_end_user(struct ndma_buffer *buffer, u32 id)
 	cookie = ndma_transfer_lock(buffer);
 	if (transfer->active && !transfer->starting && !transfer->filler && transfer->id == id) {
 		hrtimer_cancel(&transfer->timer);
-		/* The timer may be late, and the deadline has passed all the same. */
+		/* The deadline counts, not the timer, which may be late. */
 		if (transfer->cause || ktime_after(ktime_get(), transfer->deadline))
 			ret = -ETIMEDOUT;
 		dmabuf = ndma_transfer_finish(buffer, ret);

@@ -34,7 +34,7 @@ int ndma_buffer_view(struct ndma_buffer *whole, u64 offset, u64 bytes,
 	return 0;
 }
 
-/* A second dma-buf of the buffer of @handle. */
+/* A further dma-buf of @buffer, which cannot write. */
 static struct dma_buf *ndma_view_readonly(struct ndma_buffer *buffer)
 {
 	struct ndma_handle *handle;

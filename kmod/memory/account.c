@@ -28,7 +28,7 @@ struct ndma_account {
 	u64 bytes;
 };
 
-/* By uid. */
+/* struct ndma_account by uid. */
 static DEFINE_XARRAY(ndma_accounts);
 static DEFINE_MUTEX(ndma_accounts_lock);
 

@@ -44,7 +44,7 @@ struct ndma_memory_spec {
  * @vmaps: how often it was asked for
  * @vmap_lock: protects @vaddr and @vmaps
  * @account: who is charged
- * @lingering: in the list of those that nobody but pinned pages keeps
+ * @lingering: in the list of ended memory whose pages are pinned
  */
 struct ndma_memory {
 	struct kref ref;
@@ -59,9 +59,12 @@ struct ndma_memory {
 	struct list_head lingering;
 };
 
-/* Frees and uncharges pages of ended memory that nobody pins any more; happens by itself later. May sleep. */
+/*
+ * Frees and uncharges pages of ended memory that nobody pins any more; happens by itself later. May
+ * sleep.
+ */
 void ndma_memory_reap(void);
-/* Lets go of pages that others have pinned, and of their charge: nobody is left to be charged. */
+/* The module leaves: frees ended memory, pinned pages included, and the charge for it. */
 void ndma_memory_exit(void);
 int ndma_memory_alloc(const struct ndma_memory_spec *spec, struct ndma_memory **out);
 void ndma_memory_get(struct ndma_memory *memory);
@@ -70,7 +73,9 @@ void ndma_memory_put(struct ndma_memory *memory);
 struct page *ndma_memory_page(const struct ndma_memory *memory, pgoff_t pgoff);
 /* Whether @dev can do DMA to all of it; a device that cannot must not map it (a splat). */
 bool ndma_memory_reachable(const struct ndma_memory *memory, struct device *dev);
-/* Scatter list of [@offset, @offset + @bytes), not mapped for any device; ends by sg_free_table(). */
+/*
+ * Scatter list of [@offset, @offset + @bytes), not mapped for any device; ends by sg_free_table().
+ */
 int ndma_memory_sg(const struct ndma_memory *memory, u64 offset, u64 bytes, struct device *dev,
 		   struct sg_table *table);
 /* One mapping for everybody, counted. */

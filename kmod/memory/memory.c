@@ -13,7 +13,7 @@
 #define NDMA_HUGE_ORDER (PMD_SHIFT - PAGE_SHIFT)
 #define NDMA_MEDIUM_ORDER 4
 
-/* How often pages that others have pinned are looked at, once they alone keep memory. */
+/* How often ended memory that somebody else has pinned is looked at. */
 #define LINGER_MS 250
 
 /* Is every address of memory in reach of @dev, whatever the memory? */
@@ -40,7 +40,10 @@ bool ndma_memory_reachable(const struct ndma_memory *memory, struct device *dev)
 
 	if (ndma_device_reaches_all(dev))
 		return true;
-	/* A limit on mappings means that swiotlb is there; its pool lies in the lowest 4 GiB. */
+	/*
+	 * A limit on the size of mappings means that swiotlb is there, whose pool lies in the
+	 * lowest 4 GiB.
+	 */
 	if (mask >= DMA_BIT_MASK(32) && dma_max_mapping_size(dev) != SIZE_MAX)
 		return true;
 	for (i = 0; i < memory->nr_chunks; i++) {
@@ -90,7 +93,10 @@ static int ndma_memory_round(const struct ndma_memory_spec *spec, u64 *capacity)
 static struct page *ndma_chunk_alloc(int node, gfp_t gfp, unsigned int order, bool must)
 {
 	gfp |= GFP_USER | __GFP_ZERO | __GFP_ACCOUNT | __GFP_NOWARN;
-	/* A failure costs a smaller page where there is one; else try hard, but kill nobody. */
+	/*
+	 * Where a smaller page would do as well, a failure is cheap; else try hard, but without
+	 * killing a process.
+	 */
 	gfp |= must ? __GFP_RETRY_MAYFAIL : __GFP_NORETRY;
 	if (order)
 		gfp |= __GFP_COMP;
@@ -169,7 +175,10 @@ static void ndma_memory_adopt(struct ndma_memory *memory, struct list_head *chun
 		list_del(&chunk->lru);
 		if (compound_order(chunk) != memory->uniform_order)
 			memory->uniform_order = -1;
-		/* What lets the core map a whole PMD, and tell how far the file goes. */
+		/*
+		 * The core maps a whole PMD only if the folio's index fits the address, and finds a
+		 * folio's mappings by it.
+		 */
 		page_folio(chunk)->index = start;
 		memory->chunks[i++] = chunk;
 		start += 1UL << compound_order(chunk);
@@ -211,7 +220,10 @@ static void ndma_memory_end(struct ndma_memory *memory)
 	kfree(memory);
 }
 
-/* Frees its chunks, but not those that somebody has pinned, unless @all; whether none is left. */
+/*
+ * Frees the chunks of a memory but, unless @all, not those that somebody else has pinned. True:
+ * none is left.
+ */
 static bool ndma_memory_free_chunks(struct ndma_memory *memory, bool all)
 {
 	unsigned int i, left = 0;
@@ -237,8 +249,8 @@ static bool ndma_memory_free_chunks(struct ndma_memory *memory, bool all)
 }
 
 /*
- * What is left in a pipe, or with a device, is a whole chunk: without its charge a user could let go
- * of any amount of memory and have it all the same.
+ * Memory that has ended, but of which somebody else (a pipe, a device) has pinned chunks. It stays
+ * charged: else a user could keep any amount of memory by pinning it and letting go of the buffer.
  */
 static LIST_HEAD(ndma_lingering);
 static DEFINE_MUTEX(ndma_lingering_lock);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The simulated source: waveforms made by a kernel thread a stream. What it can do and which
- * samples a frame holds is in ndma_sim.h; here is when, and into which memory.
+ * The simulated source: waveforms made by a kernel thread per stream. ndma_sim.h says what it can
+ * do and which samples a frame holds; this file says when, and into which memory.
  *
- * It sits below everything a real card's driver sits below, so nothing above can tell the two
+ * It registers by ndma_source.h as a real card's driver does, so nothing above can tell the two
  * apart.
  */
 #include <linux/kthread.h>
@@ -17,13 +17,16 @@
 #include "ndma_sim.h"
 #include "ndma_source.h"
 
-/* Samples of a channel that are made between two looks at whether to stop. */
+/* Samples of a channel that are made before the thread looks again whether to stop. */
 #define SLICE_SAMPLES	16384
 
-/* A card that waits longer than this for the CPU has run out of memory of its own. */
+/*
+ * The size of the card's memory, as time: a frame that waits longer for the CPU is lost, as a real
+ * card would lose it.
+ */
 #define FIFO_NS		(500 * NSEC_PER_MSEC)
 
-/* An instance that vanished is plugged in again after this. */
+/* A card that vanished is plugged in again after this. */
 #define REPLUG_MS	500
 
 #define INSTANCES_MAX	64
@@ -109,12 +112,15 @@ static void ndma_sim_read_settings(const struct ndma_stream *stream,
 
 static void ndma_sim_poke(struct ndma_sim_stream *sim)
 {
-	/* Before the wake-up. Pairs with xchg() in ndma_sim_run(). */
+	/*
+	 * A full barrier between the poke and the wake-up: without it the thread could sleep on and
+	 * miss the poke. Pairs with xchg() in ndma_sim_run().
+	 */
 	smp_store_mb(sim->poked, 1);
 	wake_up(&sim->wake);
 }
 
-/* The run ends, or the stream. */
+/* Has the run ended (park) or the stream (stop)? */
 static bool ndma_sim_should_stop(void)
 {
 	return kthread_should_park() || kthread_should_stop();
@@ -125,7 +131,7 @@ static void ndma_sim_sleep(struct ndma_sim_stream *sim)
 	wait_event_idle(sim->wake, READ_ONCE(sim->poked) || ndma_sim_should_stop());
 }
 
-/* False: stop came first. */
+/* Sleeps until @time_ns. False: the run has ended before. */
 static bool ndma_sim_sleep_until(struct ndma_sim_stream *sim, u64 time_ns)
 {
 	s64 left = time_ns - ktime_get_ns();
@@ -136,7 +142,7 @@ static bool ndma_sim_sleep_until(struct ndma_sim_stream *sim, u64 time_ns)
 	return !ndma_sim_should_stop();
 }
 
-/* False: stop came first, and the frame went back. */
+/* Makes the samples of a frame. False: the run has ended meanwhile, and the frame went back. */
 static bool ndma_sim_fill_frame(const struct ndma_sim_settings *settings,
 				struct ndma_frame *frame, const struct ndma_sim_frame *plan)
 {
@@ -173,7 +179,7 @@ static void ndma_sim_complete(struct ndma_sim_stream *sim, struct ndma_frame *fr
 	ndma_frame_complete(frame, &result);
 }
 
-/* When the last sample of a planned frame is taken. */
+/* When the last sample of a planned frame would be there. */
 static u64 ndma_sim_due(const struct ndma_sim_stream *sim,
 			const struct ndma_sim_settings *settings,
 			const struct ndma_sim_frame *plan)
@@ -183,7 +189,7 @@ static u64 ndma_sim_due(const struct ndma_sim_stream *sim,
 	return sim->origin + ndma_sim_time_ns(settings, plan->first + settings->samples);
 }
 
-/* A frame that has its time: the clock of the samples does not wait for anybody. */
+/* Makes a frame at its time, or loses it: the clock of the samples waits for nobody. */
 static void ndma_sim_make_paced(struct ndma_sim_stream *sim,
 				const struct ndma_sim_settings *settings,
 				const struct ndma_sim_frame *plan)
@@ -248,7 +254,10 @@ static int ndma_sim_run(void *data)
 			ndma_sim_read_settings(sim->stream, &settings);
 			continue;
 		}
-		/* Forget the poke, then look. Pairs with smp_store_mb() in ndma_sim_poke(). */
+		/*
+		 * Forget the poke before looking for what is new: a poke that comes later is seen
+		 * in the next round. Pairs with smp_store_mb() in ndma_sim_poke().
+		 */
 		if (READ_ONCE(sim->poked) && xchg(&sim->poked, 0))
 			ndma_sim_read_settings(sim->stream, &settings);
 		if (!settings.paced)
@@ -262,7 +271,10 @@ static int ndma_sim_run(void *data)
 
 /* ---------------------------------------------------------------- operations */
 
-/* The thread is made here and parked: a start, under a fill's fence, may not need memory. */
+/*
+ * The thread is made at setup and parked, because a start under a fill's fence must not wait for
+ * memory.
+ */
 static int ndma_sim_setup(struct ndma_stream *stream)
 {
 	struct ndma_sim_stream *sim = kzalloc(sizeof(*sim), GFP_KERNEL_ACCOUNT);
@@ -309,7 +321,7 @@ static void ndma_sim_stop(struct ndma_stream *stream)
 {
 	struct ndma_sim_stream *sim = ndma_stream_priv(stream);
 
-	/* It holds no frame when it is parked. */
+	/* A parked thread holds no frame. */
 	kthread_park(sim->thread);
 }
 
@@ -358,7 +370,10 @@ static const struct ndma_source_desc ndma_sim_desc = {
 
 /* ---------------------------------------------------------------- instances */
 
-/* Under card->lock: whoever opens the node at once may unplug it. */
+/*
+ * Under card->lock: a program that opens the node at once may make the card vanish before
+ * card->source is set.
+ */
 static int ndma_sim_register(struct ndma_sim *card)
 {
 	struct ndma_source *source = ndma_source_register(&ndma_sim_desc, card);
@@ -400,7 +415,7 @@ static void ndma_sim_leave(struct ndma_sim *card)
 	source = card->source;
 	card->source = NULL;
 	mutex_unlock(&card->lock);
-	/* Its threads first: they start what is cancelled here. */
+	/* The threads end first, because they start the work that is cancelled next. */
 	ndma_source_unregister(source);
 	cancel_work_sync(&card->unplug);
 	cancel_delayed_work_sync(&card->plug);

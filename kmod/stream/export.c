@@ -2,7 +2,10 @@
 /* Exports: frames that have dma-bufs of their own. */
 #include "internal.h"
 
-/* The last reference to an exported frame's dma-buf is gone; perhaps long after the stream. */
+/*
+ * The last reference to an exported frame's dma-buf is gone, perhaps long after the stream has
+ * ended.
+ */
 static void ndma_export_end(void *priv)
 {
 	struct ndma_frame *frame = priv;
@@ -15,7 +18,10 @@ static void ndma_export_end(void *priv)
 		if (frame->state == NDMA_FRAME_IS_KEPT)
 			ndma_frame_recycle(frame);
 	}
-	/* Not after stop: nobody would wait for the worker. */
+	/*
+	 * A stream that has stopped does not wait for its worker when it ends, so no work may be
+	 * queued then.
+	 */
 	if (stream->running)
 		queue_work(ndma_flow_workqueue, &stream->worker);
 	spin_unlock_irqrestore(&stream->ring_lock, flags);
@@ -31,7 +37,7 @@ int ndma_stream_export_ioctl(struct file *file, void *arg)
 	bool held;
 	int ret;
 
-	/* Acquire: all that setup made. Pairs with its release store. */
+	/* Acquire: all that setup made. Pairs with the release store in ndma_setup_locked(). */
 	if (!smp_load_acquire(&stream->set_up) || export->index >= stream->config.frames)
 		return -EINVAL;
 	frame = &stream->frames[export->index];

@@ -17,7 +17,7 @@ void ndma_stream_kill(struct ndma_stream *stream)
 	mutex_unlock(&stream->mutex);
 }
 
-/* Fills or streams; whoever has started it is stopped. Under the mutex. */
+/* Ends a fill with @error, or the run of a stream. Under the mutex. */
 static void ndma_stream_end_run(struct ndma_stream *stream, int error)
 {
 	ndma_fill_finish(stream, error);
@@ -26,8 +26,9 @@ static void ndma_stream_end_run(struct ndma_stream *stream, int error)
 }
 
 /*
- * Without source->lock: an active stream is not killed yet, and a source does not go before that.
- * So whoever waits for a fill's fence does not wait for anybody's setup.
+ * Calls ops->stop() after the last frame of a counted run, without source->lock: unplugging ends an
+ * active stream, under its mutex, before the source may go. With that lock, whoever waits for a
+ * fill's fence would wait for another stream's setup too.
  */
 static void ndma_stream_stopper(struct work_struct *work)
 {
@@ -58,7 +59,9 @@ static int ndma_file_open(struct inode *inode, struct file *file)
 	INIT_WORK(&stream->stopper, ndma_stream_stopper);
 	stream->source = source;
 
-	/* ndma_source_unregister() waits for us: the description is there. */
+	/*
+	 * The description is there: ndma_source_unregister() waits until this open() has returned.
+	 */
 	ret = ndma_control_init(stream);
 	if (ret)
 		goto put_stream;
@@ -79,8 +82,8 @@ put_stream:
 }
 
 /*
- * The device stops now, whatever is mapped: mappings hold the backing buffer's and the rings' own
- * files, not this one. Stop, unmap, free.
+ * The last copy of the file is closed: stop, unmap, free. That need not wait for mappings, which
+ * hold the files of the backing buffer and of the rings, and not this one.
  */
 static int ndma_file_release(struct inode *inode, struct file *file)
 {
@@ -147,7 +150,7 @@ static int ndma_stream_kick_ioctl(struct file *file, void *arg)
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_stream_kick *kick = arg;
 
-	/* Acquire: all that setup made. Pairs with its release store. */
+	/* Acquire: all that setup made. Pairs with the release store in ndma_setup_locked(). */
 	if (kick->flags || !smp_load_acquire(&stream->set_up))
 		return -EINVAL;
 	ndma_flow_kick(stream);
@@ -159,7 +162,7 @@ static int ndma_stream_stats_ioctl(struct file *file, void *arg)
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_stream_stats *out = arg;
 
-	/* Acquire: all that setup made. Pairs with its release store. */
+	/* Acquire: all that setup made. Pairs with the release store in ndma_setup_locked(). */
 	if (!smp_load_acquire(&stream->set_up))
 		return -EINVAL;
 	ndma_flow_kick(stream);
@@ -202,7 +205,7 @@ static __poll_t ndma_file_poll(struct file *file, struct poll_table_struct *tabl
 	__poll_t mask = 0;
 
 	poll_wait(file, &stream->waiters, table);
-	/* Acquire: all that setup made. Pairs with its release store. */
+	/* Acquire: all that setup made. Pairs with the release store in ndma_setup_locked(). */
 	if (!smp_load_acquire(&stream->set_up))
 		return ndma_file_poll_fill(stream);
 	ndma_flow_kick(stream);
@@ -221,7 +224,7 @@ static int ndma_file_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct ndma_stream *stream = file->private_data;
 
-	/* Acquire: all that setup made. Pairs with its release store. */
+	/* Acquire: all that setup made. Pairs with the release store in ndma_setup_locked(). */
 	if (!smp_load_acquire(&stream->set_up) || !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	switch ((u64)vma->vm_pgoff << PAGE_SHIFT) {

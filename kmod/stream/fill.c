@@ -3,9 +3,15 @@
  * Fills: a source's bounded transfer to a buffer of the heap.
  *
  * A fill is a stream of one frame whose memory is the buffer's, and whose rings nobody maps. The
- * driver cannot tell. What ends it, in whatever order: the frame is done, the source gives up, the
- * deadline, NDMA_STREAM_STOP, the end of its file, of its source, of the buffer's owner. All of them
- * come to ndma_fill_finish(): stop, quiesce, unmap, give back, signal.
+ * driver cannot tell the difference.
+ *
+ *    NONE or OVER  ---- ndma_fill_start() ---->  RUNNING  ---- ndma_fill_finish() ---->  OVER
+ *          ^                                        |
+ *          +---- as it was, if the source does not start
+ *
+ * What may end a fill, each at any time: its frame is done, the source gives up, the deadline,
+ * NDMA_STREAM_STOP, the end of its file, of its source, of the buffer's owner. All of them come to
+ * ndma_fill_finish(), whose order is: stop, quiesce, unmap, give back, signal.
  *
  * The fence signals in finite time: every one of these takes the stream's mutex alone, under which
  * nothing is allocated once the fence is published, and a driver's stop and abort are bounded.
@@ -16,7 +22,10 @@
 
 #include "internal.h"
 
-/* As the file was before: the next setup or fill finds counters and queues at zero. */
+/*
+ * Makes the file as it was before the fill: the next setup or fill must find counters and queues at
+ * zero.
+ */
 static void ndma_fill_reset(struct ndma_stream *stream)
 {
 	ndma_setup_dismantle(stream);
@@ -34,15 +43,18 @@ void ndma_fill_finish(struct ndma_stream *stream, int error)
 		return;
 	ndma_setup_disconnect(stream, NDMA_STREAM_IDLE);
 	memset(&fill->completion, 0, sizeof(fill->completion));
-	/* Whatever was to end it: what is done is done. */
+	/* A frame that is done is the result, whatever was about to end the fill. */
 	if (stream->head) {
 		fill->completion = stream->ring->completions->ring[0];
-		/* Frames lost before it are its loss; it is the fill's first all the same. */
+		/*
+		 * The frame is the fill's first, and what was lost before it is in its count of
+		 * dropped frames.
+		 */
 		fill->completion.sequence = 0;
 		error = 0;
 	}
 	fill->error = error;
-	/* The transfer keeps it. */
+	/* After the reset the transfer alone keeps the buffer. */
 	buffer = stream->buffer;
 	ndma_fill_reset(stream);
 	if (fill->completion.flags & NDMA_FRAME_ERROR)
@@ -59,7 +71,10 @@ static void ndma_fill_abort(void *priv, struct ndma_buffer *buffer)
 	int cause;
 
 	mutex_lock(&stream->mutex);
-	/* A new transfer of the same buffer has no cause yet. */
+	/*
+	 * Another thread may have ended the transfer and begun a new one, which has no cause to end
+	 * yet.
+	 */
 	cause = READ_ONCE(buffer->transfer.cause);
 	if (cause && stream->fill.state == NDMA_FILL_RUNNING && stream->buffer == buffer)
 		ndma_fill_finish(stream, cause);
@@ -84,7 +99,10 @@ static const struct ndma_filler ndma_fill_filler = {
 	.put = ndma_fill_put,
 };
 
-/* What is to be written, and whether the buffer can take it. */
+/*
+ * Finds the configuration for the request, and refuses a buffer that is too small or out of the
+ * device's reach.
+ */
 static int ndma_fill_configure(struct ndma_stream *stream, const struct ndma_fill_begin *request,
 			       const struct ndma_buffer *buffer)
 {
@@ -115,7 +133,7 @@ static int ndma_fill_configure(struct ndma_stream *stream, const struct ndma_fil
 	return -EOPNOTSUPP;
 }
 
-/* Under the mutex. Takes the buffer and starts the source, or leaves all as it was. */
+/* Seizes the buffer and starts the source, or leaves all as it was. Under the mutex. */
 static int ndma_fill_start(struct ndma_stream *stream, struct ndma_buffer *buffer,
 			   const struct ndma_transfer_plan *plan)
 {
@@ -145,7 +163,10 @@ static int ndma_fill_start(struct ndma_stream *stream, struct ndma_buffer *buffe
 		ndma_transfer_confirm(buffer, plan);
 		return 0;
 	}
-	/* Somebody may have seen it run; but nothing was written, and there was no fill. */
+	/*
+	 * Others may have seen the fill run and waited for it, so it is finished like any other.
+	 * Then it is taken out of the counts: nothing was written.
+	 */
 	ndma_fill_finish(stream, ret);
 	ndma_transfer_forget(buffer, stream->fill.error);
 	stream->fill = before;
@@ -165,7 +186,10 @@ unclaim_source:
 	return ret;
 }
 
-/* The heap's file proves who asks, and must not be closed before the transfer has begun. */
+/*
+ * The heap's file proves that its client owns the buffer. It is held until the transfer has begun:
+ * closed before that, it would leave nobody who ends the transfer.
+ */
 static struct file *ndma_fill_heap(int fd, const struct ndma_handle *handle)
 {
 	struct file *heap = fget(fd);
@@ -199,9 +223,12 @@ static int ndma_fill_try(struct ndma_stream *stream, struct ndma_buffer *buffer,
 	int ret;
 
 	do {
-		/* The layout is the stream's, and that is under the mutex. */
+		/* The layout is stream->layout, which may be looked at under the mutex alone. */
 		plan.layout = NULL;
-		/* Not under the mutex: an unplugged source waits for that. */
+		/*
+		 * Others' fences are waited for without the mutex, because unplugging the source
+		 * waits for that.
+		 */
 		ret = ndma_transfer_await_fences(buffer, &plan);
 		if (!ret)
 			ret = ndma_stream_lock(stream);
@@ -258,7 +285,10 @@ int ndma_fill_wait_ioctl(struct file *file, void *arg)
 			return -EINTR;
 		if (mutex_lock_killable(&stream->mutex))
 			return -EINTR;
-		/* Another thread may have begun the next one meanwhile. */
+		/*
+		 * Another thread may have begun the next fill between the wake-up and the mutex:
+		 * wait for that one.
+		 */
 		ret = fill->state == NDMA_FILL_RUNNING ? -EAGAIN : fill->error;
 		if (fill->state == NDMA_FILL_NONE)
 			ret = -EINVAL;

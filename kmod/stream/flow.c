@@ -1,26 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The flow of frames between a driver and user space: free → device → (filled) → done → user →
- * (released) → free. The states in brackets are for mappings that need syncing and for streams with
- * a guard: the stream's worker has something to do there. Without it both ends meet inline, and
- * nothing but the ring lock is between them.
+ * The flow of frames between a driver and user space: free, device, (filled), done, user,
+ * (released), and free again.
+ *
+ * Frames are filled and released in between where the stream's worker has to sync them, or to seize
+ * them for a guard; elsewhere the driver's call publishes a frame at once, and a release frees it
+ * at once. Frames whose pages somebody has pinned wait in a queue of their own until the worker is
+ * started again.
+ *
+ * A driver that got no frame is starving: it waits for ops->queue(). Whoever frees a frame ends
+ * that, and if no frame is with the device either, user space is asked by need_wakeup to kick.
  */
 #include <linux/ktime.h>
 #include <linux/math64.h>
 
 #include "internal.h"
 
-/* Releases taken in at a time with interrupts off. */
+/* Releases that are drained at a time with interrupts off. */
 #define DRAIN_BATCH	64
 
-/* When to look again for pages that somebody has pinned (io_uring, vmsplice, O_DIRECT). */
+/*
+ * After this the worker looks again at frames whose pages were pinned (io_uring, vmsplice,
+ * O_DIRECT).
+ */
 #define RETRY_MS	10
 
 #define FRAME_FLAGS	(NDMA_FRAME_PARTIAL | NDMA_FRAME_ERROR | NDMA_FRAME_OVERFLOW | \
 			 NDMA_FRAME_EOF | NDMA_FRAME_TIME_START | NDMA_FRAME_HW_TIME | \
 			 NDMA_FRAME_HW_SEQUENCE | NDMA_FRAME_TRIGGERED)
 
-/* The driver waits no longer: user space need not wake it. */
+/* The driver gets a frame, so user space need not kick any more. */
 static void ndma_flow_end_starving(struct ndma_stream *stream)
 {
 	if (stream->starving) {
@@ -38,7 +47,7 @@ static u32 ndma_flow_drain(struct ndma_stream *stream, u32 limit)
 	return done;
 }
 
-/* A free frame, from the releases where the queue is empty. */
+/* A free frame. Releases are drained only when the queue is empty. */
 static struct ndma_frame *ndma_flow_find(struct ndma_stream *stream)
 {
 	u32 left = stream->ring->entries;
@@ -56,7 +65,11 @@ static struct ndma_frame *ndma_flow_find(struct ndma_stream *stream)
 	}
 }
 
-/* No frame is free and the device has none: it idles until user space kicks. Look again after this. */
+/*
+ * The device is about to idle for lack of frames: asks user space to kick after its next release.
+ * The caller has to drain once more after this, or a release that came just before would wake
+ * nobody.
+ */
 static void ndma_flow_call_for_wakeup(struct ndma_stream *stream)
 {
 	WRITE_ONCE(stream->ring->completions->need_wakeup, 1);
@@ -72,7 +85,10 @@ static struct ndma_frame *ndma_flow_starve(struct ndma_stream *stream)
 	struct ndma_frame *frame;
 
 	stream->starving = true;
-	/* While the device has a frame, that frame's end looks again: ndma_flow_left_device(). */
+	/*
+	 * The device will not idle yet: when its last frame comes back, ndma_flow_left_device()
+	 * drains.
+	 */
 	if (stream->count[NDMA_FRAME_IS_DEVICE])
 		return NULL;
 	ndma_flow_call_for_wakeup(stream);
@@ -82,7 +98,10 @@ static struct ndma_frame *ndma_flow_starve(struct ndma_stream *stream)
 	return frame;
 }
 
-/* A frame has left the device. It must not idle unnoticed if the driver waits for ops->queue(). */
+/*
+ * A frame has left the device. If it was the last one and the driver is starving, user space is
+ * asked to kick; without this the stream would stand still with frames released.
+ */
 static void ndma_flow_left_device(struct ndma_stream *stream)
 {
 	if (!stream->starving || stream->count[NDMA_FRAME_IS_DEVICE])
@@ -93,13 +112,13 @@ static void ndma_flow_left_device(struct ndma_stream *stream)
 		queue_work(ndma_flow_workqueue, &stream->worker);
 }
 
-/* Whether a newer frame than the one that would be stolen stays, or follows from the worker. */
+/* Would a newer frame be left for user space after a steal, published or about to be? */
 static bool ndma_flow_newest_stays(struct ndma_stream *stream)
 {
 	return ndma_ring_note(stream) + stream->count[NDMA_FRAME_IS_FILLED] > 1;
 }
 
-/* Whether the worker is about to free a released frame. */
+/* Is the worker about to free a released frame? */
 static bool ndma_flow_is_coming(const struct ndma_stream *stream)
 {
 	return stream->count[NDMA_FRAME_IS_RELEASED] > stream->nr_pinned;
@@ -109,12 +128,18 @@ static struct ndma_frame *ndma_flow_steal(struct ndma_stream *stream)
 {
 	struct ndma_frame *frame;
 
-	/* Nobody would ever get one of a card that takes frames ahead. It asks again after the next. */
+	/*
+	 * A card that takes frames ahead would steal every frame that it completes, and user space
+	 * would never get one. The driver asks again after its next frame.
+	 */
 	if (stream->count[NDMA_FRAME_IS_DEVICE] && !ndma_flow_newest_stays(stream))
 		return NULL;
 	if (!stream->deferred)
 		return ndma_ring_steal(stream);
-	/* The worker syncs it first, one at a time; the driver hears by ops->queue(). */
+	/*
+	 * A frame that needs the worker comes to the driver by ops->queue() later. One on its way
+	 * is enough: more would be lost to user space for nothing.
+	 */
 	if (ndma_flow_is_coming(stream))
 		return NULL;
 	frame = ndma_ring_steal(stream);
@@ -147,12 +172,15 @@ struct ndma_frame *ndma_stream_next_frame(struct ndma_stream *stream)
 }
 EXPORT_SYMBOL_GPL(ndma_stream_next_frame);
 
-/* The last frame of this run was made. ops->stop() may sleep, so it is called from a worker. */
+/* The last frame of this run is made. ops->stop() may sleep, so the stopper calls it. */
 static void ndma_flow_finish(struct ndma_stream *stream)
 {
 	stream->finished = true;
 	ndma_flow_end_starving(stream);
-	/* Idle means that no more will come: not before the worker has published the rest. */
+	/*
+	 * User space takes idle for the promise that no more frames come, so it is not told before
+	 * the worker has published the rest.
+	 */
 	if (!stream->count[NDMA_FRAME_IS_FILLED])
 		ndma_stream_set_state(stream, NDMA_STREAM_IDLE);
 	queue_work(ndma_workqueue, &stream->stopper);
@@ -205,7 +233,10 @@ static void ndma_flow_accept(struct ndma_frame *frame, const struct ndma_frame_r
 
 	ndma_flow_lose(stream, result->dropped);
 	if (stream->finished) {
-		/* More than this run was to make. Nobody saw it: there is nothing to sync. */
+		/*
+		 * The frame is one more than the run was to make. Nobody has seen it, so it needs
+		 * no sync.
+		 */
 		ndma_frame_free(frame);
 		return;
 	}
@@ -219,14 +250,20 @@ static void ndma_flow_accept(struct ndma_frame *frame, const struct ndma_frame_r
 	} else {
 		ndma_ring_publish(frame, &completion);
 	}
-	/* What is lost before a fill's frame is its gap, not its end. */
+	/*
+	 * A fill ends by its frame alone: frames that the card lost before it must not end the fill
+	 * without one.
+	 */
 	if (!--stream->remaining || stream->fill.state == NDMA_FILL_RUNNING)
 		ndma_flow_finish(stream);
 	else
 		ndma_flow_left_device(stream);
 }
 
-/* A driver that gives back what it does not have is a bug, but not one to stop the machine for. */
+/*
+ * Complains of a driver that gives back a frame which it does not have. That is a bug, but going on
+ * is safe.
+ */
 static bool ndma_flow_is_device(const struct ndma_frame *frame)
 {
 	if (likely(frame->state == NDMA_FRAME_IS_DEVICE))
@@ -292,8 +329,9 @@ EXPORT_SYMBOL_GPL(ndma_stream_finish);
 /* ---------------------------------------------------------------- process context */
 
 /*
- * Under `latest` a driver may have asked while all that could be stolen was filled but not published, or
- * while a released frame seemed to come that is pinned, and then waits.
+ * Under `latest` the driver may have asked while the only frames to steal were not published yet,
+ * or while a released frame seemed to come that turned out to be pinned. It waits then, and nobody
+ * else would steal for it.
  */
 static void ndma_flow_steal_late(struct ndma_stream *stream)
 {
@@ -304,7 +342,7 @@ static void ndma_flow_steal_late(struct ndma_stream *stream)
 		ndma_flow_steal(stream);
 }
 
-/* Calls ops->queue() where the driver waits and a frame is free. */
+/* Calls ops->queue() if the driver is starving and a frame is free. */
 static void ndma_flow_queue(struct ndma_stream *stream)
 {
 	unsigned long flags;
@@ -361,7 +399,9 @@ bool ndma_flow_touched(void *priv, u64 offset)
 	unsigned long flags;
 	u32 state;
 
-	/* What rounding has put behind the last frame is nobody's. */
+	/*
+	 * The end of the buffer, which rounding has added, belongs to no frame and may be touched.
+	 */
 	if (index >= stream->config.frames)
 		return false;
 	spin_lock_irqsave(&stream->ring_lock, flags);
@@ -373,7 +413,10 @@ bool ndma_flow_touched(void *priv, u64 offset)
 	return state != NDMA_FRAME_IS_USER && state != NDMA_FRAME_IS_KEPT;
 }
 
-/* Takes a released frame from user space's page tables; false: pinned, so not yet. */
+/*
+ * Takes a released frame away from user space's page tables. False: somebody has pinned its pages
+ * and could still write to it.
+ */
 static bool ndma_flow_seize(struct ndma_frame *frame)
 {
 	struct ndma_stream *stream = frame->stream;
@@ -390,7 +433,10 @@ static void ndma_flow_postpone(struct ndma_frame *frame)
 	if (stream->deferred) {
 		ndma_frame_push(&stream->pinned, frame);
 		stream->nr_pinned++;
-		/* From the last one on: to look at many of them takes longer than that. */
+		/*
+		 * The pause begins anew with each pinned frame, because looking at many of them
+		 * takes longer than the pause.
+		 */
 		mod_delayed_work(ndma_flow_workqueue, &stream->retry, msecs_to_jiffies(RETRY_MS));
 		ndma_flow_steal_late(stream);
 	} else {
@@ -399,7 +445,7 @@ static void ndma_flow_postpone(struct ndma_frame *frame)
 	spin_unlock_irq(&stream->ring_lock);
 }
 
-/* Those that were pinned are released frames like others again. ring_lock is held. */
+/* Lets the worker look again at the frames that were pinned. ring_lock is held. */
 static void ndma_flow_requeue_pinned(struct ndma_stream *stream)
 {
 	struct ndma_frame *frame;
@@ -441,7 +487,10 @@ void ndma_flow_end(struct ndma_stream *stream)
 	while ((frame = ndma_frame_pop(&stream->released)))
 		ndma_frame_free(frame);
 	spin_unlock_irq(&stream->ring_lock);
-	/* It may have come back and have a frame in hand, but queues nothing again. */
+	/*
+	 * The worker may have been started again since the first flush and have a frame in hand. It
+	 * postpones nothing any more, so nothing starts it a third time but a retry that was due.
+	 */
 	flush_work(&stream->worker);
 	cancel_delayed_work_sync(&stream->retry);
 	flush_work(&stream->worker);
@@ -463,7 +512,10 @@ void ndma_flow_work(struct work_struct *work)
 	bool more;
 
 	do {
-		/* What is pinned takes milliseconds each. */
+		/*
+		 * Filled frames go first: a pinned frame costs milliseconds, and user space would
+		 * wait for its data that long.
+		 */
 		while (ndma_flow_publish_filled(stream))
 			;
 		more = ndma_flow_free_released(stream);

@@ -63,7 +63,7 @@ enum ndma_frame_state {
 	NDMA_FRAME_IS_DONE,	/* published, not taken */
 	NDMA_FRAME_IS_USER,	/* taken, not released */
 	NDMA_FRAME_IS_KEPT,	/* released, but exported: free when the last dma-buf is gone */
-	NDMA_FRAME_IS_RELEASED,	/* not synced for the device, or guarded: in stream->released */
+	NDMA_FRAME_IS_RELEASED,	/* to be seized or synced for the device: released or pinned */
 	NDMA_FRAME_STATES,
 };
 
@@ -161,7 +161,7 @@ struct ndma_fill {
  * @mutex: see above
  * @priv: the driver's
  * @controls: values, in the order of the description
- * @fill: under @mutex. While it runs, what follows is its, and @set_up is false
+ * @fill: under @mutex. While a fill runs, it uses all that follows, and @set_up is false
  * @set_up: stored with release at the end of setup, loaded with acquire by whoever does not
  *   hold @mutex; what follows down to @ring is constant from then on
  * @policy: NDMA_POLICY_…
@@ -176,19 +176,19 @@ struct ndma_fill {
  * @ring: both rings
  * @segments: the mapping for the device; under @mutex
  * @active: ops->start() has succeeded and ops->stop() has not been called since; under @mutex
- * @started: @start_* and @rate are of a start; under @mutex, set under @ring_lock as well
+ * @started: @start_* and @rate are set; under @mutex, and changed under @ring_lock as well
  * @start_monotonic: time of the start
  * @start_realtime: the same moment
  * @rate: at the start
  * @worker: syncs and guards frames, tells the driver of free ones
- * @retry: starts it again for frames that could not be guarded, because somebody pins their pages
+ * @retry: starts @worker again for frames that could not be seized, because their pages were pinned
  * @stopper: calls ops->stop() after the last frame of a counted run
  * @waiters: readers in poll and NDMA_STREAM_WAIT
  * @queue_lock: see above
  * @ring_lock: see above; all below is under it
  * @running: frames are given out and taken in; changed under @queue_lock as well
- * @finished: the last frame of this run was made; @running until stopped
- * @deferred: frames go through @worker, to be synced or guarded
+ * @finished: the last frame of this run is made; @running stays true until the stopper comes
+ * @deferred: frames go through @worker, to be synced or seized
  * @starving: the driver was told that no frame is free
  * @state: NDMA_STREAM_…, as published
  * @head: completions published
@@ -197,8 +197,8 @@ struct ndma_fill {
  * @frame_of: index of the frame that each slot of the completion ring is about
  * @free: queue of free frames
  * @filled: queue of frames to sync for the CPU and publish
- * @released: queue of frames to guard and to sync for the device
- * @pinned: queue of released frames that somebody holds pages of, until @retry looks again
+ * @released: queue of frames to seize and to sync for the device
+ * @pinned: queue of released frames whose pages are pinned, until @retry looks again
  * @nr_pinned: how many
  * @count: frames in each state
  * @exported: frames with exports
@@ -307,7 +307,7 @@ int ndma_control_set_ioctl(struct file *file, void *arg);
 int ndma_stream_lock(struct ndma_stream *stream);
 void ndma_stream_unlock(struct ndma_stream *stream);
 void ndma_stream_put(struct ndma_stream *stream);
-/* Tells user space; under ring_lock. */
+/* Tells user space the stream's state; under ring_lock. */
 void ndma_stream_set_state(struct ndma_stream *stream, u32 state);
 /* Wakes readers that have something to do. Any context, no lock held. */
 void ndma_stream_wake(struct ndma_stream *stream);
@@ -316,19 +316,22 @@ void ndma_stream_wake(struct ndma_stream *stream);
 
 /* Starts the device; @count as in struct ndma_stream_start. Under the mutex. */
 int ndma_run_begin(struct ndma_stream *stream, u64 count);
-/* Stops the device; it is quiet, and every frame of its is free, when it returns. Under the mutex. */
+/* Stops the device: it is quiet when this returns, and has no frame. Under the mutex. */
 void ndma_run_quiet(struct ndma_stream *stream, u32 state);
 
 /* ---------------------------------------------------------------- file.c */
 
 extern const struct ndma_node_type ndma_source_type;
-/* The source is leaving, under its lock for writing: stop, unmap, tell user space. */
+/*
+ * Ends a stream whose source is leaving: stop, unmap, tell user space. Under source->lock for
+ * writing.
+ */
 void ndma_stream_kill(struct ndma_stream *stream);
 
 /* ---------------------------------------------------------------- setup.c */
 
 int ndma_stream_setup_ioctl(struct file *file, void *arg);
-/* All under the mutex. What was asked for, against the description: configuration and layout. */
+/* All under the mutex. Finds configuration and layout for @setup, or refuses it. */
 int ndma_setup_configure(struct ndma_stream *stream, const struct ndma_stream_setup *setup);
 /* One of the source's streams; -EBUSY: there is none left. */
 int ndma_setup_claim(struct ndma_source *source);
@@ -346,8 +349,8 @@ int ndma_fill_begin_check(const struct file *file, const void *arg);
 int ndma_fill_begin_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
 int ndma_fill_wait_ioctl(struct file *file, void *arg);
 /*
- * Ends the fill, if there is one in progress: stop, unmap, give the buffer back. @error is for one
- * that is not done. Under the mutex; that alone keeps the source, which is not gone before.
+ * Ends the fill, if one is in progress: stop, unmap, give the buffer back. @error: its result if its
+ * frame is not done. Under the mutex, which is enough: the source does not go before its fills end.
  */
 void ndma_fill_finish(struct ndma_stream *stream, int error);
 
@@ -374,7 +377,7 @@ struct ndma_frame *ndma_frame_pop(struct ndma_frame_queue *queue);
 void ndma_frame_move(struct ndma_frame *frame, enum ndma_frame_state state);
 /* For the device again, at once. */
 void ndma_frame_free(struct ndma_frame *frame);
-/* A frame that user space had: free, or what has to come before that. */
+/* A frame that user space had becomes free, or goes where it has to go before that. */
 void ndma_frame_recycle(struct ndma_frame *frame);
 /* Frames that the driver still has after stop and abort are free again. */
 void ndma_frames_reclaim(struct ndma_stream *stream);
@@ -390,7 +393,10 @@ int ndma_stream_export_ioctl(struct file *file, void *arg);
 void ndma_flow_kick(struct ndma_stream *stream);
 /* For ndma_guard_set(): does user space touch what it does not hold? */
 bool ndma_flow_touched(void *priv, u64 offset);
-/* Nothing is synced any more: the buffer is about to be unmapped. The device is quiet. */
+/*
+ * Ends all syncing and seizing before the buffer is unmapped: every released frame is free after
+ * it.
+ */
 void ndma_flow_end(struct ndma_stream *stream);
 /* The stream's worker, and what starts it again. */
 void ndma_flow_work(struct work_struct *work);
@@ -405,13 +411,19 @@ int ndma_ring_map_completions(struct ndma_ring *ring, struct vm_area_struct *vma
 int ndma_ring_map_releases(struct ndma_ring *ring, struct vm_area_struct *vma);
 /* All under ring_lock. */
 void ndma_ring_publish(struct ndma_frame *frame, const struct ndma_completion *completion);
-/* Moves the frames that user space has taken since to it; returns how many completions are not taken. */
+/*
+ * Moves the frames that user space has taken since to it; returns how many completions are not
+ * taken.
+ */
 u32 ndma_ring_note(struct ndma_stream *stream);
 /* Recycles at most @limit released frames; returns how many entries it went through. */
 u32 ndma_ring_drain(struct ndma_stream *stream, u32 limit);
-/* The oldest completion that is not taken, taken back from user space; NULL: there is none. */
+/* Steals the frame of the oldest completion that is not taken; NULL: there is none. */
 struct ndma_frame *ndma_ring_steal(struct ndma_stream *stream);
-/* How many completions are not taken, for whoever has no lock: a guess, of this moment. Moves nothing. */
+/*
+ * How many completions are not taken, for whoever has no lock: a guess, of this moment. Moves
+ * nothing.
+ */
 u32 ndma_ring_ready(const struct ndma_stream *stream);
 
 #endif /* NDMA_STREAM_H */

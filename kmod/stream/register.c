@@ -6,7 +6,7 @@
 
 #include "internal.h"
 
-/* A stream's rings grow with its frames. */
+/* Most frames_max of a source: a stream's rings grow with its frames. */
 #define FRAMES_LIMIT	65536
 
 static LIST_HEAD(ndma_sources);
@@ -132,7 +132,7 @@ void ndma_source_unregister(struct ndma_source *source)
 
 	if (IS_ERR_OR_NULL(source))
 		return;
-	/* From here on nobody opens it, and nobody reads its attributes. */
+	/* After this nobody opens the source, and nobody reads its attributes. */
 	ndma_node_destroy(source->minor);
 	down_write(&source->lock);
 	source->gone = true;

@@ -32,7 +32,10 @@ static int ndma_ring_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* What keeps the rings in memory: only mappings and the stream hold this file, nobody opens it. */
+/*
+ * The file that keeps the rings in memory. Only the stream and mappings hold it; nobody can open
+ * it.
+ */
 static const struct file_operations ndma_ring_fops = {
 	.owner = THIS_MODULE,
 	.release = ndma_ring_file_release,
@@ -48,7 +51,7 @@ int ndma_ring_create(u32 frames, struct ndma_ring **out)
 	ring->entries = roundup_pow_of_two(frames);
 	ring->completions_bytes = PAGE_ALIGN(struct_size(ring->completions, ring, ring->entries));
 	ring->releases_bytes = PAGE_ALIGN(struct_size(ring->releases, ring, ring->entries));
-	/* Not vmalloc_user(), which charges nobody. */
+	/* vmalloc_user() would do, but its memory is charged to nobody. */
 	ring->completions = __vmalloc(ring->completions_bytes, NDMA_GFP_ASKED | __GFP_ZERO);
 	ring->releases = __vmalloc(ring->releases_bytes, NDMA_GFP_ASKED | __GFP_ZERO);
 	if (!ring->completions || !ring->releases) {
@@ -81,7 +84,10 @@ static int ndma_ring_map(struct ndma_ring *ring, struct vm_area_struct *vma, voi
 
 	if (vma->vm_end - vma->vm_start != bytes)
 		return -EINVAL;
-	/* The mapping holds the ring's file from here on, and no longer the stream's. */
+	/*
+	 * The mapping holds the ring's file from here on and no longer the stream's, so that
+	 * closing the stream stops the device whatever is mapped.
+	 */
 	vma_set_file(vma, ring->file);
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
 	for (at = 0; at < bytes && !ret; at += PAGE_SIZE)
@@ -108,8 +114,8 @@ static struct ndma_frame *ndma_ring_frame(const struct ndma_stream *stream, u32 
 }
 
 /*
- * Frames between stream->taken and the head are done and all different, so there are never more
- * of them than frames, and an entry that is not taken is never written over.
+ * Frames between stream->taken and the head are done and all different, so the ring has room for
+ * them, and no entry is overwritten before it was taken.
  */
 void ndma_ring_publish(struct ndma_frame *frame, const struct ndma_completion *completion)
 {
@@ -129,7 +135,10 @@ void ndma_ring_publish(struct ndma_frame *frame, const struct ndma_completion *c
 	smp_store_release(&ring->head, stream->head);
 }
 
-/* @taken is what user space says. Returns how many completions are not taken. */
+/*
+ * Moves frames to user space up to @taken, which user space has said and which may be nonsense.
+ * Returns how many completions are not taken.
+ */
 static u32 ndma_ring_note_taken(struct ndma_stream *stream, u32 taken)
 {
 	u32 untaken = stream->head - stream->taken;
@@ -172,7 +181,10 @@ u32 ndma_ring_drain(struct ndma_stream *stream, u32 limit)
 	if (!waiting)
 		return 0;
 	if (unlikely(waiting > entries)) {
-		/* It jumped. What the ring cannot hold is not there. */
+		/*
+		 * The tail jumped by more than the ring holds: what it passed over is lost to the
+		 * kernel, and counted.
+		 */
 		stream->stats.bad_releases += waiting - entries;
 		stream->drained = tail - entries;
 		waiting = entries;
@@ -209,8 +221,8 @@ struct ndma_frame *ndma_ring_steal(struct ndma_stream *stream)
 		if (!ndma_ring_note_taken(stream, taken))
 			return NULL;
 		/*
-		 * Pairs with the compare-and-swap in ndma_ring_take(): whoever wins has the frame.
-		 * A word out of range is put right by the way.
+		 * Pairs with the compare-and-swap in ndma_ring_take(): whoever wins owns the frame.
+		 * If user space had stored a nonsense word, this puts a good one in its place.
 		 */
 		if (cmpxchg(word, taken, stream->taken + 1) != taken)
 			continue;

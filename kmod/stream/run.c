@@ -4,7 +4,7 @@
 
 #include "internal.h"
 
-/* ops->queue() does not run when it returns, and will not. */
+/* When it returns with @running false, ops->queue() does not run and will not. */
 static void ndma_run_set_running(struct ndma_stream *stream, bool running)
 {
 	spin_lock_irq(&stream->queue_lock);
@@ -23,12 +23,15 @@ void ndma_run_quiet(struct ndma_stream *stream, u32 state)
 	ndma_run_set_running(stream, false);
 	if (stream->active) {
 		ops->stop(stream);
-		/* What stop could not get back, the device still writes to. */
+		/* The device still writes to frames that stop has not got back. */
 		if (READ_ONCE(stream->count[NDMA_FRAME_IS_DEVICE]) && ops->abort)
 			ops->abort(stream);
 		stream->active = false;
 	}
-	/* What was filled is published before user space reads that no more will come. */
+	/*
+	 * Frames that are filled have to be published before user space reads that no more will
+	 * come.
+	 */
 	flush_work(&stream->worker);
 	spin_lock_irq(&stream->ring_lock);
 	ndma_frames_reclaim(stream);
@@ -45,7 +48,7 @@ int ndma_run_begin(struct ndma_stream *stream, u64 count)
 
 	if (stream->active && !READ_ONCE(stream->finished))
 		return -EBUSY;
-	/* A counted run has ended, and its stopper has not come yet. */
+	/* A counted run has ended, but its stopper has not come yet. */
 	if (stream->active)
 		ndma_run_quiet(stream, NDMA_STREAM_IDLE);
 
@@ -67,7 +70,10 @@ int ndma_run_begin(struct ndma_stream *stream, u64 count)
 	stream->rate = ndma_source_rate(stream);
 	spin_lock_irq(&stream->ring_lock);
 	stream->started = true;
-	/* Frames released while nobody ran wait for it. */
+	/*
+	 * Frames that were released while nothing ran are still in the ring, and no driver has
+	 * asked for them.
+	 */
 	queue_work(ndma_flow_workqueue, &stream->worker);
 	spin_unlock_irq(&stream->ring_lock);
 	return 0;

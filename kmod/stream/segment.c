@@ -24,7 +24,7 @@ static u32 ndma_cursor_bytes(const struct ndma_cursor *cursor)
 	return cursor->dma ? sg_dma_len(cursor->sg) : cursor->sg->length;
 }
 
-/* Goes on to @offset, never back; returns how much of the entry is left from there. */
+/* Moves on to @offset, never back. Returns how much of the entry is left from there. */
 static u64 ndma_cursor_seek(struct ndma_cursor *cursor, u64 offset)
 {
 	while (cursor->at + ndma_cursor_bytes(cursor) <= offset) {
@@ -39,7 +39,10 @@ static dma_addr_t ndma_cursor_address(const struct ndma_cursor *cursor, u64 offs
 	return sg_dma_address(cursor->sg) + (offset - cursor->at);
 }
 
-/* Segments of all frames; written where there is room for them. Sets each frame's nents. */
+/*
+ * Counts the segments of all frames and sets each frame's nents; writes the segments too where
+ * @list has room for them.
+ */
 static size_t ndma_segments_cut(struct ndma_stream *stream, struct scatterlist *list)
 {
 	struct ndma_cursor dma = { .sg = stream->segments.table.sgl, .dma = true };
@@ -151,7 +154,10 @@ int ndma_segments_map(struct ndma_stream *stream)
 
 	if (!dev)
 		return 0;
-	/* Bounce buffers lie anywhere in the lowest 4 GiB; mapping what is out of reach warns. */
+	/*
+	 * Bounce buffers lie anywhere in the lowest 4 GiB, and a mapping that the device does not
+	 * reach warns in the log.
+	 */
 	if (is_swiotlb_force_bounce(dev) && dma_get_mask(dev) < DMA_BIT_MASK(32)) {
 		pr_info_ratelimited("ndma: %s: the device does not reach the bounce buffers that swiotlb=force asks for\n",
 				    stream->source->name);
@@ -183,8 +189,8 @@ void ndma_segments_unmap(struct ndma_stream *stream)
 	if (!segments->dev)
 		return;
 	/*
-	 * No sync: each frame was synced when it was published, and a bounce buffer's copy would
-	 * undo what programs have written to frames since.
+	 * No sync: each frame was synced when it was published. Another one would copy the bounce
+	 * buffer over what programs have written to frames since.
 	 */
 	dma_unmap_sgtable(segments->dev, &segments->table, DMA_FROM_DEVICE,
 			  DMA_ATTR_SKIP_CPU_SYNC);

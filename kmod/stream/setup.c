@@ -263,7 +263,9 @@ static int ndma_setup_locked(struct ndma_stream *stream, struct ndma_stream_setu
 	if (ret)
 		goto end_memory;
 	ndma_setup_answer(stream, setup);
-	/* Release: all of the above. Pairs with the acquire loads in file.c, wait.c, export.c. */
+	/*
+	 * Release: all of the above. Pairs with the acquire loads in file.c, wait.c and export.c.
+	 */
 	smp_store_release(&stream->set_up, true);
 	return 0;
 

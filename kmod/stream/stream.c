@@ -36,7 +36,10 @@ static void ndma_stream_destroy(struct kref *ref)
 	kfree(stream);
 }
 
-/* Pairs with kref_get() in ndma_stream_export_ioctl() and ndma_fill_get(): the last of file, frames and fill. */
+/*
+ * Pairs with kref_get() in ndma_stream_export_ioctl() and ndma_fill_get(): the file, its exported
+ * frames and its fill hold the stream.
+ */
 void ndma_stream_put(struct ndma_stream *stream)
 {
 	kref_put(&stream->ref, ndma_stream_destroy);

@@ -10,7 +10,7 @@
 /* How much later than asked for a timeout may come, so that timers can be served together. */
 #define TIMEOUT_SLACK_NS	50000
 
-/* One sleeper: it is left alone until its batch is there. */
+/* A sleeper, who is not woken before his batch is there. */
 struct ndma_waiter {
 	struct wait_queue_entry entry;
 	struct ndma_stream *stream;
@@ -97,7 +97,7 @@ int ndma_stream_wait_ioctl(struct file *file, void *arg)
 	struct ndma_stream_wait *wait = arg;
 	int ret;
 
-	/* Acquire: all that setup made. Pairs with its release store. */
+	/* Acquire: all that setup made. Pairs with the release store in ndma_setup_locked(). */
 	if (!smp_load_acquire(&stream->set_up) || !wait->min || wait->min > stream->config.frames)
 		return -EINVAL;
 	ndma_flow_kick(stream);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Registers. Reading one can take 100 µs, so nothing here is called for a frame but TAIL. */
+/*
+ * The card's registers. Reading one can take 100 µs, so for each frame only TAIL is touched, and
+ * that is written.
+ */
 #include <linux/io.h>
 #include <linux/iopoll.h>
 #include <linux/ktime.h>
@@ -15,7 +18,10 @@ int vdig_card_check(struct vdig *vdig)
 	return readl(vdig->regs + VDIG_REG_ID) == VDIG_ID ? 0 : -ENODEV;
 }
 
-/* A PCI function hears of writes by itself, shared memory does not: there it is told. */
+/*
+ * A PCI function hears of a write to its registers. The process behind ivshmem does not, so it is
+ * told by the doorbell.
+ */
 void vdig_card_command(struct vdig *vdig, u32 reg, u32 value)
 {
 	writel(value, vdig->regs + reg);
@@ -80,7 +86,7 @@ static void vdig_card_set(struct vdig *vdig)
 	vdig_card_set_wave(vdig);
 }
 
-/* Why a card does not do what it should: it is gone, or at fault. */
+/* The reason why the card did not do as told: -ENODEV if it is gone, else @ret. */
 static int vdig_card_blame(struct vdig *vdig, int ret)
 {
 	return vdig_card_check(vdig) ?: ret;
@@ -98,7 +104,10 @@ int vdig_card_start(struct vdig *vdig)
 	if (ret)
 		return vdig_card_blame(vdig, ret);
 	vdig_card_set(vdig);
-	/* As near as can be: the card's clock begins within the microseconds of this write. */
+	/*
+	 * The card's clock begins within microseconds of the write that follows; its own start
+	 * cannot be read more exactly.
+	 */
 	vdig->start_ns = ktime_get_ns();
 	vdig_card_command(vdig, VDIG_REG_CTRL, VDIG_CTRL_RUN);
 	ret = read_poll_timeout(readl, status, status, POLL_US, VDIG_WAIT_MS * USEC_PER_MSEC, false,
@@ -128,8 +137,8 @@ int vdig_card_stop(struct vdig *vdig)
 }
 
 /*
- * Without the bus a PCI function reaches no memory. The process behind ivshmem reaches it anyway:
- * there only the reset is left, which a process that still lives obeys before it writes again.
+ * Without the bus a PCI function reaches no memory. The process behind ivshmem reaches it anyway;
+ * it is reset, and obeys before it writes again if it still lives.
  */
 void vdig_card_cut_off(struct vdig *vdig)
 {

@@ -2,11 +2,13 @@
 /*
  * The virtual digitizer: coming and going.
  *
- * A card can leave in four ways. It is unplugged in order: remove. It is pulled out: registers read
- * all-ones, and remove follows, or does not. Its process dies: the same behind vfio-user; behind
- * ivshmem nothing happens at all, but its clock stands still. The bus fails: the handlers of PCI
- * errors below. The watchdog tells the second and the third, and then the source leaves while the
- * PCI function stays.
+ * A card can leave in four ways:
+ * - unplugged in order: vdig_remove();
+ * - pulled out: registers read all-ones, and vdig_remove() follows or does not;
+ * - its process dies: as if pulled out behind vfio-user; behind ivshmem nothing happens, but the
+ *   card's clock stands still;
+ * - the bus fails: the handlers of PCI errors below.
+ * The watchdog notices the second and the third. Then the source leaves while the PCI function stays.
  */
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
@@ -19,10 +21,13 @@
 #define WATCHDOG_MS 100
 #define DEAD_MS 5000
 
-/* How long the bus may take to recover; the longest wait of Linux's for a reset is half of that. */
+/* How long the bus may take to recover: twice the longest time that Linux waits for a reset. */
 #define RECOVERY_MS 120000
 
-/* All-ones may be the bus's error, of which Linux tells a little later. */
+/*
+ * How long all-ones may last before the card counts as gone: they may be an error of the bus, of
+ * which Linux tells a little later.
+ */
 #define GRACE_MS 1000
 
 /* Completions taken with interrupts off. */
@@ -37,7 +42,7 @@ void vdig_distrust(struct vdig *vdig, const char *why)
 	ndma_stream_finish(vdig->stream);
 }
 
-/* The card is believed to have vanished if nothing is heard of it for @delay_ms. Under the mutex. */
+/* The card counts as gone if nothing clears this within @delay_ms. Under the mutex. */
 static void vdig_lose(struct vdig *vdig, unsigned int delay_ms)
 {
 	cancel_delayed_work(&vdig->gone);
@@ -46,13 +51,13 @@ static void vdig_lose(struct vdig *vdig, unsigned int delay_ms)
 
 void vdig_miss(struct vdig *vdig)
 {
-	/* From the first time on. */
+	/* The time counts from the first miss: a work that is queued already is left as it is. */
 	schedule_delayed_work(&vdig->gone, msecs_to_jiffies(GRACE_MS));
 }
 
 void vdig_run(struct vdig *vdig)
 {
-	/* Whoever missed it: it is there. */
+	/* The card has just answered, so an earlier miss is forgotten. */
 	cancel_delayed_work(&vdig->gone);
 	vdig->time_ms = readl(vdig->regs + VDIG_REG_TIME_MS);
 	vdig->moved = jiffies;
@@ -72,7 +77,7 @@ void vdig_halt(struct vdig *vdig)
 	spin_unlock_irq(&vdig->lock);
 }
 
-/* Takes what is there and gives what is free; returns whether there may be more. */
+/* Takes completions and posts free frames; returns whether there may be more. */
 static bool vdig_serve(struct vdig *vdig)
 {
 	unsigned long flags;
@@ -88,8 +93,8 @@ static bool vdig_serve(struct vdig *vdig)
 }
 
 /*
- * Never IRQ_NONE, and no look at a register: one without cause is the card's fault, harmless, and
- * no reason for the kernel to turn the line off.
+ * Looks at no register, and never answers IRQ_NONE: an interrupt without cause is the card's fault
+ * and harmless, and the kernel must not turn the line off for it.
  */
 static irqreturn_t vdig_interrupt(int irq, void *data)
 {
@@ -105,7 +110,7 @@ static irqreturn_t vdig_interrupt_thread(int irq, void *data)
 
 /* ---------------------------------------------------------------- looking after the card */
 
-/* Whether the card has vanished. */
+/* Looks at the registers of a running card. True: it has vanished. */
 static bool vdig_look(struct vdig *vdig)
 {
 	u32 time_ms = readl(vdig->regs + VDIG_REG_TIME_MS);
@@ -126,7 +131,7 @@ static bool vdig_look(struct vdig *vdig)
 		why = "it has stopped by itself";
 	spin_lock_irq(&vdig->lock);
 	if (why && vdig->running) {
-		/* What it has finished meanwhile is part of the stream. */
+		/* What the card has finished before it went wrong is part of the stream. */
 		vdig_ring_take(vdig, VDIG_RING_ENTRIES);
 		vdig_distrust(vdig, why);
 	}
@@ -138,7 +143,7 @@ static void vdig_watch(struct work_struct *work)
 {
 	struct vdig *vdig = container_of(to_delayed_work(work), struct vdig, watchdog);
 
-	/* For interrupts that were lost. */
+	/* Makes up for interrupts that were lost. */
 	while (vdig_serve(vdig))
 		cond_resched();
 	if (vdig_look(vdig))
@@ -147,7 +152,10 @@ static void vdig_watch(struct work_struct *work)
 		schedule_delayed_work(&vdig->watchdog, msecs_to_jiffies(WATCHDOG_MS));
 }
 
-/* The source, for one caller only to unregister. Under the mutex. */
+/*
+ * The source, for the one caller that is to unregister it; NULL for every later one. Under the
+ * mutex.
+ */
 static struct ndma_source *vdig_claim_source(struct vdig *vdig)
 {
 	struct ndma_source *source = vdig->source;
@@ -162,7 +170,10 @@ static void vdig_vanish(struct work_struct *work)
 	struct ndma_source *source = NULL;
 
 	mutex_lock(&vdig->mutex);
-	/* The bus's error may have come as this was about to run: then it has its time. */
+	/*
+	 * An error of the bus may have come just before this work ran: then the card has until
+	 * recover_by.
+	 */
 	if (!vdig->recovering || time_is_before_eq_jiffies(vdig->recover_by))
 		source = vdig_claim_source(vdig);
 	mutex_unlock(&vdig->mutex);
@@ -175,8 +186,8 @@ static void vdig_vanish(struct work_struct *work)
 /* ---------------------------------------------------------------- errors of the bus */
 
 /*
- * The card lets go of every frame; the stream goes on, without it for now. Not for ever: where
- * recovery fails, for whatever reason, nobody says so.
+ * Takes every frame back from the card while its bus recovers; the stream goes on without it.
+ * RECOVERY_MS later the card counts as gone, because nobody says so when recovery fails.
  */
 static void vdig_interrupt_run(struct vdig *vdig)
 {
@@ -184,7 +195,7 @@ static void vdig_interrupt_run(struct vdig *vdig)
 	vdig->recovering = true;
 	vdig->recover_by = jiffies + msecs_to_jiffies(RECOVERY_MS);
 	vdig_halt(vdig);
-	/* After the watchdog, which may have missed the card. */
+	/* After the watchdog has been halted: it may have missed the card, with a shorter time. */
 	vdig_lose(vdig, RECOVERY_MS);
 	if (vdig->stream && vdig_card_stop(vdig))
 		vdig_card_cut_off(vdig);
@@ -198,7 +209,10 @@ static void vdig_interrupt_run(struct vdig *vdig)
 	mutex_unlock(&vdig->mutex);
 }
 
-/* Nobody can say how much was missed: at least one frame, and the next one is flagged. */
+/*
+ * Starts the card again after its bus recovered. Nobody can say how much was missed, so one frame
+ * is counted as lost and the next one is flagged.
+ */
 static void vdig_continue_run(struct vdig *vdig)
 {
 	int ret = 0;
@@ -270,7 +284,7 @@ static void vdig_reset_prepare(struct pci_dev *pdev)
 
 static void vdig_reset_done(struct pci_dev *pdev)
 {
-	/* The reset has used up what was saved, and a bus error that comes later needs it. */
+	/* pci_restore_state() has used up what was saved, and a later error of the bus needs it. */
 	pci_save_state(pdev);
 	vdig_continue_run(pci_get_drvdata(pdev));
 }
@@ -309,7 +323,7 @@ static void vdig_unmap(struct vdig *vdig, int bar, void __iomem *regs)
 	pci_release_region(vdig->pdev, bar);
 }
 
-/* The process behind ivshmem knows physical addresses only. */
+/* Refuses an IOMMU: the process behind ivshmem knows physical addresses only. */
 static int vdig_check_reach(struct vdig *vdig)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(&vdig->pdev->dev);
@@ -328,7 +342,7 @@ static int vdig_attach(struct vdig *vdig, enum vdig_attachment attachment)
 
 	if (ret)
 		return ret;
-	/* Silently: shared memory can be anything. */
+	/* No message: any shared memory of a machine may be here, and most is no card. */
 	ret = vdig_card_check(vdig);
 	if (ret || attachment != VDIG_IVSHMEM)
 		goto unmap_if_failed;
@@ -437,7 +451,9 @@ static void vdig_remove(struct pci_dev *pdev)
 	source = vdig_claim_source(vdig);
 	mutex_unlock(&vdig->mutex);
 	ndma_source_unregister(source);
-	/* Without a source it does nothing; but it may be unregistering it at this moment. */
+	/*
+	 * vdig_vanish() finds no source from here on, but may be unregistering it at this moment.
+	 */
 	cancel_delayed_work_sync(&vdig->gone);
 	pci_clear_master(pdev);
 	vdig_free_interrupt(vdig);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The two rings between driver and card. Everything here is memory: no register but TAIL. */
+/* The two rings between driver and card, which are memory: the only register here is TAIL. */
 #include <linux/dma-mapping.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -79,7 +79,10 @@ static bool vdig_ring_describe(struct vdig_ring *ring, struct ndma_frame *frame)
 		if (i == nents - 1)
 			control |= VDIG_DESCRIPTOR_EOF;
 		d->address = cpu_to_le64(sg_dma_address(sg));
-		/* Rounded up within the frame's last page; the card writes no more than a frame. */
+		/*
+		 * The length is rounded up within the frame's last page; the card writes no more
+		 * than a frame.
+		 */
 		d->length = cpu_to_le32(ALIGN(sg_dma_len(sg), VDIG_ALIGN));
 		d->control = cpu_to_le32(control);
 	}
@@ -98,21 +101,24 @@ void vdig_ring_post(struct vdig *vdig)
 			break;
 		ring->held = NULL;
 	}
-	/* One write for all. writel() orders it behind the descriptors. */
+	/* One write to the card for all frames; writel() orders it behind the descriptors. */
 	if (ring->tail != before)
 		vdig_card_command(vdig, VDIG_REG_TAIL, ring->tail);
 }
 
 /*
- * What was lost before a frame, or a contradiction. The card says it twice, as a gap in the
- * sequence and as a count: where they agree, both are right.
+ * Finds how many frames were lost before one. The card says it as a gap in the sequence and as a
+ * count; false: the two contradict each other.
  */
 static bool vdig_ring_loss(struct vdig_ring *ring, const struct vdig_completion *c, u64 *lost)
 {
 	u64 sequence = le64_to_cpu(c->sequence);
 
 	*lost = le32_to_cpu(c->lost_frames);
-	/* After a contradiction the count alone must do, and the sequence is taken up again. */
+	/*
+	 * After a contradiction the count alone is believed, and the sequence goes on from this
+	 * frame.
+	 */
 	if (sequence - ring->sequence == *lost ||
 	    (ring->resync && sequence - ring->sequence <= U32_MAX)) {
 		ring->sequence = sequence + 1;
@@ -123,7 +129,7 @@ static bool vdig_ring_loss(struct vdig_ring *ring, const struct vdig_completion 
 	return false;
 }
 
-/* The first sample's time, unless the card's clock went back or is ahead of ours. */
+/* Dates a frame by the card's clock, unless that went back or is ahead of ours. */
 static void vdig_ring_date(struct vdig *vdig, u64 timestamp, struct ndma_frame_result *result)
 {
 	struct vdig_ring *ring = &vdig->ring;
@@ -135,14 +141,14 @@ static void vdig_ring_date(struct vdig *vdig, u64 timestamp, struct ndma_frame_r
 	result->flags |= NDMA_FRAME_TIME_START;
 }
 
-/* What the card says of a frame, as far as it can be believed. */
+/* Makes the frame's result of what the card says, as far as that can be believed. */
 static void vdig_ring_judge(struct vdig *vdig, const struct vdig_completion *c,
 			    struct ndma_frame_result *result)
 {
 	const struct ndma_stream_config *config = ndma_stream_config(vdig->stream);
 	struct vdig_ring *ring = &vdig->ring;
 	u32 flags = le32_to_cpu(c->flags), samples = le32_to_cpu(c->samples);
-	/* The card's ticks are its samples. */
+	/* hw_timestamp counts samples, which are the card's ticks. */
 	*result = (struct ndma_frame_result){
 		.bytes = config->frame_bytes,
 		.flags = NDMA_FRAME_HW_SEQUENCE | NDMA_FRAME_HW_TIME,
@@ -175,7 +181,7 @@ static bool vdig_ring_take_one(struct vdig *vdig)
 		return false;
 	/* Acquire: the rest of the completion, and the frame. Pairs with the card's release. */
 	dma_rmb();
-	/* A copy: a card that lies may also change its mind. */
+	/* Judge a copy: a card that lies may change the completion while it is judged. */
 	c = *at;
 	if (ring->head == ring->tail) {
 		vdig_distrust(vdig, "it completed a frame that it was never given");

@@ -53,14 +53,14 @@ static int vdig_start(struct ndma_stream *stream)
 	} else {
 		vdig_run(vdig);
 	}
-	/* It was there when it was probed. */
+	/* The card was there when it was probed, so it has vanished, or its bus has an error. */
 	if (ret == -ENODEV)
 		vdig_miss(vdig);
 	mutex_unlock(&vdig->mutex);
 	return ret;
 }
 
-/* What the card has finished is delivered; what it has not goes back, if it is quiet. */
+/* Frames that the card has finished are delivered. The others go back if it is quiet. */
 static void vdig_stop(struct ndma_stream *stream)
 {
 	struct vdig *vdig = vdig_of(stream);
@@ -69,7 +69,10 @@ static void vdig_stop(struct ndma_stream *stream)
 	mutex_lock(&vdig->mutex);
 	vdig_halt(vdig);
 	ret = vdig->recovering ? 0 : vdig_card_stop(vdig);
-	/* Not known what it does: the rings must be out of its reach, even if no frame is with it. */
+	/*
+	 * It is not known what the card does, so the rings must be out of its reach even if it has
+	 * no frame.
+	 */
 	if (ret)
 		vdig_card_cut_off(vdig);
 	spin_lock_irq(&vdig->lock);
@@ -81,7 +84,7 @@ static void vdig_stop(struct ndma_stream *stream)
 	mutex_unlock(&vdig->mutex);
 }
 
-/* The card is cut off by now; what still runs is its last interrupt. */
+/* vdig_stop() has cut the card off; only its last interrupt may still run. */
 static void vdig_abort(struct ndma_stream *stream)
 {
 	struct vdig *vdig = vdig_of(stream);
@@ -104,7 +107,7 @@ static void vdig_queue(struct ndma_stream *stream)
 	spin_unlock_irqrestore(&vdig->lock, flags);
 }
 
-/* Settings are the card's from start to stop: only the button means something in between. */
+/* The card reads its settings at the start, so only the button has to be told while it runs. */
 static int vdig_control(struct ndma_stream *stream, u32 id, s64 value)
 {
 	struct vdig *vdig = vdig_of(stream);
