@@ -2,14 +2,8 @@
 /* Which backend makes new objects. Asked at every constructor: the module may come meanwhile. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "internal.h"
-
-bool ndma_kernel_is_loaded(void)
-{
-	return !access("/sys/class/ndma/heap", F_OK) || !access(NDMA_HEAP_PATH, F_OK);
-}
 
 bool ndma_backend_is_free(void)
 {

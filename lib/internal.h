@@ -280,7 +280,7 @@ extern const struct ndma_backend ndma_backend_foreign;	/* foreign/backend.c: buf
 const struct ndma_backend *ndma_backend_choose(void);
 /* True: NDMA_BACKEND leaves the choice to the library. */
 bool ndma_backend_is_free(void);
-/* True: the module ndma is loaded. */
+/* kernel/ioctl.c. True: the module ndma is loaded. */
 bool ndma_kernel_is_loaded(void);
 
 /* What every backend's constructor ends with; *buffer was zeroed. */

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/* Calls of the kernel module, what their errors mean, and the process's file of the heap. */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernel.h"
+
+bool ndma_kernel_is_loaded(void)
+{
+	return !access("/sys/class/ndma/heap", F_OK) || !access(NDMA_HEAP_PATH, F_OK);
+}
+
+int ndma_ioctl(int fd, unsigned long request, void *argument)
+{
+	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+static const char *meaning(int error)
+{
+	switch (error) {
+	case E2BIG:
+	case ENOTTY:
+		return "the loaded module ndma is older than this library";
+	case EBUSY:
+		return "in use";
+	case ENODEV:
+		return "the source is gone: unplugged, or its driver was unloaded";
+	case EOPNOTSUPP:
+		return "this source or kernel does not do that";
+	case EOWNERDEAD:
+		return "the buffer's owner died during a transfer to it: what it holds is not to be "
+		       "trusted; ask again to use it all the same";
+	case ESTALE:
+		return "the lease was revoked by the buffer's owner";
+	case EDQUOT:
+		return "this user's quota of buffer memory is used up (module parameter of ndma; "
+		       "`ndma list` shows how much)";
+	case EMFILE:
+		return "too many files, leases or transfers of this process";
+	case ENOMEM:
+		return "no memory; the kernel log (dmesg) says of which kind";
+	case EPERM:
+		return "only the process that allocated the buffer may do that";
+	default:
+		return strerror(error);
+	}
+}
+
+int ndma_kernel_error(int rc, const char *doing, ...)
+{
+	char words[256];
+	va_list arguments;
+
+	va_start(arguments, doing);
+	vsnprintf(words, sizeof(words), doing, arguments);
+	va_end(arguments);
+	return ndma_set_error(-rc, "%s: %s", words, meaning(-rc));
+}
+
+int ndma_kernel_open_error(int error, const char *path)
+{
+	switch (error) {
+	case EACCES:
+	case EPERM:
+		return ndma_set_error(EACCES,
+				      "no permission for %s: join the group that owns it "
+				      "(sudo usermod -aG ndma $USER) and log in again",
+				      path);
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		if (!ndma_kernel_is_loaded())
+			return ndma_set_error(ENODEV, "module ndma is not loaded (sudo modprobe "
+						      "ndma); memfd has sim0");
+		return ndma_set_error(error,
+				      "%s is not there although module ndma is loaded: has "
+				      "udev run, is this a container without it?",
+				      path);
+	default:
+		return ndma_set_error(error, "opening %s: %s", path, strerror(error));
+	}
+}
+
+static int open_heap(void)
+{
+	int fd = open(NDMA_HEAP_PATH, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? ndma_kernel_open_error(errno, NDMA_HEAP_PATH) : fd;
+}
+
+/* The heap's file that a child inherited is its parent's client: it must not live on here. */
+static void close_inherited(int inherited, int ours)
+{
+	struct stat theirs, mine;
+
+	if (!fstat(inherited, &theirs) && !fstat(ours, &mine) && S_ISCHR(theirs.st_mode) &&
+	    theirs.st_rdev == mine.st_rdev)
+		close(inherited);
+}
+
+int ndma_kernel_heap(void)
+{
+	static _Atomic uint64_t heap;
+
+	return ndma_process_fd(&heap, open_heap, close_inherited);
+}
