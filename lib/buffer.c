@@ -8,17 +8,6 @@
 
 #include "internal.h"
 
-void ndma_buffer_init(struct ndma_buffer *buffer, const struct ndma_backend *backend, int fd,
-		      uint64_t bytes, uint64_t capacity)
-{
-	buffer->backend = backend;
-	buffer->process = ndma_process_id();
-	buffer->fd = fd;
-	buffer->bytes = bytes;
-	buffer->capacity = capacity;
-	pthread_mutex_init(&buffer->lock, NULL);
-}
-
 NDMA_API int ndma_buffer_create(const struct ndma_layout *layout,
 				const struct ndma_buffer_options *options, struct ndma_buffer **out)
 {

@@ -4,7 +4,6 @@
  * Either of them may be freed first, so a stream remembers its source by a number only.
  */
 #include <errno.h>
-#include <stdatomic.h>
 
 #include "internal.h"
 
@@ -25,13 +24,6 @@ static void give(void)
 __attribute__((constructor)) static void prepare_for_fork(void)
 {
 	pthread_atfork(take, give, give);
-}
-
-uint64_t ndma_button_number(void)
-{
-	static _Atomic uint64_t last;
-
-	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
 void ndma_button_join(struct ndma_stream *stream, const struct ndma_source *source)

@@ -283,7 +283,7 @@ bool ndma_backend_is_free(void);
 /* kernel/ioctl.c. True: the module ndma is loaded. */
 bool ndma_kernel_is_loaded(void);
 
-/* What every backend's constructor ends with; *buffer was zeroed. */
+/* object.c: what every backend's constructor ends with; *buffer was zeroed. */
 void ndma_buffer_init(struct ndma_buffer *buffer, const struct ndma_backend *backend, int fd,
 		      uint64_t bytes, uint64_t capacity);
 void ndma_source_init(struct ndma_source *source, const struct ndma_backend *backend, int fd,
@@ -316,7 +316,6 @@ int ndma_control_error(const struct ndma_control_info *info, int rc, int64_t val
 		       int64_t nearest);
 
 /* button.c: streams join once they are made, and leave before they are freed. */
-uint64_t ndma_button_number(void);
 void ndma_button_join(struct ndma_stream *stream, const struct ndma_source *source);
 void ndma_button_leave(struct ndma_stream *stream);
 /* In every stream of the source. 0, or the first error. */

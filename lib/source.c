@@ -7,16 +7,6 @@
 
 #include "internal.h"
 
-void ndma_source_init(struct ndma_source *source, const struct ndma_backend *backend, int fd,
-		      const char *name)
-{
-	source->backend = backend;
-	source->process = ndma_process_id();
-	source->fd = fd;
-	source->number = ndma_button_number();
-	strncpy(source->name, name, sizeof(source->name) - 1);
-}
-
 /* By name, numbers by value: edu2 before edu10. */
 static int compare_names(const void *left, const void *right)
 {

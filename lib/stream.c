@@ -7,45 +7,6 @@
 
 #include "stream.h"
 
-void ndma_stream_init(struct ndma_stream *stream, const struct ndma_backend *backend, int fd,
-		      const struct ndma_stream_setup *setup)
-{
-	stream->backend = backend;
-	stream->process = ndma_process_id();
-	stream->fd = fd;
-	stream->setup = *setup;
-	pthread_mutex_init(&stream->lock, NULL);
-	pthread_cond_init(&stream->left, NULL);
-}
-
-static int say_closed(const struct ndma_stream *stream)
-{
-	return ndma_set_error(EBADF, "this stream of %s is closed", stream->name);
-}
-
-int ndma_stream_enter(struct ndma_stream *stream)
-{
-	int rc = ndma_process_check(stream->process, "stream");
-
-	if (rc)
-		return rc;
-	pthread_mutex_lock(&stream->lock);
-	if (stream->closed)
-		rc = say_closed(stream);
-	else
-		stream->users++;
-	pthread_mutex_unlock(&stream->lock);
-	return rc;
-}
-
-void ndma_stream_leave(struct ndma_stream *stream)
-{
-	pthread_mutex_lock(&stream->lock);
-	if (!--stream->users)
-		pthread_cond_broadcast(&stream->left);
-	pthread_mutex_unlock(&stream->lock);
-}
-
 static int make_ring(struct ndma_stream *stream)
 {
 	const struct ndma_stream_setup *setup = &stream->setup;
@@ -196,7 +157,7 @@ static int start_locked(struct ndma_stream *stream, uint64_t count)
 	int rc;
 
 	if (stream->closed)
-		return say_closed(stream);
+		return ndma_stream_closed_error(stream);
 	rc = take_snapshot(stream, &snapshot);
 	if (rc)
 		return rc;
@@ -267,7 +228,7 @@ static int info_locked(const struct ndma_stream *stream, struct ndma_source_info
 		return 0;
 	}
 	if (stream->closed)
-		return say_closed(stream);
+		return ndma_stream_closed_error(stream);
 	memset(info, 0, sizeof(*info));
 	info->size = sizeof(*info);
 	return stream->backend->stream_info(stream, info);
@@ -294,7 +255,7 @@ static int channel_locked(const struct ndma_stream *stream, uint32_t index,
 		return 0;
 	}
 	if (stream->closed)
-		return say_closed(stream);
+		return ndma_stream_closed_error(stream);
 	memset(channel, 0, sizeof(*channel));
 	channel->size = sizeof(*channel);
 	channel->index = index;
