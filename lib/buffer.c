@@ -211,14 +211,6 @@ NDMA_API int ndma_buffer_readonly_fd(const struct ndma_buffer *buffer)
 	return rc ? rc : buffer->backend->buffer_readonly_fd(buffer);
 }
 
-NDMA_API int ndma_buffer_holders(const struct ndma_buffer *buffer, struct ndma_holder *holders,
-				 size_t room)
-{
-	int rc = ndma_process_check(buffer->process, "buffer");
-
-	return rc ? rc : buffer->backend->buffer_holders(buffer, holders, room);
-}
-
 static int sync_access(struct ndma_buffer *buffer, uint32_t access, bool end)
 {
 	int rc = ndma_buffer_check_access(buffer, access);

@@ -291,13 +291,11 @@ void ndma_source_init(struct ndma_source *source, const struct ndma_backend *bac
 void ndma_stream_init(struct ndma_stream *stream, const struct ndma_backend *backend, int fd,
 		      const struct ndma_stream_setup *setup);
 
-/* buffer.c, lease.c, transfer.c, for each other */
-
-/* 0, -EINVAL (neither NDMA_READ nor NDMA_WRITE), -EPERM (a parent's; a write through a read-only
- * handle).
+/* lease.c: 0, -EINVAL (neither NDMA_READ nor NDMA_WRITE), -EPERM (a parent's; a write through a
+ * read-only handle).
  */
 int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access);
-/* -EBUSY, with words that begin with @what and name whoever holds the buffer. */
+/* holder.c: -EBUSY, with words that begin with @what and name whoever holds the buffer. */
 int ndma_buffer_busy(const struct ndma_buffer *buffer, const char *what);
 /* Ends the transfer and the leases of this object. */
 void ndma_buffer_let_go(struct ndma_buffer *buffer);
