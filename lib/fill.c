@@ -59,25 +59,6 @@ static int busy(const struct ndma_source *source, const struct ndma_buffer *buff
 			      source->name);
 }
 
-/* Of a fill; never 0. */
-static uint32_t new_number(void)
-{
-	static atomic_uint last;
-	uint32_t number;
-
-	do
-		number = atomic_fetch_add(&last, 1) + 1;
-	while (!number);
-	return number;
-}
-
-/* Notes that the source's fill is over, if it is the one with this number. */
-static void forget(struct ndma_source *source, uint32_t fill)
-{
-	if (fill && atomic_compare_exchange_strong(&source->filling, &fill, 0))
-		ndma_transfer_note(false);
-}
-
 NDMA_API int ndma_fill_begin(struct ndma_source *source, struct ndma_buffer *buffer,
 			     const struct ndma_stream_options *options, uint64_t timeout_ns)
 {
@@ -90,15 +71,13 @@ NDMA_API int ndma_fill_begin(struct ndma_source *source, struct ndma_buffer *buf
 	if (rc)
 		return rc;
 	/* Counted before it begins: whoever joins a lease meanwhile asks the backend. */
-	ndma_transfer_note(true);
+	ndma_ongoing_count(true);
 	rc = source->backend->fill_begin(source, buffer, &setup, timeout_ns);
 	if (rc) {
-		ndma_transfer_note(false);
+		ndma_ongoing_count(false);
 		return rc == -EBUSY ? busy(source, buffer) : rc;
 	}
-	/* One that ended, and nobody waited for. */
-	if (atomic_exchange(&source->filling, new_number()))
-		ndma_transfer_note(false);
+	ndma_ongoing_note_fill(source);
 	return 0;
 }
 
@@ -113,7 +92,7 @@ NDMA_API int ndma_fill_wait(struct ndma_source *source, struct ndma_completion *
 		return ndma_set_error(EINVAL, "%s has filled no buffer", source->name);
 	rc = source->backend->fill_wait(source, completion);
 	if (rc != -EINTR)
-		forget(source, fill);
+		ndma_ongoing_end_fill(source, fill);
 	return rc;
 }
 
@@ -124,9 +103,4 @@ NDMA_API int ndma_fill_cancel(struct ndma_source *source)
 	if (rc || !source->backend->fill_cancel)
 		return rc;
 	return source->backend->fill_cancel(source);
-}
-
-void ndma_source_let_go(struct ndma_source *source)
-{
-	forget(source, atomic_load(&source->filling));
 }

@@ -297,14 +297,24 @@ void ndma_stream_init(struct ndma_stream *stream, const struct ndma_backend *bac
 int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access);
 /* holder.c: -EBUSY, with words that begin with @what and name whoever holds the buffer. */
 int ndma_buffer_busy(const struct ndma_buffer *buffer, const char *what);
+
+/* ongoing.c: what is not known to be over */
+
+/* True: a transfer or fill of some buffer was begun in this process and is not known to be over. */
+bool ndma_ongoing_any(void);
+/* One is about to begin, or one is over. */
+void ndma_ongoing_count(bool begins);
+/* A transfer of this object began. */
+void ndma_ongoing_note_transfer(struct ndma_buffer *buffer, uint32_t transfer);
+/* It is over, unless another one is noted by now. */
+void ndma_ongoing_end_transfer(struct ndma_buffer *buffer, uint32_t transfer);
+/* A fill by this object began; it gets a number. */
+void ndma_ongoing_note_fill(struct ndma_source *source);
+/* It is over, unless another one is noted by now. */
+void ndma_ongoing_end_fill(struct ndma_source *source, uint32_t fill);
 /* Ends the transfer and the leases of this object. */
 void ndma_buffer_let_go(struct ndma_buffer *buffer);
-/* True: a transfer or fill of some buffer was begun in this process and is not known to be over. */
-bool ndma_transfer_is_on(void);
-/* One is about to begin, or one is over. */
-void ndma_transfer_note(bool begins);
-
-/* fill.c: the source's object goes, and what it fills with it. */
+/* The source's object goes, and what it fills with it. */
 void ndma_source_let_go(struct ndma_source *source);
 
 /* source.c */

@@ -30,7 +30,7 @@ static int check_joining(struct ndma_buffer *buffer, uint32_t access)
 	uint32_t held = buffer->leases[access == NDMA_WRITE], fresh;
 	int rc;
 
-	if (buffer->owned && !ndma_transfer_is_on())
+	if (buffer->owned && !ndma_ongoing_any())
 		return 0;
 	rc = buffer->backend->lease_acquire(buffer, access, &fresh);
 	if (!rc)

@@ -2,47 +2,6 @@
 /* Transfers: the time in which a device owns a buffer. */
 #include "internal.h"
 
-/* Of all buffers of this process: while any is on, no lease is taken for granted. */
-static atomic_uint on;
-
-bool ndma_transfer_is_on(void)
-{
-	return atomic_load(&on) != 0;
-}
-
-void ndma_transfer_note(bool begins)
-{
-	atomic_fetch_add(&on, begins ? 1 : -1U);
-}
-
-/* Notes that the object's transfer is over, if it is the one with this id. */
-static void forget(struct ndma_buffer *buffer, uint32_t transfer)
-{
-	if (atomic_compare_exchange_strong(&buffer->transfer, &transfer, 0))
-		atomic_fetch_sub(&on, 1);
-}
-
-/* False: @other began later. Ids grow by one, and go round. */
-static bool is_newer(uint32_t transfer, uint32_t other)
-{
-	return !other || (int32_t)(transfer - other) > 0;
-}
-
-/*
- * Notes what began, and that what was noted before is over: its deadline ended it, and the program
- * never did. So may this one have ended by now, and another thread have begun the next.
- */
-static void note(struct ndma_buffer *buffer, uint32_t transfer)
-{
-	uint32_t before = atomic_load(&buffer->transfer);
-
-	while (is_newer(transfer, before))
-		if (atomic_compare_exchange_weak(&buffer->transfer, &before, transfer))
-			break;
-	if (before)
-		atomic_fetch_sub(&on, 1);
-}
-
 static int check(const struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 		 uint32_t flags, uint64_t timeout_ns)
 {
@@ -79,13 +38,13 @@ NDMA_API int ndma_transfer_begin(struct ndma_buffer *buffer, uint32_t direction,
 	if (rc)
 		return rc;
 	/* Counted before it begins: whoever joins a lease meanwhile asks the backend. */
-	atomic_fetch_add(&on, 1);
+	ndma_ongoing_count(true);
 	rc = buffer->backend->transfer_begin(buffer, direction, guard, flags, timeout_ns, &id);
 	if (rc) {
-		atomic_fetch_sub(&on, 1);
+		ndma_ongoing_count(false);
 		return rc == -EBUSY ? ndma_buffer_busy(buffer, "no transfer begins") : rc;
 	}
-	note(buffer, id);
+	ndma_ongoing_note_transfer(buffer, id);
 	*transfer = id;
 	return 0;
 }
@@ -98,20 +57,6 @@ NDMA_API int ndma_transfer_end(struct ndma_buffer *buffer, uint32_t transfer)
 		return rc;
 	rc = buffer->backend->transfer_end(buffer, transfer);
 	if (!rc || rc == -ETIMEDOUT)
-		forget(buffer, transfer);
+		ndma_ongoing_end_transfer(buffer, transfer);
 	return rc;
-}
-
-void ndma_buffer_let_go(struct ndma_buffer *buffer)
-{
-	uint32_t transfer = atomic_load(&buffer->transfer);
-	uint32_t kind;
-
-	if (transfer) {
-		buffer->backend->transfer_end(buffer, transfer);
-		forget(buffer, transfer);
-	}
-	for (kind = 0; kind < 2; kind++)
-		if (buffer->counts[kind])
-			buffer->backend->lease_release(buffer, buffer->leases[kind]);
 }
