@@ -15,6 +15,16 @@ static bool is_leased(const struct memfd_share *share, uint32_t direction, uint3
 	return ndma_memfd_lock_is_foreign(share, F_WRLCK, ndma_memfd_lock_byte(access));
 }
 
+/* The direction of another process's transfer, as far as locks tell; 0: none. */
+static uint32_t foreign_direction(const struct memfd_share *share)
+{
+	if (!ndma_memfd_lock_is_foreign(share, F_RDLCK, MEMFD_LOCK_WRITE))
+		return 0;
+	if (!ndma_memfd_lock_is_foreign(share, F_RDLCK, MEMFD_LOCK_READ))
+		return NDMA_TO_DEVICE;
+	return ndma_memfd_header_direction(share) == NDMA_BOTH ? NDMA_BOTH : NDMA_FROM_DEVICE;
+}
+
 int ndma_memfd_buffer_info(const struct ndma_buffer *base, struct ndma_buffer_info *info)
 {
 	struct memfd_share *share = ndma_memfd_share(base);
@@ -24,7 +34,7 @@ int ndma_memfd_buffer_info(const struct ndma_buffer *base, struct ndma_buffer_in
 	info->direction = transfer->direction;
 	info->guard = transfer->direction ? transfer->guard : NDMA_GUARD_NONE;
 	if (!info->direction)
-		info->direction = ndma_memfd_lock_direction(share);
+		info->direction = foreign_direction(share);
 	info->owner = info->direction ? NDMA_OWNER_DEVICE : NDMA_OWNER_CPU;
 	info->read_leases = share->counts[0] + is_leased(share, info->direction, NDMA_READ);
 	info->write_leases = share->counts[1] + is_leased(share, info->direction, NDMA_WRITE);
@@ -75,7 +85,7 @@ int ndma_memfd_buffer_holders(const struct ndma_buffer *base, struct ndma_holder
 	direction = share->transfer.direction;
 	if (direction)
 		add(&list, NDMA_HOLDER_TRANSFER, direction, getpid(), 1);
-	else if ((direction = ndma_memfd_lock_direction(share)))
+	else if ((direction = foreign_direction(share)))
 		add(&list, NDMA_HOLDER_TRANSFER, direction, 0, 1);
 	for (access = NDMA_READ; access <= NDMA_WRITE; access++) {
 		uint32_t own = share->counts[access == NDMA_WRITE];

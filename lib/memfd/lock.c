@@ -49,12 +49,3 @@ bool ndma_memfd_lock_is_foreign(const struct memfd_share *share, short type, off
 
 	return !fcntl(share->lock_fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
 }
-
-uint32_t ndma_memfd_lock_direction(const struct memfd_share *share)
-{
-	if (!ndma_memfd_lock_is_foreign(share, F_RDLCK, MEMFD_LOCK_WRITE))
-		return 0;
-	if (!ndma_memfd_lock_is_foreign(share, F_RDLCK, MEMFD_LOCK_READ))
-		return NDMA_TO_DEVICE;
-	return ndma_memfd_header_direction(share) == NDMA_BOTH ? NDMA_BOTH : NDMA_FROM_DEVICE;
-}

@@ -227,8 +227,6 @@ off_t ndma_memfd_lock_byte(uint32_t access);
 void ndma_memfd_lock_settle(const struct memfd_share *share);
 /* True: another process has a lock against @type on @byte. */
 bool ndma_memfd_lock_is_foreign(const struct memfd_share *share, short type, off_t byte);
-/* The direction of another process's transfer, as far as locks tell; 0: none. */
-uint32_t ndma_memfd_lock_direction(const struct memfd_share *share);
 
 /* lease.c */
 int ndma_memfd_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease);

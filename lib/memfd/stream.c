@@ -41,24 +41,6 @@ void ndma_memfd_stream_settle(struct memfd_stream *stream)
 	};
 }
 
-void ndma_memfd_stream_set_state(struct memfd_stream *stream, uint32_t state)
-{
-	/* A card that is gone does not come back. */
-	if (stream->state == NDMA_STREAM_GONE)
-		return;
-	stream->state = state;
-	__atomic_store_n(&stream->running, state == NDMA_STREAM_RUNNING, __ATOMIC_RELAXED);
-	__atomic_store_n(&stream->completions->state, state, __ATOMIC_RELEASE);
-	if (state == NDMA_STREAM_RUNNING)
-		return;
-	pthread_cond_signal(&stream->work);
-	ndma_memfd_wait_wake(stream);
-	if (state == NDMA_STREAM_GONE) {
-		close(stream->wake_fd);
-		stream->wake_fd = -1;
-	}
-}
-
 static int64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;

@@ -181,18 +181,10 @@ int ndma_memfd_control_menu(const struct ndma_source *source, uint32_t id, uint3
 int ndma_memfd_control_get(const struct ndma_source *source, uint32_t id, int64_t *value);
 int ndma_memfd_control_set(struct ndma_source *source, uint32_t id, int64_t *value);
 
-/* source.c */
+/* card.c */
 extern const struct memfd_format ndma_memfd_formats[];
 extern const uint32_t ndma_memfd_nr_formats;
 extern const uint32_t ndma_memfd_nr_channels;
-int ndma_memfd_source_list(char (*names)[NDMA_NAME_MAX], size_t room);
-int ndma_memfd_source_open(const char *name, struct ndma_source **out);
-void ndma_memfd_source_free(struct ndma_source *source);
-int ndma_memfd_source_info(const struct ndma_source *source, struct ndma_source_info *info);
-int ndma_memfd_source_format(const struct ndma_source *source, uint32_t index,
-			     struct ndma_source_format *format);
-int ndma_memfd_source_channel(const struct ndma_source *source, uint32_t index,
-			      struct ndma_source_channel *channel);
 /* All but the name, the rate and the start. */
 void ndma_memfd_source_describe(struct ndma_source_info *info);
 int ndma_memfd_channel_describe(uint32_t index, struct ndma_source_channel *channel);
@@ -205,6 +197,16 @@ void ndma_memfd_card_put(struct memfd_card *card);
 /* Unplugs it: all its streams are gone. No stream's lock is held. */
 void ndma_memfd_card_vanish(struct memfd_card *card);
 
+/* source.c */
+int ndma_memfd_source_list(char (*names)[NDMA_NAME_MAX], size_t room);
+int ndma_memfd_source_open(const char *name, struct ndma_source **out);
+void ndma_memfd_source_free(struct ndma_source *source);
+int ndma_memfd_source_info(const struct ndma_source *source, struct ndma_source_info *info);
+int ndma_memfd_source_format(const struct ndma_source *source, uint32_t index,
+			     struct ndma_source_format *format);
+int ndma_memfd_source_channel(const struct ndma_source *source, uint32_t index,
+			      struct ndma_source_channel *channel);
+
 /* setup.c */
 /* Checks the inputs of @setup and computes its outputs. */
 int ndma_memfd_setup_plan(struct ndma_stream_setup *setup);
@@ -213,7 +215,6 @@ int ndma_memfd_stream_create(const struct ndma_source *source, struct ndma_strea
 void ndma_memfd_stream_free(struct ndma_stream *stream);
 
 /* stream.c */
-void ndma_memfd_stream_set_state(struct memfd_stream *stream, uint32_t state);
 /* From values, under the lock. */
 void ndma_memfd_stream_settle(struct memfd_stream *stream);
 int ndma_memfd_stream_start(struct ndma_stream *stream, uint64_t count);
@@ -234,6 +235,7 @@ int ndma_memfd_stream_kick(struct ndma_stream *stream);
 void ndma_memfd_wait_wake(struct memfd_stream *stream);
 /* Not readable, until @wanted frames are ready. */
 void ndma_memfd_wait_arm(struct memfd_stream *stream, uint32_t wanted);
+void ndma_memfd_stream_set_state(struct memfd_stream *stream, uint32_t state);
 
 /* ring.c, all under the lock */
 uint32_t ndma_memfd_ring_ready(struct memfd_stream *stream);
