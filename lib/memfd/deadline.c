@@ -29,6 +29,7 @@ static void wait_until(uint64_t at_ns)
 
 static void *run(void *unused)
 {
+	void (*expire)(struct memfd_share *);
 	struct memfd_deadline *deadline;
 
 	(void)unused;
@@ -43,8 +44,9 @@ static void *run(void *unused)
 			first = deadline->next;
 			deadline->listed = false;
 			deadline->firing = true;
+			expire = deadline->expire;
 			pthread_mutex_unlock(&lock);
-			ndma_memfd_transfer_expire(owner(deadline));
+			expire(owner(deadline));
 			pthread_mutex_lock(&lock);
 			deadline->firing = false;
 			pthread_cond_broadcast(&fired);
@@ -99,7 +101,7 @@ static void unlist(struct memfd_deadline *deadline)
 	deadline->listed = false;
 }
 
-int ndma_memfd_deadline_add(struct memfd_share *share)
+int ndma_memfd_deadline_add(struct memfd_share *share, void (*expire)(struct memfd_share *share))
 {
 	struct memfd_deadline *deadline = &share->deadline;
 	struct memfd_deadline **link = &first;
@@ -113,6 +115,7 @@ int ndma_memfd_deadline_add(struct memfd_share *share)
 	if (deadline->listed)
 		unlist(deadline);
 	deadline->at_ns = share->transfer.until_ns;
+	deadline->expire = expire;
 	while (*link && (*link)->at_ns <= deadline->at_ns)
 		link = &(*link)->next;
 	deadline->next = *link;

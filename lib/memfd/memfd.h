@@ -74,16 +74,20 @@ struct memfd_transfer {
 	uint64_t until_ns;
 };
 
+struct memfd_share;
+
 /**
  * struct memfd_deadline - an entry of the deadlines' list; deadline.c's
  * @next: by growing time
  * @at_ns: CLOCK_MONOTONIC
+ * @expire: what is called then
  * @firing: its share is being told
  * @listed: it is in the list
  */
 struct memfd_deadline {
 	struct memfd_deadline *next;
 	uint64_t at_ns;
+	void (*expire)(struct memfd_share *share);
 	bool firing;
 	bool listed;
 };
@@ -242,13 +246,11 @@ int ndma_memfd_buffer_revoke(struct ndma_buffer *buffer);
 int ndma_memfd_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 			      uint32_t flags, uint64_t timeout_ns, uint32_t *transfer);
 int ndma_memfd_transfer_end(struct ndma_buffer *buffer, uint32_t transfer);
-/* The deadline came. */
-void ndma_memfd_transfer_expire(struct memfd_share *share);
 
 /* deadline.c: one thread a process that ends transfers in time */
 
-/* Fires at transfer.until_ns. share->state is held. */
-int ndma_memfd_deadline_add(struct memfd_share *share);
+/* @expire is called at transfer.until_ns, without share->state. share->state is held. */
+int ndma_memfd_deadline_add(struct memfd_share *share, void (*expire)(struct memfd_share *share));
 /* It fires no more, but may be about to take share->state. share->state is held. */
 void ndma_memfd_deadline_remove(struct memfd_share *share);
 /* When it returns the deadline does not fire, now or later: the share goes. share->state is not

@@ -77,6 +77,21 @@ static int begin(struct memfd_share *share, uint32_t direction, uint32_t guard)
 	return 0;
 }
 
+/* The deadline came. */
+static void expire(struct memfd_share *share)
+{
+	struct memfd_transfer *transfer = &share->transfer;
+
+	pthread_mutex_lock(&share->state);
+	/* It may have ended meanwhile, and another have begun. */
+	if (transfer->direction && ndma_memfd_now_ns() >= transfer->until_ns) {
+		finish(share);
+		transfer->expired = true;
+		ndma_memfd_header_add(share, offsetof(struct memfd_header, aborted), 1);
+	}
+	pthread_mutex_unlock(&share->state);
+}
+
 int ndma_memfd_transfer_begin(struct ndma_buffer *base, uint32_t direction, uint32_t guard,
 			      uint32_t flags, uint64_t timeout_ns, uint32_t *transfer)
 {
@@ -90,7 +105,7 @@ int ndma_memfd_transfer_begin(struct ndma_buffer *base, uint32_t direction, uint
 	rc = begin(share, direction, guard);
 	if (!rc) {
 		share->transfer.until_ns = ndma_memfd_now_ns() + timeout_ns;
-		rc = ndma_memfd_deadline_add(share);
+		rc = ndma_memfd_deadline_add(share, expire);
 		if (rc)
 			finish(share);
 	}
@@ -123,18 +138,4 @@ int ndma_memfd_transfer_end(struct ndma_buffer *base, uint32_t transfer)
 	rc = end(share, transfer);
 	pthread_mutex_unlock(&share->state);
 	return rc;
-}
-
-void ndma_memfd_transfer_expire(struct memfd_share *share)
-{
-	struct memfd_transfer *transfer = &share->transfer;
-
-	pthread_mutex_lock(&share->state);
-	/* It may have ended meanwhile, and another have begun. */
-	if (transfer->direction && ndma_memfd_now_ns() >= transfer->until_ns) {
-		finish(share);
-		transfer->expired = true;
-		ndma_memfd_header_add(share, offsetof(struct memfd_header, aborted), 1);
-	}
-	pthread_mutex_unlock(&share->state);
 }
