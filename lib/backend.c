@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* Which backend makes new objects. Asked at every constructor: the module may come meanwhile. */
+/*
+ * The backends: which of them makes a new object. Asked at every constructor: the module may come
+ * meanwhile.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
-bool ndma_backend_is_free(void)
+/* True: NDMA_BACKEND leaves the choice to the library. */
+static bool is_free(void)
 {
 	const char *name = getenv("NDMA_BACKEND");
 
@@ -16,7 +20,7 @@ const struct ndma_backend *ndma_backend_choose(void)
 {
 	const char *name = getenv("NDMA_BACKEND");
 
-	if (!name || !*name)
+	if (is_free())
 		return ndma_kernel_is_loaded() ? &ndma_backend_kernel : &ndma_backend_memfd;
 	if (!strcmp(name, "kernel"))
 		return &ndma_backend_kernel;
@@ -24,6 +28,39 @@ const struct ndma_backend *ndma_backend_choose(void)
 		return &ndma_backend_memfd;
 	ndma_set_error(EINVAL, "NDMA_BACKEND=%s: expected kernel or memfd, or nothing", name);
 	return NULL;
+}
+
+const struct ndma_backend *ndma_backend_of_source(const char *name)
+{
+	const struct ndma_backend *backend = ndma_backend_choose();
+
+	/* Without the module, simulated sources alone are to be had, and from memfd. */
+	if (is_free() && backend == &ndma_backend_memfd && strncmp(name, "sim", 3))
+		return &ndma_backend_kernel;
+	return backend;
+}
+
+const struct ndma_backend *ndma_backend_of_heap(void)
+{
+	/* Its words are wanted where the module is not loaded, too. */
+	return is_free() ? &ndma_backend_kernel : ndma_backend_choose();
+}
+
+int ndma_backend_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out)
+{
+	const struct ndma_backend *backends[] = {
+		&ndma_backend_kernel,
+		&ndma_backend_memfd,
+		&ndma_backend_foreign,
+	};
+	int rc = -ENOTTY;
+	size_t i;
+
+	/* One that must not be used is left out, so that NDMA_BACKEND=memfd asks no module. */
+	i = is_free() ? 0 : ndma_backend_choose() != &ndma_backend_kernel;
+	for (; i < sizeof(backends) / sizeof(*backends) && rc == -ENOTTY; i++)
+		rc = backends[i]->buffer_import(fd, layout, out);
+	return rc;
 }
 
 NDMA_API const char *ndma_backend_name(void)

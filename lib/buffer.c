@@ -60,21 +60,12 @@ static int check_imported_layout(struct ndma_buffer *buffer, const struct ndma_l
 
 NDMA_API int ndma_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out)
 {
-	const struct ndma_backend *backends[] = {
-		&ndma_backend_kernel,
-		&ndma_backend_memfd,
-		&ndma_backend_foreign,
-	};
 	struct ndma_buffer *buffer;
-	int rc = -ENOTTY;
-	size_t i;
+	int rc;
 
 	if (fcntl(fd, F_GETFD) < 0)
 		return ndma_set_error(EBADF, "file descriptor %d is not open", fd);
-	/* One that must not be used is left out, so that NDMA_BACKEND=memfd asks no module. */
-	i = ndma_backend_is_free() ? 0 : ndma_backend_choose() != &ndma_backend_kernel;
-	for (; i < sizeof(backends) / sizeof(*backends) && rc == -ENOTTY; i++)
-		rc = backends[i]->buffer_import(fd, layout, &buffer);
+	rc = ndma_backend_import(fd, layout, &buffer);
 	if (rc == -ENOTTY)
 		return ndma_set_error(EBADF,
 				      "file descriptor %d is neither a dma-buf nor a memfd of "
@@ -82,7 +73,7 @@ NDMA_API int ndma_buffer_import(int fd, const struct ndma_layout *layout, struct
 				      fd);
 	if (rc)
 		return rc;
-	if (layout && buffer->backend != &ndma_backend_foreign) {
+	if (layout) {
 		rc = check_imported_layout(buffer, layout);
 		if (rc) {
 			ndma_buffer_close(buffer);

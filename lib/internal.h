@@ -171,6 +171,9 @@ struct ndma_stream {
  * A NULL pointer here: the backend has no such thing, and no object that would need it.
  *
  * @name: "kernel", "memfd" or "foreign"
+ * @simulated: no source of it is hardware
+ *
+ * @heap_info: fills all but size
  *
  * @buffer_create: new zeroed buffer; ends with ndma_buffer_init()
  * @buffer_import: -ENOTTY where the fd is not this backend's, and the next is asked; it
@@ -212,6 +215,9 @@ struct ndma_stream {
  */
 struct ndma_backend {
 	const char *name;
+	bool simulated;
+
+	int (*heap_info)(struct ndma_heap_info *info);
 
 	int (*buffer_create)(const struct ndma_layout *layout,
 			     const struct ndma_buffer_options *options, struct ndma_buffer **out);
@@ -270,16 +276,19 @@ struct ndma_backend {
 	void (*stream_free)(struct ndma_stream *stream);
 };
 
+/* Named in backend.c alone. */
 extern const struct ndma_backend ndma_backend_kernel;	/* kernel/backend.c */
 extern const struct ndma_backend ndma_backend_memfd;	/* memfd/backend.c */
 extern const struct ndma_backend ndma_backend_foreign;	/* foreign/backend.c: buffers alone */
 
 /* backend.c: NDMA_BACKEND, else the kernel's where the module is loaded, else memfd; NULL with
- * words: the variable has another value.
+ * words: the variable has another value. Likewise for one object: a source of this name, the heap.
  */
 const struct ndma_backend *ndma_backend_choose(void);
-/* True: NDMA_BACKEND leaves the choice to the library. */
-bool ndma_backend_is_free(void);
+const struct ndma_backend *ndma_backend_of_source(const char *name);
+const struct ndma_backend *ndma_backend_of_heap(void);
+/* A buffer of whichever backend knows the fd; -ENOTTY without words: none does. */
+int ndma_backend_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
 /* kernel/ioctl.c. True: the module ndma is loaded. */
 bool ndma_kernel_is_loaded(void);
 

@@ -27,16 +27,6 @@ NDMA_API int ndma_source_list(char (*names)[NDMA_NAME_MAX], size_t room)
 	return count;
 }
 
-/* Without the module, simulated sources alone are to be had, and from memfd. */
-static const struct ndma_backend *backend_of(const char *name)
-{
-	const struct ndma_backend *backend = ndma_backend_choose();
-
-	if (!ndma_backend_is_free() || backend != &ndma_backend_memfd || !strncmp(name, "sim", 3))
-		return backend;
-	return &ndma_backend_kernel;
-}
-
 NDMA_API int ndma_source_open(const char *name, struct ndma_source **out)
 {
 	const struct ndma_backend *backend;
@@ -47,7 +37,7 @@ NDMA_API int ndma_source_open(const char *name, struct ndma_source **out)
 				      "\"%.64s\" is no name of a source: expected one as "
 				      "\"sim0\"",
 				      name);
-	backend = backend_of(name);
+	backend = ndma_backend_of_source(name);
 	return backend ? backend->source_open(name, out) : -EINVAL;
 }
 
@@ -73,7 +63,7 @@ NDMA_API bool ndma_source_is_simulated(const struct ndma_source *source)
 {
 	struct ndma_source_info info;
 
-	return source->backend == &ndma_backend_memfd ||
+	return source->backend->simulated ||
 	       (!ndma_source_info(source, &info) && info.flags & NDMA_SOURCE_SOFTWARE);
 }
 

@@ -4,6 +4,7 @@
 
 const struct ndma_backend ndma_backend_kernel = {
 	.name = "kernel",
+	.heap_info = ndma_kernel_heap_info,
 	.buffer_create = ndma_kernel_buffer_create,
 	.buffer_import = ndma_kernel_buffer_import,
 	.buffer_free = ndma_kernel_buffer_free,

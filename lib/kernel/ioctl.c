@@ -109,3 +109,14 @@ int ndma_kernel_heap(void)
 
 	return ndma_process_fd(&heap, open_heap, close_inherited);
 }
+
+int ndma_kernel_heap_info(struct ndma_heap_info *info)
+{
+	int heap = ndma_kernel_heap();
+	int rc;
+
+	if (heap < 0)
+		return heap;
+	rc = ndma_ioctl(heap, NDMA_HEAP_INFO, info);
+	return rc ? ndma_kernel_error(rc, "asking about the heap") : 0;
+}

@@ -16,6 +16,7 @@ int ndma_kernel_open_error(int error, const char *path);
 
 /* The heap's file of this process: opened once, never closed; the library's. Negative errno. */
 int ndma_kernel_heap(void);
+int ndma_kernel_heap_info(struct ndma_heap_info *info);
 
 /* DMA_BUF_IOCTL_SYNC. */
 int ndma_dmabuf_sync(struct ndma_buffer *buffer, uint32_t access, bool end);

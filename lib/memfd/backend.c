@@ -4,6 +4,7 @@
 
 const struct ndma_backend ndma_backend_memfd = {
 	.name = "memfd",
+	.simulated = true,
 	.buffer_create = ndma_memfd_buffer_create,
 	.buffer_import = ndma_memfd_buffer_import,
 	.buffer_free = ndma_memfd_buffer_free,
