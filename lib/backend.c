@@ -59,7 +59,7 @@ int ndma_backend_import(int fd, const struct ndma_layout *layout, struct ndma_bu
 	/* One that must not be used is left out, so that NDMA_BACKEND=memfd asks no module. */
 	i = is_free() ? 0 : ndma_backend_choose() != &ndma_backend_kernel;
 	for (; i < sizeof(backends) / sizeof(*backends) && rc == -ENOTTY; i++)
-		rc = backends[i]->buffer_import(fd, layout, out);
+		rc = backends[i]->buffer_import(backends[i], fd, layout, out);
 	return rc;
 }
 

@@ -168,7 +168,8 @@ struct ndma_stream {
  * Every function returns 0, a count, a new fd, or a negative errno with its words set. Arguments
  * have been checked as far as the public header says, fork too. A backend's objects start with the
  * structures above: it allocates them, and frees them in buffer_free, source_free, stream_free.
- * A NULL pointer here: the backend has no such thing, and no object that would need it.
+ * A NULL pointer here: the backend has no such thing, and no object that would need it. @self,
+ * where there is no object yet, is the table itself.
  *
  * @name: "kernel", "memfd" or "foreign"
  * @simulated: no source of it is hardware
@@ -219,9 +220,10 @@ struct ndma_backend {
 
 	int (*heap_info)(struct ndma_heap_info *info);
 
-	int (*buffer_create)(const struct ndma_layout *layout,
+	int (*buffer_create)(const struct ndma_backend *self, const struct ndma_layout *layout,
 			     const struct ndma_buffer_options *options, struct ndma_buffer **out);
-	int (*buffer_import)(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
+	int (*buffer_import)(const struct ndma_backend *self, int fd,
+			     const struct ndma_layout *layout, struct ndma_buffer **out);
 	void (*buffer_free)(struct ndma_buffer *buffer);
 	int (*buffer_map)(struct ndma_buffer *buffer, uint32_t access, struct ndma_mapping *map);
 	void (*buffer_forget)(struct ndma_buffer *buffer, uint32_t access);
@@ -240,7 +242,8 @@ struct ndma_backend {
 	int (*transfer_end)(struct ndma_buffer *buffer, uint32_t transfer);
 
 	int (*source_list)(char (*names)[NDMA_NAME_MAX], size_t room);
-	int (*source_open)(const char *name, struct ndma_source **out);
+	int (*source_open)(const struct ndma_backend *self, const char *name,
+			   struct ndma_source **out);
 	void (*source_free)(struct ndma_source *source);
 	int (*source_info)(const struct ndma_source *source, struct ndma_source_info *info);
 	int (*source_format)(const struct ndma_source *source, uint32_t index,

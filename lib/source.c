@@ -38,7 +38,7 @@ NDMA_API int ndma_source_open(const char *name, struct ndma_source **out)
 				      "\"sim0\"",
 				      name);
 	backend = ndma_backend_of_source(name);
-	return backend ? backend->source_open(name, out) : -EINVAL;
+	return backend ? backend->source_open(backend, name, out) : -EINVAL;
 }
 
 NDMA_API void ndma_source_close(struct ndma_source *source)

@@ -79,7 +79,8 @@ static int check_fd(int fd, const struct ndma_layout *layout, uint64_t *bytes)
 	return ndma_layout_check(layout, *bytes);
 }
 
-static int foreign_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out)
+static int foreign_import(const struct ndma_backend *self, int fd, const struct ndma_layout *layout,
+			  struct ndma_buffer **out)
 {
 	struct foreign *made;
 	uint64_t bytes = 0;
@@ -98,7 +99,7 @@ static int foreign_import(int fd, const struct ndma_layout *layout, struct ndma_
 		free(made);
 		return rc;
 	}
-	ndma_buffer_init(&made->base, &ndma_backend_foreign, copy, bytes, bytes);
+	ndma_buffer_init(&made->base, self, copy, bytes, bytes);
 	made->base.readonly = (fcntl(copy, F_GETFL) & O_ACCMODE) == O_RDONLY;
 	made->layout = *layout;
 	*out = &made->base;

@@ -9,7 +9,8 @@
 #include "kernel.h"
 
 /* Takes @fd over, also on failure. */
-static int wrap(int fd, uint64_t bytes, uint64_t capacity, bool readonly, struct ndma_buffer **out)
+static int wrap(const struct ndma_backend *self, int fd, uint64_t bytes, uint64_t capacity,
+		bool readonly, struct ndma_buffer **out)
 {
 	struct ndma_buffer *buffer = calloc(1, sizeof(*buffer));
 
@@ -17,13 +18,13 @@ static int wrap(int fd, uint64_t bytes, uint64_t capacity, bool readonly, struct
 		close(fd);
 		return ndma_set_error(ENOMEM, "no memory for a buffer object");
 	}
-	ndma_buffer_init(buffer, &ndma_backend_kernel, fd, bytes, capacity);
+	ndma_buffer_init(buffer, self, fd, bytes, capacity);
 	buffer->readonly = readonly;
 	*out = buffer;
 	return 0;
 }
 
-int ndma_kernel_buffer_create(const struct ndma_layout *layout,
+int ndma_kernel_buffer_create(const struct ndma_backend *self, const struct ndma_layout *layout,
 			      const struct ndma_buffer_options *options, struct ndma_buffer **out)
 {
 	struct ndma_buffer_alloc alloc = {
@@ -58,10 +59,11 @@ int ndma_kernel_buffer_create(const struct ndma_layout *layout,
 	if (rc)
 		return ndma_kernel_error(rc, "allocating a buffer of %llu bytes",
 					 (unsigned long long)bytes);
-	return wrap(alloc.fd, bytes, alloc.capacity, false, out);
+	return wrap(self, alloc.fd, bytes, alloc.capacity, false, out);
 }
 
-int ndma_kernel_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out)
+int ndma_kernel_buffer_import(const struct ndma_backend *self, int fd,
+			      const struct ndma_layout *layout, struct ndma_buffer **out)
 {
 	struct ndma_buffer_info info = { .size = sizeof(info), .fd = fd };
 	int heap, copy, rc;
@@ -81,7 +83,7 @@ int ndma_kernel_buffer_import(int fd, const struct ndma_layout *layout, struct n
 	if (copy < 0)
 		return ndma_set_error(errno, "duplicating file descriptor %d: %s", fd,
 				      strerror(errno));
-	return wrap(copy, info.bytes, info.capacity, info.flags & NDMA_BUFFER_READONLY, out);
+	return wrap(self, copy, info.bytes, info.capacity, info.flags & NDMA_BUFFER_READONLY, out);
 }
 
 void ndma_kernel_buffer_free(struct ndma_buffer *buffer)

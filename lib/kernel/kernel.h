@@ -22,9 +22,10 @@ int ndma_kernel_heap_info(struct ndma_heap_info *info);
 int ndma_dmabuf_sync(struct ndma_buffer *buffer, uint32_t access, bool end);
 
 /* buffer.c */
-int ndma_kernel_buffer_create(const struct ndma_layout *layout,
+int ndma_kernel_buffer_create(const struct ndma_backend *self, const struct ndma_layout *layout,
 			      const struct ndma_buffer_options *options, struct ndma_buffer **out);
-int ndma_kernel_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
+int ndma_kernel_buffer_import(const struct ndma_backend *self, int fd,
+			      const struct ndma_layout *layout, struct ndma_buffer **out);
 void ndma_kernel_buffer_free(struct ndma_buffer *buffer);
 int ndma_kernel_buffer_map(struct ndma_buffer *buffer, uint32_t access, struct ndma_mapping *map);
 int ndma_kernel_buffer_info(const struct ndma_buffer *buffer, struct ndma_buffer_info *info);
@@ -53,7 +54,8 @@ int ndma_kernel_transfer_end(struct ndma_buffer *buffer, uint32_t transfer);
 
 /* source.c */
 int ndma_kernel_source_list(char (*names)[NDMA_NAME_MAX], size_t room);
-int ndma_kernel_source_open(const char *name, struct ndma_source **out);
+int ndma_kernel_source_open(const struct ndma_backend *self, const char *name,
+			    struct ndma_source **out);
 void ndma_kernel_source_free(struct ndma_source *source);
 int ndma_kernel_source_info(const struct ndma_source *source, struct ndma_source_info *info);
 int ndma_kernel_source_format(const struct ndma_source *source, uint32_t index,

@@ -73,7 +73,8 @@ int ndma_kernel_source_fd(const char *name)
 	return ndma_kernel_open_error(errno, path);
 }
 
-int ndma_kernel_source_open(const char *name, struct ndma_source **out)
+int ndma_kernel_source_open(const struct ndma_backend *self, const char *name,
+			    struct ndma_source **out)
 {
 	struct ndma_source *source;
 	int fd;
@@ -88,7 +89,7 @@ int ndma_kernel_source_open(const char *name, struct ndma_source **out)
 		close(fd);
 		return ndma_set_error(ENOMEM, "no memory for a source object");
 	}
-	ndma_source_init(source, &ndma_backend_kernel, fd, name);
+	ndma_source_init(source, self, fd, name);
 	*out = source;
 	return 0;
 }

@@ -124,7 +124,7 @@ int ndma_kernel_stream_create(const struct ndma_source *source, struct ndma_stre
 		rc = ndma_set_error(ENOMEM, "no memory for a stream object");
 		goto close_fd;
 	}
-	ndma_stream_init(stream, &ndma_backend_kernel, fd, setup);
+	ndma_stream_init(stream, source->backend, fd, setup);
 	rc = map_all(stream, writable);
 	if (rc)
 		goto free_stream;

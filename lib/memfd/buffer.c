@@ -11,7 +11,8 @@
 #include "memfd.h"
 
 /* Takes @fd and the share over, also on failure. */
-static int wrap(int fd, struct memfd_share *share, bool readonly, struct ndma_buffer **out)
+static int wrap(const struct ndma_backend *self, int fd, struct memfd_share *share, bool readonly,
+		struct ndma_buffer **out)
 {
 	struct memfd_buffer *buffer = calloc(1, sizeof(*buffer));
 
@@ -20,7 +21,7 @@ static int wrap(int fd, struct memfd_share *share, bool readonly, struct ndma_bu
 		ndma_memfd_share_put(share);
 		return ndma_set_error(ENOMEM, "no memory for a buffer object");
 	}
-	ndma_buffer_init(&buffer->base, &ndma_backend_memfd, fd, share->bytes, share->capacity);
+	ndma_buffer_init(&buffer->base, self, fd, share->bytes, share->capacity);
 	buffer->base.readonly = readonly;
 	buffer->share = share;
 	*out = &buffer->base;
@@ -63,7 +64,7 @@ static int create_file(const struct ndma_layout *layout, struct memfd_header *he
 	return fd;
 }
 
-int ndma_memfd_buffer_create(const struct ndma_layout *layout,
+int ndma_memfd_buffer_create(const struct ndma_backend *self, const struct ndma_layout *layout,
 			     const struct ndma_buffer_options *options, struct ndma_buffer **out)
 {
 	struct memfd_header header;
@@ -81,10 +82,11 @@ int ndma_memfd_buffer_create(const struct ndma_layout *layout,
 		close(fd);
 		return rc;
 	}
-	return wrap(fd, share, false, out);
+	return wrap(self, fd, share, false, out);
 }
 
-int ndma_memfd_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out)
+int ndma_memfd_buffer_import(const struct ndma_backend *self, int fd,
+			     const struct ndma_layout *layout, struct ndma_buffer **out)
 {
 	int mode = fcntl(fd, F_GETFL) & O_ACCMODE;
 	struct memfd_share *share;
@@ -106,7 +108,7 @@ int ndma_memfd_buffer_import(int fd, const struct ndma_layout *layout, struct nd
 		ndma_memfd_share_put(share);
 		return rc;
 	}
-	return wrap(copy, share, mode == O_RDONLY, out);
+	return wrap(self, copy, share, mode == O_RDONLY, out);
 }
 
 void ndma_memfd_buffer_free(struct ndma_buffer *base)

@@ -206,9 +206,10 @@ int ndma_memfd_share_open(int fd, bool readonly, const struct memfd_header *head
 void ndma_memfd_share_put(struct memfd_share *share);
 
 /* buffer.c */
-int ndma_memfd_buffer_create(const struct ndma_layout *layout,
+int ndma_memfd_buffer_create(const struct ndma_backend *self, const struct ndma_layout *layout,
 			     const struct ndma_buffer_options *options, struct ndma_buffer **out);
-int ndma_memfd_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
+int ndma_memfd_buffer_import(const struct ndma_backend *self, int fd,
+			     const struct ndma_layout *layout, struct ndma_buffer **out);
 void ndma_memfd_buffer_free(struct ndma_buffer *buffer);
 int ndma_memfd_buffer_map(struct ndma_buffer *buffer, uint32_t access, struct ndma_mapping *map);
 void ndma_memfd_buffer_forget(struct ndma_buffer *buffer, uint32_t access);

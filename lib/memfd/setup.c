@@ -216,7 +216,7 @@ static struct memfd_stream *allocate(struct memfd_source *source,
 	for (i = 0; i < setup->frames; i++)
 		stream->free[i] = i;
 	stream->counts[MEMFD_FRAME_FREE] = setup->frames;
-	ndma_stream_init(&stream->base, &ndma_backend_memfd, -1, setup);
+	ndma_stream_init(&stream->base, source->base.backend, -1, setup);
 	stream->format = &ndma_memfd_formats[setup->format];
 	stream->data_fd = -1;
 	stream->wake_fd = -1;

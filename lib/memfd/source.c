@@ -17,7 +17,8 @@ int ndma_memfd_source_list(char (*names)[NDMA_NAME_MAX], size_t room)
 	return 1;
 }
 
-int ndma_memfd_source_open(const char *name, struct ndma_source **out)
+int ndma_memfd_source_open(const struct ndma_backend *self, const char *name,
+			   struct ndma_source **out)
 {
 	struct memfd_source *source;
 	struct memfd_card *card;
@@ -34,7 +35,7 @@ int ndma_memfd_source_open(const char *name, struct ndma_source **out)
 		free(card);
 		return ndma_set_error(ENOMEM, "no memory for a source object");
 	}
-	ndma_source_init(&source->base, &ndma_backend_memfd, -1, name);
+	ndma_source_init(&source->base, self, -1, name);
 	card->refs = 1;
 	pthread_mutex_init(&card->lock, NULL);
 	pthread_mutex_init(&source->lock, NULL);

@@ -199,7 +199,8 @@ void ndma_memfd_card_vanish(struct memfd_card *card);
 
 /* source.c */
 int ndma_memfd_source_list(char (*names)[NDMA_NAME_MAX], size_t room);
-int ndma_memfd_source_open(const char *name, struct ndma_source **out);
+int ndma_memfd_source_open(const struct ndma_backend *self, const char *name,
+			   struct ndma_source **out);
 void ndma_memfd_source_free(struct ndma_source *source);
 int ndma_memfd_source_info(const struct ndma_source *source, struct ndma_source_info *info);
 int ndma_memfd_source_format(const struct ndma_source *source, uint32_t index,
