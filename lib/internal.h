@@ -341,6 +341,16 @@ void ndma_button_leave(struct ndma_stream *stream);
 /* In every stream of the source. 0, or the first error. */
 int ndma_button_press(const struct ndma_source *source, uint32_t id);
 
+/* ioctl.c: ioctl(2) that returns 0 or a negative errno, without words. */
+int ndma_ioctl_call(int fd, unsigned long request, void *argument);
+
+/* dmabuf.c */
+bool ndma_dmabuf_is(int fd);
+/* True: a dma-buf that the module ndma exported, as its fdinfo says. */
+bool ndma_dmabuf_is_ours(int fd);
+/* DMA_BUF_IOCTL_SYNC: the op buffer_sync of backends whose buffers are dma-bufs. */
+int ndma_dmabuf_sync(struct ndma_buffer *buffer, uint32_t access, bool end);
+
 /* mmap.c: maps a whole dma-buf or memfd at an address that lets huge pages be used. */
 int ndma_map_aligned(int fd, uint64_t bytes, uint32_t access, struct ndma_mapping *map);
 

@@ -5,13 +5,11 @@
  * are what ndma_buffer_sync_begin() waits for.
  */
 #include <fcntl.h>
-#include <linux/dma-buf.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../kernel/kernel.h"
+#include "../internal.h"
 
 /* @layout, @reads and @writes change under base.lock. */
 struct foreign {
@@ -26,46 +24,17 @@ static struct foreign *foreign(const struct ndma_buffer *buffer)
 	return (struct foreign *)buffer;
 }
 
-/* A dma-buf knows the call and has no direction 0; everything else does not know the call. */
-static bool is_dmabuf(int fd)
-{
-	struct dma_buf_sync sync = { 0 };
-
-	return ndma_ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync) == -EINVAL;
-}
-
-/* Did the module ndma export it? The kernel says in fdinfo who exported a dma-buf. */
-static bool is_ndma(int fd)
-{
-	char path[64], line[128];
-	bool found = false;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	while (!found && fgets(line, sizeof(line), file))
-		found = !strcmp(line, "exp_name:\tndma\n");
-	fclose(file);
-	return found;
-}
-
 static int check_fd(int fd, const struct ndma_layout *layout, uint64_t *bytes)
 {
 	off_t end;
-	int heap;
 
-	if (!is_dmabuf(fd))
+	if (!ndma_dmabuf_is(fd))
 		return -ENOTTY;
-	if (is_ndma(fd)) {
-		heap = ndma_kernel_heap();
-		return heap < 0 ? heap
-				: ndma_set_error(EACCES,
-						 "file descriptor %d is a buffer of the "
-						 "module ndma, which NDMA_BACKEND keeps out",
-						 fd);
-	}
+	if (ndma_dmabuf_is_ours(fd))
+		return ndma_set_error(EACCES,
+				      "file descriptor %d is a buffer of the module ndma, which "
+				      "NDMA_BACKEND keeps out",
+				      fd);
 	if (!layout)
 		return ndma_set_error(EINVAL,
 				      "file descriptor %d is a dma-buf of another driver: give "

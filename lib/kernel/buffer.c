@@ -45,7 +45,7 @@ int ndma_kernel_buffer_create(const struct ndma_backend *self, const struct ndma
 	heap = ndma_kernel_heap();
 	if (heap < 0)
 		return heap;
-	rc = ndma_ioctl(heap, NDMA_BUFFER_ALLOC, &alloc);
+	rc = ndma_ioctl_call(heap, NDMA_BUFFER_ALLOC, &alloc);
 	if (rc == -EOPNOTSUPP && options->source)
 		return ndma_set_error(EOPNOTSUPP,
 				      "%llu bytes of memory that %s reaches are not to "
@@ -69,12 +69,12 @@ int ndma_kernel_buffer_import(const struct ndma_backend *self, int fd,
 	int heap, copy, rc;
 
 	(void)layout; /* the kernel has it; buffer.c compares */
-	if (!ndma_kernel_is_loaded())
+	if (!ndma_kernel_is_loaded() && !ndma_dmabuf_is_ours(fd))
 		return -ENOTTY;
 	heap = ndma_kernel_heap();
-	if (heap < 0)
-		return -ENOTTY; /* a foreign dma-buf needs no heap; for ours foreign.c has words */
-	rc = ndma_ioctl(heap, NDMA_BUFFER_INFO, &info);
+	if (heap < 0) /* a foreign dma-buf needs no heap */
+		return ndma_dmabuf_is_ours(fd) ? heap : -ENOTTY;
+	rc = ndma_ioctl_call(heap, NDMA_BUFFER_INFO, &info);
 	if (rc == -EBADF)
 		return -ENOTTY;
 	if (rc)
@@ -118,7 +118,7 @@ int ndma_kernel_buffer_info(const struct ndma_buffer *buffer, struct ndma_buffer
 	if (heap < 0)
 		return heap;
 	info->fd = buffer->fd;
-	rc = ndma_ioctl(heap, NDMA_BUFFER_INFO, info);
+	rc = ndma_ioctl_call(heap, NDMA_BUFFER_INFO, info);
 	return rc ? ndma_kernel_error(rc, "asking for the state of a buffer") : 0;
 }
 
@@ -130,7 +130,7 @@ int ndma_kernel_buffer_get_layout(const struct ndma_buffer *buffer, struct ndma_
 
 	if (heap < 0)
 		return heap;
-	rc = ndma_ioctl(heap, NDMA_BUFFER_GET_LAYOUT, &argument);
+	rc = ndma_ioctl_call(heap, NDMA_BUFFER_GET_LAYOUT, &argument);
 	if (rc)
 		return ndma_kernel_error(rc, "asking for a layout");
 	*layout = argument.layout;
@@ -149,7 +149,7 @@ int ndma_kernel_buffer_set_layout(struct ndma_buffer *buffer, const struct ndma_
 
 	if (heap < 0)
 		return heap;
-	rc = ndma_ioctl(heap, NDMA_BUFFER_SET_LAYOUT, &argument);
+	rc = ndma_ioctl_call(heap, NDMA_BUFFER_SET_LAYOUT, &argument);
 	if (rc == -EPERM)
 		return ndma_set_error(EPERM, "the layout of a stream's buffer cannot change");
 	return rc ? ndma_kernel_error(rc, "setting a layout") : 0;
@@ -167,7 +167,7 @@ int ndma_kernel_buffer_readonly_fd(const struct ndma_buffer *buffer)
 
 	if (heap < 0)
 		return heap;
-	rc = ndma_ioctl(heap, NDMA_BUFFER_READONLY_HANDLE, &argument);
+	rc = ndma_ioctl_call(heap, NDMA_BUFFER_READONLY_HANDLE, &argument);
 	return rc ? ndma_kernel_error(rc, "making a read-only handle") : argument.out_fd;
 }
 
@@ -185,6 +185,6 @@ int ndma_kernel_buffer_holders(const struct ndma_buffer *buffer, struct ndma_hol
 
 	if (heap < 0)
 		return heap;
-	rc = ndma_ioctl(heap, NDMA_BUFFER_HOLDERS, &argument);
+	rc = ndma_ioctl_call(heap, NDMA_BUFFER_HOLDERS, &argument);
 	return rc ? ndma_kernel_error(rc, "asking who holds a buffer") : (int)argument.count;
 }

@@ -19,7 +19,7 @@ static int export_fences(int fd, uint32_t direction)
 		.fd = -1,
 	};
 
-	return ndma_ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export) ? -1 : export.fd;
+	return ndma_ioctl_call(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export) ? -1 : export.fd;
 }
 
 /* The drivers of those that have not signalled, "vgem, i915"; "" if none is left. */
@@ -33,7 +33,7 @@ static void list_drivers(int fences, char *list, size_t room)
 	size_t length = 0;
 	uint32_t i;
 
-	if (ndma_ioctl(fences, SYNC_IOC_FILE_INFO, &info))
+	if (ndma_ioctl_call(fences, SYNC_IOC_FILE_INFO, &info))
 		return;
 	for (i = 0; i < info.num_fences && i < FENCES_MAX && length + 64 < room; i++)
 		if (!infos[i].status)

@@ -22,7 +22,7 @@ int ndma_kernel_fill_begin(struct ndma_source *source, struct ndma_buffer *buffe
 
 	if (argument.heap_fd < 0)
 		return argument.heap_fd;
-	rc = ndma_ioctl(source->fd, NDMA_FILL_BEGIN, &argument);
+	rc = ndma_ioctl_call(source->fd, NDMA_FILL_BEGIN, &argument);
 	switch (rc) {
 	case 0:
 		return 0;
@@ -46,7 +46,7 @@ int ndma_kernel_fill_begin(struct ndma_source *source, struct ndma_buffer *buffe
 int ndma_kernel_fill_wait(struct ndma_source *source, struct ndma_completion *completion)
 {
 	struct ndma_fill_wait argument = { .size = sizeof(argument) };
-	int rc = ndma_ioctl(source->fd, NDMA_FILL_WAIT, &argument);
+	int rc = ndma_ioctl_call(source->fd, NDMA_FILL_WAIT, &argument);
 
 	switch (rc) {
 	case 0:
@@ -71,7 +71,7 @@ int ndma_kernel_fill_wait(struct ndma_source *source, struct ndma_completion *co
 int ndma_kernel_fill_cancel(struct ndma_source *source)
 {
 	struct ndma_stream_stop argument = { .size = sizeof(argument) };
-	int rc = ndma_ioctl(source->fd, NDMA_STREAM_STOP, &argument);
+	int rc = ndma_ioctl_call(source->fd, NDMA_STREAM_STOP, &argument);
 
 	return rc ? ndma_kernel_error(rc, "stopping a fill from %s", source->name) : 0;
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Calls of the kernel module, what their errors mean, and the process's file of the heap. */
+/* What errors of the kernel module mean, and the process's file of the heap. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,11 +12,6 @@
 bool ndma_kernel_is_loaded(void)
 {
 	return !access("/sys/class/ndma/heap", F_OK) || !access(NDMA_HEAP_PATH, F_OK);
-}
-
-int ndma_ioctl(int fd, unsigned long request, void *argument)
-{
-	return ioctl(fd, request, argument) < 0 ? -errno : 0;
 }
 
 static const char *meaning(int error)
@@ -117,6 +111,6 @@ int ndma_kernel_heap_info(struct ndma_heap_info *info)
 
 	if (heap < 0)
 		return heap;
-	rc = ndma_ioctl(heap, NDMA_HEAP_INFO, info);
+	rc = ndma_ioctl_call(heap, NDMA_HEAP_INFO, info);
 	return rc ? ndma_kernel_error(rc, "asking about the heap") : 0;
 }

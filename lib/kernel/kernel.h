@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Between the files of the kernel backend, and dmabuf.c, which foreign dma-bufs use too. */
+/* Between the files of the kernel backend. */
 #ifndef NDMA_LIB_KERNEL_H
 #define NDMA_LIB_KERNEL_H
 
 #include "../internal.h"
-
-/* ioctl(2) that returns 0 or a negative errno, without words. */
-int ndma_ioctl(int fd, unsigned long request, void *argument);
 
 /* Returns @rc, having set "@doing: " and what the errno means. */
 int ndma_kernel_error(int rc, const char *doing, ...) __attribute__((format(printf, 2, 3)));
@@ -17,9 +14,6 @@ int ndma_kernel_open_error(int error, const char *path);
 /* The heap's file of this process: opened once, never closed; the library's. Negative errno. */
 int ndma_kernel_heap(void);
 int ndma_kernel_heap_info(struct ndma_heap_info *info);
-
-/* DMA_BUF_IOCTL_SYNC. */
-int ndma_dmabuf_sync(struct ndma_buffer *buffer, uint32_t access, bool end);
 
 /* buffer.c */
 int ndma_kernel_buffer_create(const struct ndma_backend *self, const struct ndma_layout *layout,

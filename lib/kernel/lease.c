@@ -14,7 +14,7 @@ int ndma_kernel_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint3
 
 	if (heap < 0)
 		return heap;
-	rc = ndma_ioctl(heap, NDMA_LEASE_ACQUIRE, &argument);
+	rc = ndma_ioctl_call(heap, NDMA_LEASE_ACQUIRE, &argument);
 	if (rc)
 		return ndma_kernel_error(rc, "taking a lease to %s",
 					 access == NDMA_WRITE ? "write" : "read");
@@ -31,7 +31,7 @@ int ndma_kernel_lease_release(struct ndma_buffer *buffer, uint32_t lease)
 	(void)buffer;
 	if (heap < 0)
 		return heap;
-	rc = ndma_ioctl(heap, NDMA_LEASE_RELEASE, &argument);
+	rc = ndma_ioctl_call(heap, NDMA_LEASE_RELEASE, &argument);
 	return rc ? ndma_kernel_error(rc, "releasing a lease") : 0;
 }
 
@@ -43,7 +43,7 @@ int ndma_kernel_buffer_revoke(struct ndma_buffer *buffer)
 
 	if (heap < 0)
 		return heap;
-	rc = ndma_ioctl(heap, NDMA_LEASE_REVOKE, &argument);
+	rc = ndma_ioctl_call(heap, NDMA_LEASE_REVOKE, &argument);
 	return rc ? ndma_kernel_error(rc, "revoking the leases of others") : (int)argument.count;
 }
 
@@ -63,7 +63,7 @@ int ndma_kernel_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, u
 
 	if (heap < 0)
 		return heap;
-	rc = ndma_ioctl(heap, NDMA_TRANSFER_BEGIN, &argument);
+	rc = ndma_ioctl_call(heap, NDMA_TRANSFER_BEGIN, &argument);
 	if (rc == -ETIMEDOUT)
 		return ndma_kernel_fence_error(buffer, direction);
 	if (rc == -EOPNOTSUPP)
@@ -89,7 +89,7 @@ int ndma_kernel_transfer_end(struct ndma_buffer *buffer, uint32_t transfer)
 
 	if (heap < 0)
 		return heap;
-	rc = ndma_ioctl(heap, NDMA_TRANSFER_END, &argument);
+	rc = ndma_ioctl_call(heap, NDMA_TRANSFER_END, &argument);
 	if (rc == -ETIMEDOUT)
 		return ndma_set_error(ETIMEDOUT,
 				      "the transfer's deadline had ended it already: what "

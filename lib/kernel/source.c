@@ -102,7 +102,7 @@ void ndma_kernel_source_free(struct ndma_source *source)
 
 int ndma_kernel_source_info(const struct ndma_source *source, struct ndma_source_info *info)
 {
-	int rc = ndma_ioctl(source->fd, NDMA_SOURCE_INFO, info);
+	int rc = ndma_ioctl_call(source->fd, NDMA_SOURCE_INFO, info);
 
 	return rc ? ndma_kernel_error(rc, "asking what %s is", source->name) : 0;
 }
@@ -110,7 +110,7 @@ int ndma_kernel_source_info(const struct ndma_source *source, struct ndma_source
 int ndma_kernel_source_format(const struct ndma_source *source, uint32_t index,
 			      struct ndma_source_format *format)
 {
-	int rc = ndma_ioctl(source->fd, NDMA_SOURCE_FORMAT, format);
+	int rc = ndma_ioctl_call(source->fd, NDMA_SOURCE_FORMAT, format);
 
 	return rc ? ndma_kernel_error(rc, "asking for format %u of %s", index, source->name) : 0;
 }
@@ -118,7 +118,7 @@ int ndma_kernel_source_format(const struct ndma_source *source, uint32_t index,
 int ndma_kernel_source_channel(const struct ndma_source *source, uint32_t index,
 			       struct ndma_source_channel *channel)
 {
-	int rc = ndma_ioctl(source->fd, NDMA_SOURCE_CHANNEL, channel);
+	int rc = ndma_ioctl_call(source->fd, NDMA_SOURCE_CHANNEL, channel);
 
 	return rc ? ndma_kernel_error(rc, "asking for channel %u of %s", index, source->name) : 0;
 }
@@ -126,7 +126,7 @@ int ndma_kernel_source_channel(const struct ndma_source *source, uint32_t index,
 int ndma_kernel_control_query(const struct ndma_source *source, uint32_t id,
 			      struct ndma_control_info *info)
 {
-	int rc = ndma_ioctl(source->fd, NDMA_CONTROL_QUERY, info);
+	int rc = ndma_ioctl_call(source->fd, NDMA_CONTROL_QUERY, info);
 
 	return rc ? ndma_kernel_error(rc, "asking for control 0x%x of %s", id, source->name) : 0;
 }
@@ -135,7 +135,7 @@ int ndma_kernel_control_menu(const struct ndma_source *source, uint32_t id, uint
 			     char name[NDMA_NAME_MAX])
 {
 	struct ndma_control_menu_item item = { .size = sizeof(item), .id = id, .index = index };
-	int rc = ndma_ioctl(source->fd, NDMA_CONTROL_MENU_ITEM, &item);
+	int rc = ndma_ioctl_call(source->fd, NDMA_CONTROL_MENU_ITEM, &item);
 
 	if (rc)
 		return ndma_kernel_error(rc, "asking for value %u of control 0x%x of %s", index, id,
@@ -147,7 +147,7 @@ int ndma_kernel_control_menu(const struct ndma_source *source, uint32_t id, uint
 int ndma_kernel_control_get(const struct ndma_source *source, uint32_t id, int64_t *value)
 {
 	struct ndma_control control = { .size = sizeof(control), .id = id };
-	int rc = ndma_ioctl(source->fd, NDMA_CONTROL_GET, &control);
+	int rc = ndma_ioctl_call(source->fd, NDMA_CONTROL_GET, &control);
 
 	if (rc)
 		return ndma_kernel_error(rc, "reading control 0x%x of %s", id, source->name);
@@ -158,7 +158,7 @@ int ndma_kernel_control_get(const struct ndma_source *source, uint32_t id, int64
 int ndma_kernel_control_set(struct ndma_source *source, uint32_t id, int64_t *value)
 {
 	struct ndma_control control = { .size = sizeof(control), .id = id, .value = *value };
-	int rc = ndma_ioctl(source->fd, NDMA_CONTROL_SET, &control);
+	int rc = ndma_ioctl_call(source->fd, NDMA_CONTROL_SET, &control);
 
 	*value = control.value;
 	return rc ? ndma_kernel_error(rc, "setting control 0x%x of %s", id, source->name) : 0;

@@ -11,7 +11,7 @@
 static int set_control(int fd, uint32_t id, int64_t *value)
 {
 	struct ndma_control control = { .size = sizeof(control), .id = id, .value = *value };
-	int rc = ndma_ioctl(fd, NDMA_CONTROL_SET, &control);
+	int rc = ndma_ioctl_call(fd, NDMA_CONTROL_SET, &control);
 
 	*value = control.value;
 	return rc;
@@ -40,7 +40,7 @@ static int copy_controls(const struct ndma_source *source, int fd)
 
 static int set_up(const struct ndma_source *source, int fd, struct ndma_stream_setup *setup)
 {
-	int rc = ndma_ioctl(fd, NDMA_STREAM_SETUP, setup);
+	int rc = ndma_ioctl_call(fd, NDMA_STREAM_SETUP, setup);
 
 	switch (rc) {
 	case 0:
@@ -142,7 +142,7 @@ close_fd:
 int ndma_kernel_stream_start(struct ndma_stream *stream, uint64_t count)
 {
 	struct ndma_stream_start argument = { .size = sizeof(argument), .count = count };
-	int rc = ndma_ioctl(stream->fd, NDMA_STREAM_START, &argument);
+	int rc = ndma_ioctl_call(stream->fd, NDMA_STREAM_START, &argument);
 
 	if (rc == -EBUSY)
 		return ndma_set_error(EBUSY, "the stream of %s runs already", stream->name);
@@ -152,27 +152,27 @@ int ndma_kernel_stream_start(struct ndma_stream *stream, uint64_t count)
 int ndma_kernel_stream_stop(struct ndma_stream *stream)
 {
 	struct ndma_stream_stop argument = { .size = sizeof(argument) };
-	int rc = ndma_ioctl(stream->fd, NDMA_STREAM_STOP, &argument);
+	int rc = ndma_ioctl_call(stream->fd, NDMA_STREAM_STOP, &argument);
 
 	return rc ? ndma_kernel_error(rc, "stopping a stream of %s", stream->name) : 0;
 }
 
 int ndma_kernel_stream_wait(struct ndma_stream *stream, struct ndma_stream_wait *wait)
 {
-	return ndma_ioctl(stream->fd, NDMA_STREAM_WAIT, wait);
+	return ndma_ioctl_call(stream->fd, NDMA_STREAM_WAIT, wait);
 }
 
 int ndma_kernel_stream_kick(struct ndma_stream *stream)
 {
 	struct ndma_stream_kick argument = { .size = sizeof(argument) };
-	int rc = ndma_ioctl(stream->fd, NDMA_STREAM_KICK, &argument);
+	int rc = ndma_ioctl_call(stream->fd, NDMA_STREAM_KICK, &argument);
 
 	return rc ? ndma_kernel_error(rc, "giving frames back to %s", stream->name) : 0;
 }
 
 int ndma_kernel_stream_stats(const struct ndma_stream *stream, struct ndma_stream_stats *stats)
 {
-	int rc = ndma_ioctl(stream->fd, NDMA_STREAM_STATS, stats);
+	int rc = ndma_ioctl_call(stream->fd, NDMA_STREAM_STATS, stats);
 
 	return rc ? ndma_kernel_error(rc, "asking for the counts of a stream of %s", stream->name)
 		  : 0;
@@ -185,7 +185,7 @@ int ndma_kernel_stream_export(struct ndma_stream *stream, uint32_t index)
 		.index = index,
 		.fd_flags = O_CLOEXEC,
 	};
-	int rc = ndma_ioctl(stream->fd, NDMA_STREAM_EXPORT, &argument);
+	int rc = ndma_ioctl_call(stream->fd, NDMA_STREAM_EXPORT, &argument);
 
 	return rc ? ndma_kernel_error(rc, "exporting frame %u of %s", index, stream->name)
 		  : argument.fd;
@@ -193,7 +193,7 @@ int ndma_kernel_stream_export(struct ndma_stream *stream, uint32_t index)
 
 int ndma_kernel_stream_info(const struct ndma_stream *stream, struct ndma_source_info *info)
 {
-	int rc = ndma_ioctl(stream->fd, NDMA_SOURCE_INFO, info);
+	int rc = ndma_ioctl_call(stream->fd, NDMA_SOURCE_INFO, info);
 
 	return rc ? ndma_kernel_error(rc, "asking what %s is", stream->name) : 0;
 }
@@ -201,7 +201,7 @@ int ndma_kernel_stream_info(const struct ndma_stream *stream, struct ndma_source
 int ndma_kernel_stream_channel(const struct ndma_stream *stream, uint32_t index,
 			       struct ndma_source_channel *channel)
 {
-	int rc = ndma_ioctl(stream->fd, NDMA_SOURCE_CHANNEL, channel);
+	int rc = ndma_ioctl_call(stream->fd, NDMA_SOURCE_CHANNEL, channel);
 
 	return rc ? ndma_kernel_error(rc, "asking for channel %u of %s", index, stream->name) : 0;
 }
@@ -209,7 +209,7 @@ int ndma_kernel_stream_channel(const struct ndma_stream *stream, uint32_t index,
 int ndma_kernel_stream_control_get(const struct ndma_stream *stream, uint32_t id, int64_t *value)
 {
 	struct ndma_control control = { .size = sizeof(control), .id = id };
-	int rc = ndma_ioctl(stream->fd, NDMA_CONTROL_GET, &control);
+	int rc = ndma_ioctl_call(stream->fd, NDMA_CONTROL_GET, &control);
 
 	if (rc)
 		return ndma_kernel_error(rc, "reading control 0x%x of a stream of %s", id,
