@@ -35,7 +35,7 @@ NDMA_API int ndma_buffer_create(const struct ndma_layout *layout,
 	}
 	if (!backend)
 		return -EINVAL;
-	rc = backend->buffer_create(backend, layout, options, out);
+	rc = backend->buffer_create(backend, layout, bytes, options, out);
 	if (!rc)
 		(*out)->owned = true;
 	return rc;

@@ -176,7 +176,7 @@ struct ndma_stream {
  *
  * @heap_info: fills all but size
  *
- * @buffer_create: new zeroed buffer; ends with ndma_buffer_init()
+ * @buffer_create: new zeroed buffer of the @bytes that @layout spans; ends with ndma_buffer_init()
  * @buffer_import: -ENOTTY where the fd is not this backend's, and the next is asked; it
  *   duplicates the fd. @layout may be NULL
  * @buffer_free: closes fd, frees; nothing is mapped, leased or transferring any more
@@ -221,7 +221,8 @@ struct ndma_backend {
 	int (*heap_info)(struct ndma_heap_info *info);
 
 	int (*buffer_create)(const struct ndma_backend *self, const struct ndma_layout *layout,
-			     const struct ndma_buffer_options *options, struct ndma_buffer **out);
+			     uint64_t bytes, const struct ndma_buffer_options *options,
+			     struct ndma_buffer **out);
 	int (*buffer_import)(const struct ndma_backend *self, int fd,
 			     const struct ndma_layout *layout, struct ndma_buffer **out);
 	void (*buffer_free)(struct ndma_buffer *buffer);
@@ -328,6 +329,9 @@ void ndma_ongoing_end_fill(struct ndma_source *source, uint32_t fill);
 void ndma_buffer_let_go(struct ndma_buffer *buffer);
 /* The source's object goes, and what it fills with it. */
 void ndma_source_let_go(struct ndma_source *source);
+
+/* layout.c: words for what ndma_layout_validate() has refused. Returns @rc. */
+int ndma_layout_error(int rc, const struct ndma_layout *layout, uint64_t bytes);
 
 /* source.c */
 

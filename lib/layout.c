@@ -18,7 +18,7 @@ static void describe_shape(const struct ndma_layout *layout, char *words, size_t
 				   (unsigned long long)layout->shape[i]);
 }
 
-static int explain(int rc, const struct ndma_layout *layout, uint64_t bytes)
+int ndma_layout_error(int rc, const struct ndma_layout *layout, uint64_t bytes)
 {
 	char shape[128];
 
@@ -48,7 +48,7 @@ NDMA_API int ndma_layout_check(const struct ndma_layout *layout, uint64_t bytes)
 {
 	int rc = ndma_layout_validate(layout, bytes);
 
-	return rc ? explain(rc, layout, bytes) : 0;
+	return rc ? ndma_layout_error(rc, layout, bytes) : 0;
 }
 
 NDMA_API int ndma_layout_span(const struct ndma_layout *layout, uint64_t *bytes)
@@ -87,13 +87,13 @@ NDMA_API int ndma_layout_init(struct ndma_layout *layout, const char *format, ui
 		return ndma_set_error(EINVAL, "a format of %zu characters: expected at most %d",
 				      length, NDMA_FORMAT_MAX - 1);
 	if (ndim > NDMA_NDIM_MAX || !itemsize)
-		return explain(-EINVAL, &made, 0);
+		return ndma_layout_error(-EINVAL, &made, 0);
 	memcpy(made.format, format, length);
 	for (i = 0; i < ndim; i++)
 		made.shape[i] = shape[i];
 	rc = ndma_layout_validate_count(&made, &empty);
 	if (rc)
-		return explain(rc, &made, 0);
+		return ndma_layout_error(rc, &made, 0);
 	for (i = ndim; i-- > 0;) {
 		made.strides[i] = (int64_t)stride;
 		stride *= shape[i] ? shape[i] : 1;

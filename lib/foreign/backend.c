@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../internal.h"
+#include "ndma_layout.h"
 
 /* @layout, @reads and @writes change under base.lock. */
 struct foreign {
@@ -27,6 +28,7 @@ static struct foreign *foreign(const struct ndma_buffer *buffer)
 static int check_fd(int fd, const struct ndma_layout *layout, uint64_t *bytes)
 {
 	off_t end;
+	int rc;
 
 	if (!ndma_dmabuf_is(fd))
 		return -ENOTTY;
@@ -45,7 +47,8 @@ static int check_fd(int fd, const struct ndma_layout *layout, uint64_t *bytes)
 		return ndma_set_error(
 			EINVAL, "the dma-buf of file descriptor %d does not tell its size", fd);
 	*bytes = (uint64_t)end;
-	return ndma_layout_check(layout, *bytes);
+	rc = ndma_layout_validate(layout, *bytes);
+	return rc ? ndma_layout_error(rc, layout, *bytes) : 0;
 }
 
 static int foreign_import(const struct ndma_backend *self, int fd, const struct ndma_layout *layout,

@@ -25,7 +25,8 @@ static int wrap(const struct ndma_backend *self, int fd, uint64_t bytes, uint64_
 }
 
 int ndma_kernel_buffer_create(const struct ndma_backend *self, const struct ndma_layout *layout,
-			      const struct ndma_buffer_options *options, struct ndma_buffer **out)
+			      uint64_t bytes, const struct ndma_buffer_options *options,
+			      struct ndma_buffer **out)
 {
 	struct ndma_buffer_alloc alloc = {
 		.size = sizeof(alloc),
@@ -34,15 +35,11 @@ int ndma_kernel_buffer_create(const struct ndma_backend *self, const struct ndma
 		.source_fd = options->source ? options->source->fd : -1,
 		.fd_flags = O_CLOEXEC,
 		.layout = (uintptr_t)layout,
+		.bytes = bytes,
 	};
-	uint64_t bytes;
-	int heap, rc;
+	int heap = ndma_kernel_heap();
+	int rc;
 
-	rc = ndma_layout_span(layout, &bytes);
-	if (rc)
-		return rc;
-	alloc.bytes = bytes;
-	heap = ndma_kernel_heap();
 	if (heap < 0)
 		return heap;
 	rc = ndma_ioctl_call(heap, NDMA_BUFFER_ALLOC, &alloc);

@@ -17,7 +17,8 @@ int ndma_kernel_heap_info(struct ndma_heap_info *info);
 
 /* buffer.c */
 int ndma_kernel_buffer_create(const struct ndma_backend *self, const struct ndma_layout *layout,
-			      const struct ndma_buffer_options *options, struct ndma_buffer **out);
+			      uint64_t bytes, const struct ndma_buffer_options *options,
+			      struct ndma_buffer **out);
 int ndma_kernel_buffer_import(const struct ndma_backend *self, int fd,
 			      const struct ndma_layout *layout, struct ndma_buffer **out);
 void ndma_kernel_buffer_free(struct ndma_buffer *buffer);

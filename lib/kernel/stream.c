@@ -24,7 +24,12 @@ static int copy_controls(const struct ndma_source *source, int fd)
 	int64_t value;
 	int rc;
 
-	while ((rc = ndma_control_next(source, info.id, &info)) > 0) {
+	for (;;) {
+		info = (struct ndma_control_info){ .size = sizeof(info),
+						   .id = info.id | NDMA_CONTROL_NEXT };
+		rc = ndma_kernel_control_query(source, info.id, &info);
+		if (rc)
+			return rc == -EINVAL ? 0 : rc; /* the last one was copied */
 		if (info.type == NDMA_CONTROL_BUTTON)
 			continue;
 		rc = ndma_kernel_control_get(source, info.id, &value);
@@ -35,7 +40,6 @@ static int copy_controls(const struct ndma_source *source, int fd)
 			return ndma_kernel_error(rc, "setting %s of a stream of %s", info.name,
 						 source->name);
 	}
-	return rc;
 }
 
 static int set_up(const struct ndma_source *source, int fd, struct ndma_stream_setup *setup)

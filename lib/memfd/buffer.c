@@ -37,15 +37,12 @@ static int check_options(const struct ndma_buffer_options *options)
 	return ndma_memfd_node_check(options->node);
 }
 
-/* A new memfd with @layout in its header. */
-static int create_file(const struct ndma_layout *layout, struct memfd_header *header)
+/* A new memfd with @layout, which spans @bytes, in its header. */
+static int create_file(const struct ndma_layout *layout, uint64_t bytes,
+		       struct memfd_header *header)
 {
-	uint64_t bytes;
 	int fd, rc;
 
-	rc = ndma_layout_span(layout, &bytes);
-	if (rc)
-		return rc;
 	if (bytes > INT64_MAX - 2 * MEMFD_HEADER_BYTES)
 		return ndma_set_error(ENOMEM, "%" PRIu64 " bytes: no file is as large", bytes);
 	memset(header, 0, sizeof(*header));
@@ -65,7 +62,8 @@ static int create_file(const struct ndma_layout *layout, struct memfd_header *he
 }
 
 int ndma_memfd_buffer_create(const struct ndma_backend *self, const struct ndma_layout *layout,
-			     const struct ndma_buffer_options *options, struct ndma_buffer **out)
+			     uint64_t bytes, const struct ndma_buffer_options *options,
+			     struct ndma_buffer **out)
 {
 	struct memfd_header header;
 	struct memfd_share *share;
@@ -74,7 +72,7 @@ int ndma_memfd_buffer_create(const struct ndma_backend *self, const struct ndma_
 	rc = check_options(options);
 	if (rc)
 		return rc;
-	fd = create_file(layout, &header);
+	fd = create_file(layout, bytes, &header);
 	if (fd < 0)
 		return fd;
 	rc = ndma_memfd_share_open(fd, false, &header, &share);
@@ -216,11 +214,9 @@ int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data
 	int fd, readonly;
 	ssize_t got;
 
-	fd = create_file(layout, &header);
+	fd = create_file(layout, bytes, &header);
 	if (fd < 0)
 		return fd;
-	if (bytes > header.bytes)
-		bytes = header.bytes;
 	while (done < bytes) {
 		got = pwrite(fd, (const char *)data + done, bytes - done, (off_t)done);
 		if (got < 0) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "memfd.h"
+#include "ndma_layout.h"
 
 #define SEALS_NEEDED (F_SEAL_SHRINK | F_SEAL_GROW)
 
@@ -61,12 +62,15 @@ static int copy_header(int fd, uint64_t at, struct memfd_header *header)
 
 static int validate(const struct memfd_header *header, uint64_t at)
 {
+	int rc;
+
 	if (header->capacity != at || !header->bytes || header->bytes > header->capacity)
 		return ndma_set_error(EINVAL,
 				      "the header of this memfd says %" PRIu64 " bytes of %" PRIu64
 				      ", but it has %" PRIu64 ": refused",
 				      header->bytes, header->capacity, at);
-	return ndma_layout_check(&header->layout, header->bytes);
+	rc = ndma_layout_validate(&header->layout, header->bytes);
+	return rc ? ndma_layout_error(rc, &header->layout, header->bytes) : 0;
 }
 
 int ndma_memfd_header_read(int fd, struct memfd_header *header)

@@ -207,7 +207,8 @@ void ndma_memfd_share_put(struct memfd_share *share);
 
 /* buffer.c */
 int ndma_memfd_buffer_create(const struct ndma_backend *self, const struct ndma_layout *layout,
-			     const struct ndma_buffer_options *options, struct ndma_buffer **out);
+			     uint64_t bytes, const struct ndma_buffer_options *options,
+			     struct ndma_buffer **out);
 int ndma_memfd_buffer_import(const struct ndma_backend *self, int fd,
 			     const struct ndma_layout *layout, struct ndma_buffer **out);
 void ndma_memfd_buffer_free(struct ndma_buffer *buffer);
@@ -217,7 +218,7 @@ int ndma_memfd_buffer_get_layout(const struct ndma_buffer *buffer, struct ndma_l
 int ndma_memfd_buffer_set_layout(struct ndma_buffer *buffer, const struct ndma_layout *layout);
 int ndma_memfd_buffer_readonly_fd(const struct ndma_buffer *buffer);
 int ndma_memfd_buffer_sync(struct ndma_buffer *buffer, uint32_t access, bool end);
-/* A read-only fd of a new buffer that holds a copy of @bytes at @data. */
+/* A read-only fd of a new buffer that holds a copy of the @bytes at @data, which @layout spans. */
 int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data, uint64_t bytes);
 
 /* lock.c: OFD locks */
