@@ -3,9 +3,7 @@
  * A source's button acts on what runs: it is pressed in every stream that was made from the source.
  * Either of them may be freed first, so a stream remembers its source by a number only.
  */
-#include <errno.h>
-
-#include "internal.h"
+#include "stream.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ndma_stream *first; /* under the lock, as the links */
@@ -49,6 +47,13 @@ void ndma_button_leave(struct ndma_stream *stream)
 	give();
 }
 
+static int press(struct ndma_stream *stream, uint32_t id)
+{
+	int64_t value = 1;
+
+	return stream->backend->stream_control_set(stream, id, &value);
+}
+
 int ndma_button_press(const struct ndma_source *source, uint32_t id)
 {
 	struct ndma_stream *stream;
@@ -58,9 +63,12 @@ int ndma_button_press(const struct ndma_source *source, uint32_t id)
 	for (stream = first; stream; stream = stream->next) {
 		if (stream->source != source->number)
 			continue;
-		one = ndma_stream_control_set(stream, id, 1);
 		/* Closed, or the parent's from before a fork: it does not run here. */
-		if (!rc && one != -EBADF && one != -EPERM)
+		if (ndma_stream_enter(stream))
+			continue;
+		one = press(stream, id);
+		ndma_stream_leave(stream);
+		if (!rc)
 			rc = one;
 	}
 	give();

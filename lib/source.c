@@ -195,7 +195,7 @@ NDMA_API int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t v
 	if (info.type == NDMA_CONTROL_BUTTON) {
 		rc = ndma_button_press(source, info.id);
 		if (rc || !atomic_load(&source->filling))
-			return rc;
+			return ndma_control_error(&info, rc, value, value);
 	}
 	rc = source->backend->control_set(source, id, &nearest);
 	return rc ? ndma_control_error(&info, rc, value, nearest) : 0;
