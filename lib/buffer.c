@@ -8,6 +8,21 @@
 
 #include "internal.h"
 
+int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access)
+{
+	int rc = ndma_process_check(buffer->process, "buffer");
+
+	if (rc)
+		return rc;
+	if (access != NDMA_READ && access != NDMA_WRITE)
+		return ndma_set_error(EINVAL, "access %u: expected NDMA_READ or NDMA_WRITE",
+				      access);
+	if (access == NDMA_WRITE && buffer->readonly)
+		return ndma_set_error(EPERM, "this handle of the buffer is read-only: ask for "
+					     "NDMA_READ");
+	return 0;
+}
+
 NDMA_API int ndma_buffer_create(const struct ndma_layout *layout,
 				const struct ndma_buffer_options *options, struct ndma_buffer **out)
 {
@@ -84,6 +99,21 @@ NDMA_API int ndma_buffer_import(int fd, const struct ndma_layout *layout, struct
 	return 0;
 }
 
+/* Ends the transfer and the leases of this object. */
+static void let_go(struct ndma_buffer *buffer)
+{
+	uint32_t transfer = atomic_load(&buffer->transfer);
+	uint32_t kind;
+
+	if (transfer) {
+		buffer->backend->transfer_end(buffer, transfer);
+		ndma_ongoing_end_transfer(buffer, transfer);
+	}
+	for (kind = 0; kind < 2; kind++)
+		if (buffer->counts[kind])
+			buffer->backend->lease_release(buffer, buffer->leases[kind]);
+}
+
 static void end_mapping(struct ndma_buffer *buffer, uint32_t access)
 {
 	struct ndma_mapping *map = &buffer->maps[access == NDMA_WRITE];
@@ -104,7 +134,7 @@ NDMA_API void ndma_buffer_close(struct ndma_buffer *buffer)
 	 * parent's.
 	 */
 	if (buffer->process == ndma_process_id())
-		ndma_buffer_let_go(buffer);
+		let_go(buffer);
 	end_mapping(buffer, NDMA_READ);
 	end_mapping(buffer, NDMA_WRITE);
 	pthread_mutex_destroy(&buffer->lock);

@@ -304,7 +304,7 @@ void ndma_source_init(struct ndma_source *source, const struct ndma_backend *bac
 void ndma_stream_init(struct ndma_stream *stream, const struct ndma_backend *backend, int fd,
 		      const struct ndma_stream_setup *setup);
 
-/* lease.c: 0, -EINVAL (neither NDMA_READ nor NDMA_WRITE), -EPERM (a parent's; a write through a
+/* buffer.c: 0, -EINVAL (neither NDMA_READ nor NDMA_WRITE), -EPERM (a parent's; a write through a
  * read-only handle).
  */
 int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access);
@@ -325,10 +325,6 @@ void ndma_ongoing_end_transfer(struct ndma_buffer *buffer, uint32_t transfer);
 void ndma_ongoing_note_fill(struct ndma_source *source);
 /* It is over, unless another one is noted by now. */
 void ndma_ongoing_end_fill(struct ndma_source *source, uint32_t fill);
-/* Ends the transfer and the leases of this object. */
-void ndma_buffer_let_go(struct ndma_buffer *buffer);
-/* The source's object goes, and what it fills with it. */
-void ndma_source_let_go(struct ndma_source *source);
 
 /* layout.c: words for what ndma_layout_validate() has refused. Returns @rc. */
 int ndma_layout_error(int rc, const struct ndma_layout *layout, uint64_t bytes);

@@ -5,21 +5,6 @@
  */
 #include "internal.h"
 
-int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access)
-{
-	int rc = ndma_process_check(buffer->process, "buffer");
-
-	if (rc)
-		return rc;
-	if (access != NDMA_READ && access != NDMA_WRITE)
-		return ndma_set_error(EINVAL, "access %u: expected NDMA_READ or NDMA_WRITE",
-				      access);
-	if (access == NDMA_WRITE && buffer->readonly)
-		return ndma_set_error(EPERM, "this handle of the buffer is read-only: ask for "
-					     "NDMA_READ");
-	return 0;
-}
-
 /*
  * May one more user join the lease that is held? Where only this process begins transfers and
  * none is on, yes. Else one more is asked for: a guarded transfer may have begun over the lease; and

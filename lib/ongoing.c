@@ -43,20 +43,6 @@ void ndma_ongoing_note_transfer(struct ndma_buffer *buffer, uint32_t transfer)
 		atomic_fetch_sub(&on, 1);
 }
 
-void ndma_buffer_let_go(struct ndma_buffer *buffer)
-{
-	uint32_t transfer = atomic_load(&buffer->transfer);
-	uint32_t kind;
-
-	if (transfer) {
-		buffer->backend->transfer_end(buffer, transfer);
-		ndma_ongoing_end_transfer(buffer, transfer);
-	}
-	for (kind = 0; kind < 2; kind++)
-		if (buffer->counts[kind])
-			buffer->backend->lease_release(buffer, buffer->leases[kind]);
-}
-
 /* Of a fill; never 0. */
 static uint32_t new_number(void)
 {
@@ -81,9 +67,4 @@ void ndma_ongoing_note_fill(struct ndma_source *source)
 	/* One that ended, and nobody waited for. */
 	if (atomic_exchange(&source->filling, new_number()))
 		ndma_ongoing_count(false);
-}
-
-void ndma_source_let_go(struct ndma_source *source)
-{
-	ndma_ongoing_end_fill(source, atomic_load(&source->filling));
 }
