@@ -107,7 +107,7 @@ static void let_go(struct ndma_buffer *buffer)
 
 	if (transfer) {
 		buffer->backend->transfer_end(buffer, transfer);
-		ndma_ongoing_end_transfer(buffer, transfer);
+		ndma_ongoing_remove_transfer(buffer, transfer);
 	}
 	for (kind = 0; kind < 2; kind++)
 		if (buffer->counts[kind])
@@ -175,7 +175,7 @@ NDMA_API int ndma_buffer_set_layout(struct ndma_buffer *buffer, const struct ndm
 	if (rc)
 		return rc;
 	rc = buffer->backend->buffer_set_layout(buffer, layout);
-	return rc == -EBUSY ? ndma_buffer_busy(buffer, "the layout cannot change") : rc;
+	return rc == -EBUSY ? ndma_holder_error(buffer, "the layout cannot change") : rc;
 }
 
 NDMA_API int ndma_buffer_info(const struct ndma_buffer *buffer, struct ndma_buffer_info *info)

@@ -8,12 +8,12 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ndma_stream *first; /* under the lock, as the links */
 
-static void take(void)
+static void lock_list(void)
 {
 	pthread_mutex_lock(&lock);
 }
 
-static void give(void)
+static void unlock_list(void)
 {
 	pthread_mutex_unlock(&lock);
 }
@@ -21,30 +21,30 @@ static void give(void)
 /* No child is born with the lock in the hands of a thread that it does not have. */
 __attribute__((constructor)) static void prepare_for_fork(void)
 {
-	pthread_atfork(take, give, give);
+	pthread_atfork(lock_list, unlock_list, unlock_list);
 }
 
-void ndma_button_join(struct ndma_stream *stream, const struct ndma_source *source)
+void ndma_button_add(struct ndma_stream *stream, const struct ndma_source *source)
 {
-	take();
+	lock_list();
 	stream->source = source->number;
 	stream->next = first;
 	if (first)
 		first->link = &stream->next;
 	stream->link = &first;
 	first = stream;
-	give();
+	unlock_list();
 }
 
-void ndma_button_leave(struct ndma_stream *stream)
+void ndma_button_remove(struct ndma_stream *stream)
 {
 	if (!stream->link)
 		return;
-	take();
+	lock_list();
 	*stream->link = stream->next;
 	if (stream->next)
 		stream->next->link = stream->link;
-	give();
+	unlock_list();
 }
 
 static int press(struct ndma_stream *stream, uint32_t id)
@@ -59,7 +59,7 @@ int ndma_button_press(const struct ndma_source *source, uint32_t id)
 	struct ndma_stream *stream;
 	int rc = 0, one;
 
-	take();
+	lock_list();
 	for (stream = first; stream; stream = stream->next) {
 		if (stream->source != source->number)
 			continue;
@@ -71,6 +71,6 @@ int ndma_button_press(const struct ndma_source *source, uint32_t id)
 		if (!rc)
 			rc = one;
 	}
-	give();
+	unlock_list();
 	return rc;
 }

@@ -52,7 +52,7 @@ static int busy(const struct ndma_source *source, const struct ndma_buffer *buff
 	struct ndma_holder holder;
 
 	if (buffer->backend->buffer_holders(buffer, &holder, 1) > 0)
-		return ndma_buffer_busy(buffer, "no fill begins");
+		return ndma_holder_error(buffer, "no fill begins");
 	return ndma_set_error(EBUSY,
 			      "%s is in use: this object fills a buffer already, or the source "
 			      "has no stream left",
@@ -77,7 +77,7 @@ NDMA_API int ndma_fill_begin(struct ndma_source *source, struct ndma_buffer *buf
 		ndma_ongoing_count(false);
 		return rc == -EBUSY ? busy(source, buffer) : rc;
 	}
-	ndma_ongoing_note_fill(source);
+	ndma_ongoing_add_fill(source);
 	return 0;
 }
 
@@ -92,7 +92,7 @@ NDMA_API int ndma_fill_wait(struct ndma_source *source, struct ndma_completion *
 		return ndma_set_error(EINVAL, "%s has filled no buffer", source->name);
 	rc = source->backend->fill_wait(source, completion);
 	if (rc != -EINTR)
-		ndma_ongoing_end_fill(source, fill);
+		ndma_ongoing_remove_fill(source, fill);
 	return rc;
 }
 

@@ -27,7 +27,7 @@ static int describe(char *words, size_t room, const struct ndma_holder *holder)
 			holder->count == 1 ? "" : "s", how, process);
 }
 
-int ndma_buffer_busy(const struct ndma_buffer *buffer, const char *what)
+int ndma_holder_error(const struct ndma_buffer *buffer, const char *what)
 {
 	struct ndma_holder holders[8];
 	char list[512] = "";

@@ -309,7 +309,7 @@ void ndma_stream_init(struct ndma_stream *stream, const struct ndma_backend *bac
  */
 int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access);
 /* holder.c: -EBUSY, with words that begin with @what and name whoever holds the buffer. */
-int ndma_buffer_busy(const struct ndma_buffer *buffer, const char *what);
+int ndma_holder_error(const struct ndma_buffer *buffer, const char *what);
 
 /* ongoing.c: what is not known to be over */
 
@@ -318,13 +318,13 @@ bool ndma_ongoing_any(void);
 /* One is about to begin, or one is over. */
 void ndma_ongoing_count(bool begins);
 /* A transfer of this object began. */
-void ndma_ongoing_note_transfer(struct ndma_buffer *buffer, uint32_t transfer);
+void ndma_ongoing_add_transfer(struct ndma_buffer *buffer, uint32_t transfer);
 /* It is over, unless another one is noted by now. */
-void ndma_ongoing_end_transfer(struct ndma_buffer *buffer, uint32_t transfer);
+void ndma_ongoing_remove_transfer(struct ndma_buffer *buffer, uint32_t transfer);
 /* A fill by this object began; it gets a number. */
-void ndma_ongoing_note_fill(struct ndma_source *source);
+void ndma_ongoing_add_fill(struct ndma_source *source);
 /* It is over, unless another one is noted by now. */
-void ndma_ongoing_end_fill(struct ndma_source *source, uint32_t fill);
+void ndma_ongoing_remove_fill(struct ndma_source *source, uint32_t fill);
 
 /* layout.c: words for what ndma_layout_validate() has refused. Returns @rc. */
 int ndma_layout_error(int rc, const struct ndma_layout *layout, uint64_t bytes);
@@ -336,8 +336,8 @@ int ndma_control_error(const struct ndma_control_info *info, int rc, int64_t val
 		       int64_t nearest);
 
 /* button.c: streams join once they are made, and leave before they are freed. */
-void ndma_button_join(struct ndma_stream *stream, const struct ndma_source *source);
-void ndma_button_leave(struct ndma_stream *stream);
+void ndma_button_add(struct ndma_stream *stream, const struct ndma_source *source);
+void ndma_button_remove(struct ndma_stream *stream);
 /* In every stream of the source. 0, or the first error. */
 int ndma_button_press(const struct ndma_source *source, uint32_t id);
 

@@ -45,8 +45,9 @@ NDMA_API int ndma_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uin
 	}
 	pthread_mutex_unlock(&buffer->lock);
 	if (rc == -EBUSY)
-		return ndma_buffer_busy(buffer, access == NDMA_WRITE ? "no lease to write is given"
-								     : "no lease to read is given");
+		return ndma_holder_error(buffer, access == NDMA_WRITE
+							 ? "no lease to write is given"
+							 : "no lease to read is given");
 	return rc;
 }
 

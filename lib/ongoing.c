@@ -16,7 +16,7 @@ void ndma_ongoing_count(bool begins)
 }
 
 /* Notes that the object's transfer is over, if it is the one with this id. */
-void ndma_ongoing_end_transfer(struct ndma_buffer *buffer, uint32_t transfer)
+void ndma_ongoing_remove_transfer(struct ndma_buffer *buffer, uint32_t transfer)
 {
 	if (atomic_compare_exchange_strong(&buffer->transfer, &transfer, 0))
 		atomic_fetch_sub(&on, 1);
@@ -32,7 +32,7 @@ static bool is_newer(uint32_t transfer, uint32_t other)
  * Notes what began, and that what was noted before is over: its deadline ended it, and the program
  * never did. So may this one have ended by now, and another thread have begun the next.
  */
-void ndma_ongoing_note_transfer(struct ndma_buffer *buffer, uint32_t transfer)
+void ndma_ongoing_add_transfer(struct ndma_buffer *buffer, uint32_t transfer)
 {
 	uint32_t before = atomic_load(&buffer->transfer);
 
@@ -56,13 +56,13 @@ static uint32_t new_number(void)
 }
 
 /* Notes that the source's fill is over, if it is the one with this number. */
-void ndma_ongoing_end_fill(struct ndma_source *source, uint32_t fill)
+void ndma_ongoing_remove_fill(struct ndma_source *source, uint32_t fill)
 {
 	if (fill && atomic_compare_exchange_strong(&source->filling, &fill, 0))
 		ndma_ongoing_count(false);
 }
 
-void ndma_ongoing_note_fill(struct ndma_source *source)
+void ndma_ongoing_add_fill(struct ndma_source *source)
 {
 	/* One that ended, and nobody waited for. */
 	if (atomic_exchange(&source->filling, new_number()))

@@ -45,7 +45,7 @@ NDMA_API void ndma_source_close(struct ndma_source *source)
 {
 	if (!source)
 		return;
-	ndma_ongoing_end_fill(source, atomic_load(&source->filling));
+	ndma_ongoing_remove_fill(source, atomic_load(&source->filling));
 	source->backend->source_free(source);
 }
 

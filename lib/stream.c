@@ -45,7 +45,7 @@ NDMA_API int ndma_stream_create(const struct ndma_source *source,
 		ndma_stream_free(stream);
 		return rc;
 	}
-	ndma_button_join(stream, source);
+	ndma_button_add(stream, source);
 	*out = stream;
 	return 0;
 }
@@ -89,7 +89,7 @@ NDMA_API void ndma_stream_free(struct ndma_stream *stream)
 {
 	if (!stream)
 		return;
-	ndma_button_leave(stream);
+	ndma_button_remove(stream);
 	if (stream->process == ndma_process_id()) {
 		ndma_stream_close(stream);
 		pthread_cond_destroy(&stream->left);
@@ -112,7 +112,7 @@ struct snapshot {
 	struct ndma_source_channel *channels;
 };
 
-static int take_snapshot(struct ndma_stream *stream, struct snapshot *snapshot)
+static int make_snapshot(struct ndma_stream *stream, struct snapshot *snapshot)
 {
 	uint32_t count = stream->setup.layout.shape[0];
 	struct ndma_source_channel *channels;
@@ -158,7 +158,7 @@ static int start_locked(struct ndma_stream *stream, uint64_t count)
 
 	if (stream->closed)
 		return ndma_stream_closed_error(stream);
-	rc = take_snapshot(stream, &snapshot);
+	rc = make_snapshot(stream, &snapshot);
 	if (rc)
 		return rc;
 	rc = stream->backend->stream_start(stream, count);

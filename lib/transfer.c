@@ -42,9 +42,9 @@ NDMA_API int ndma_transfer_begin(struct ndma_buffer *buffer, uint32_t direction,
 	rc = buffer->backend->transfer_begin(buffer, direction, guard, flags, timeout_ns, &id);
 	if (rc) {
 		ndma_ongoing_count(false);
-		return rc == -EBUSY ? ndma_buffer_busy(buffer, "no transfer begins") : rc;
+		return rc == -EBUSY ? ndma_holder_error(buffer, "no transfer begins") : rc;
 	}
-	ndma_ongoing_note_transfer(buffer, id);
+	ndma_ongoing_add_transfer(buffer, id);
 	*transfer = id;
 	return 0;
 }
@@ -57,6 +57,6 @@ NDMA_API int ndma_transfer_end(struct ndma_buffer *buffer, uint32_t transfer)
 		return rc;
 	rc = buffer->backend->transfer_end(buffer, transfer);
 	if (!rc || rc == -ETIMEDOUT)
-		ndma_ongoing_end_transfer(buffer, transfer);
+		ndma_ongoing_remove_transfer(buffer, transfer);
 	return rc;
 }

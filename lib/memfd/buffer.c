@@ -178,7 +178,7 @@ static int set_layout(struct memfd_share *share, const struct ndma_layout *layou
 	rc = ndma_memfd_header_set_layout(share, layout);
 	if (!rc)
 		share->layout = *layout;
-	ndma_memfd_lock_settle(share);
+	ndma_memfd_lock_restore(share);
 	return rc;
 }
 

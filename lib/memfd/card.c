@@ -11,7 +11,7 @@ static const struct memfd_channel channels[] = { NDMA_SIM_CHANNELS };
 const uint32_t ndma_memfd_nr_formats = sizeof(ndma_memfd_formats) / sizeof(*ndma_memfd_formats);
 const uint32_t ndma_memfd_nr_channels = sizeof(channels) / sizeof(*channels);
 
-void ndma_memfd_source_describe(struct ndma_source_info *info)
+void ndma_memfd_card_info(struct ndma_source_info *info)
 {
 	info->flags = NDMA_SOURCE_SOFTWARE | NDMA_SOURCE_HW_TIME;
 	strcpy(info->driver, "ndma_memfd");
@@ -24,7 +24,7 @@ void ndma_memfd_source_describe(struct ndma_source_info *info)
 	info->samples_step = NDMA_SIM_SAMPLES_STEP;
 }
 
-int ndma_memfd_channel_describe(uint32_t index, struct ndma_source_channel *channel)
+int ndma_memfd_card_channel(uint32_t index, struct ndma_source_channel *channel)
 {
 	if (index >= ndma_memfd_nr_channels)
 		return ndma_set_error(EINVAL, "channel %u: the source has 0 to %u", index,
@@ -52,7 +52,7 @@ int ndma_memfd_card_check(struct memfd_card *card)
 	return is_gone ? gone() : 0;
 }
 
-int ndma_memfd_card_join(struct memfd_card *card, struct memfd_stream *stream)
+int ndma_memfd_card_add(struct memfd_card *card, struct memfd_stream *stream)
 {
 	int rc = 0;
 
@@ -68,7 +68,7 @@ int ndma_memfd_card_join(struct memfd_card *card, struct memfd_stream *stream)
 	return rc;
 }
 
-void ndma_memfd_card_leave(struct memfd_card *card, struct memfd_stream *stream)
+void ndma_memfd_card_remove(struct memfd_card *card, struct memfd_stream *stream)
 {
 	struct memfd_stream **link = &card->streams;
 
@@ -95,7 +95,7 @@ void ndma_memfd_card_vanish(struct memfd_card *card)
 	card->gone = true;
 	for (stream = card->streams; stream; stream = stream->next) {
 		pthread_mutex_lock(&stream->lock);
-		ndma_memfd_stream_set_state(stream, NDMA_STREAM_GONE);
+		ndma_memfd_wait_set_state(stream, NDMA_STREAM_GONE);
 		pthread_mutex_unlock(&stream->lock);
 	}
 	pthread_mutex_unlock(&card->lock);

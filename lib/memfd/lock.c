@@ -32,7 +32,7 @@ off_t ndma_memfd_lock_byte(uint32_t access)
 }
 
 /* Downgrading and unlocking meet nobody and cannot fail. */
-void ndma_memfd_lock_settle(const struct memfd_share *share)
+void ndma_memfd_lock_restore(const struct memfd_share *share)
 {
 	ndma_memfd_lock(share->lock_fd, share->counts[0] ? F_RDLCK : F_UNLCK, MEMFD_LOCK_READ, 1);
 	ndma_memfd_lock(share->lock_fd, share->counts[1] ? F_RDLCK : F_UNLCK, MEMFD_LOCK_WRITE, 1);

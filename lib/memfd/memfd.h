@@ -230,7 +230,7 @@ int ndma_memfd_lock(int fd, short type, off_t first, off_t count);
 /* The byte that a kind of lease locks. */
 off_t ndma_memfd_lock_byte(uint32_t access);
 /* The locks as the counts want them, of a share without a transfer. */
-void ndma_memfd_lock_settle(const struct memfd_share *share);
+void ndma_memfd_lock_restore(const struct memfd_share *share);
 /* True: another process has a lock against @type on @byte. */
 bool ndma_memfd_lock_is_foreign(const struct memfd_share *share, short type, off_t byte);
 

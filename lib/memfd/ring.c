@@ -73,7 +73,7 @@ static uint32_t note_taken(struct memfd_stream *stream, uint32_t taken)
 	return stream->head - taken;
 }
 
-uint32_t ndma_memfd_ring_ready(struct memfd_stream *stream)
+uint32_t ndma_memfd_ring_note(struct memfd_stream *stream)
 {
 	return note_taken(stream, __atomic_load_n(&stream->base.releases->taken, __ATOMIC_RELAXED));
 }
@@ -111,7 +111,7 @@ void ndma_memfd_ring_drain(struct memfd_stream *stream)
 		stream->stats.bad_releases += tail - stream->cursor - entries;
 		stream->cursor = tail - entries;
 	}
-	ndma_memfd_ring_ready(stream);
+	ndma_memfd_ring_note(stream);
 	for (; stream->cursor != tail; stream->cursor++) {
 		index = __atomic_load_n(&ring->ring[slot(stream, stream->cursor)],
 					__ATOMIC_RELAXED);

@@ -227,7 +227,7 @@ static struct memfd_stream *allocate(struct memfd_source *source,
 	pthread_mutex_lock(&source->lock);
 	memcpy(stream->values, source->values, sizeof(stream->values));
 	pthread_mutex_unlock(&source->lock);
-	ndma_memfd_stream_settle(stream);
+	ndma_memfd_stream_configure(stream);
 	return stream;
 }
 
@@ -250,7 +250,7 @@ int ndma_memfd_stream_create(const struct ndma_source *base, struct ndma_stream_
 	if (!rc)
 		rc = make_pipe(stream);
 	if (!rc)
-		rc = ndma_memfd_card_join(source->card, stream);
+		rc = ndma_memfd_card_add(source->card, stream);
 	if (rc) {
 		if (stream->base.fd >= 0)
 			close(stream->base.fd);

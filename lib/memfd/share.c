@@ -47,7 +47,7 @@ static void let_write(struct memfd_share *share, int *lock_fd)
 
 	pthread_mutex_lock(&share->state);
 	share->lock_fd = *lock_fd;
-	ndma_memfd_lock_settle(share);
+	ndma_memfd_lock_restore(share);
 	share->locks_to_write = true;
 	pthread_mutex_unlock(&share->state);
 	*lock_fd = before;
@@ -76,8 +76,8 @@ static struct memfd_share *make(const struct stat *status, int lock_fd, bool rea
 }
 
 /* Takes *@lock_fd over where it sets it to -1. */
-static int join(int *lock_fd, bool readonly, const struct memfd_header *header, bool made_here,
-		struct memfd_share **out)
+static int find_or_make(int *lock_fd, bool readonly, const struct memfd_header *header,
+			bool made_here, struct memfd_share **out)
 {
 	struct memfd_share *share;
 	struct stat status;
@@ -121,7 +121,7 @@ int ndma_memfd_share_open(int fd, bool readonly, const struct memfd_header *head
 		header = &copy;
 	}
 	if (!rc)
-		rc = join(&lock_fd, readonly, header, made_here, out);
+		rc = find_or_make(&lock_fd, readonly, header, made_here, out);
 	if (lock_fd >= 0)
 		close(lock_fd);
 	return rc;

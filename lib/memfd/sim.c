@@ -40,7 +40,7 @@ static uint64_t time_of(const struct memfd_stream *stream, const struct run *run
 	       ndma_sim_time_ns(&stream->settings, run->origin);
 }
 
-static void rest(struct memfd_stream *stream, struct run *run, uint64_t until_ns)
+static void sleep_until(struct memfd_stream *stream, struct run *run, uint64_t until_ns)
 {
 	struct timespec until = {
 		.tv_sec = (time_t)(until_ns / 1000000000),
@@ -96,13 +96,13 @@ static void plan(struct memfd_stream *stream, struct run *run)
 		break;
 	case NDMA_SIM_SEARCHING:
 		if (is_timed(stream))
-			rest(stream, run, time_of(stream, run, stream->sim.position));
+			sleep_until(stream, run, time_of(stream, run, stream->sim.position));
 		else
 			give_way(stream, run);
 		break;
 	case NDMA_SIM_WAITING:
 	case NDMA_SIM_STALLED:
-		rest(stream, run, 0);
+		sleep_until(stream, run, 0);
 		break;
 	case NDMA_SIM_VANISHED:
 		pthread_mutex_unlock(&stream->lock);
@@ -144,7 +144,7 @@ static bool fill(struct memfd_stream *stream, struct run *run, uint32_t index)
 	return whole;
 }
 
-static void make(struct memfd_stream *stream, struct run *run, uint32_t index)
+static void complete(struct memfd_stream *stream, struct run *run, uint32_t index)
 {
 	bool samples = stream->settings.pattern < NDMA_SIM_PATTERN_OFF;
 	uint64_t stamp_ns;
@@ -174,7 +174,7 @@ static void step(struct memfd_stream *stream, struct run *run)
 	if (run->due_ns > run->now_ns) {
 		run->now_ns = ndma_memfd_now_ns();
 		if (run->due_ns > run->now_ns) {
-			rest(stream, run, run->due_ns);
+			sleep_until(stream, run, run->due_ns);
 			return;
 		}
 	}
@@ -185,13 +185,13 @@ static void step(struct memfd_stream *stream, struct run *run)
 	}
 	index = ndma_memfd_ring_next(stream);
 	if (index >= 0) {
-		make(stream, run, (uint32_t)index);
+		complete(stream, run, (uint32_t)index);
 	} else if (stream->settings.paced) {
 		ndma_memfd_ring_lose(stream);
 		run->planned = false;
 		ndma_memfd_wait_wake(stream);
 	} else {
-		rest(stream, run, 0);
+		sleep_until(stream, run, 0);
 	}
 }
 
@@ -207,7 +207,7 @@ void *ndma_memfd_sim_run(void *argument)
 	while (stream->running && stream->remaining)
 		step(stream, &run);
 	if (stream->running)
-		ndma_memfd_stream_set_state(stream, NDMA_STREAM_IDLE);
+		ndma_memfd_wait_set_state(stream, NDMA_STREAM_IDLE);
 	pthread_mutex_unlock(&stream->lock);
 	return NULL;
 }

@@ -64,7 +64,7 @@ int ndma_memfd_source_info(const struct ndma_source *base, struct ndma_source_in
 		rc = ndma_memfd_control_get(base, NDMA_CONTROL_RATE, &rate);
 	if (rc)
 		return rc;
-	ndma_memfd_source_describe(info);
+	ndma_memfd_card_info(info);
 	memcpy(info->name, base->name, sizeof(info->name));
 	info->rate.num = rate;
 	info->rate.den = 1;
@@ -93,5 +93,5 @@ int ndma_memfd_source_channel(const struct ndma_source *source, uint32_t index,
 			      struct ndma_source_channel *channel)
 {
 	(void)source;
-	return ndma_memfd_channel_describe(index, channel);
+	return ndma_memfd_card_channel(index, channel);
 }

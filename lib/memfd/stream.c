@@ -9,7 +9,7 @@
 
 #include "stream.h"
 
-void ndma_memfd_stream_settle(struct memfd_stream *stream)
+void ndma_memfd_stream_configure(struct memfd_stream *stream)
 {
 	const struct memfd_format *format = stream->format;
 	const int64_t *values = stream->values;
@@ -86,7 +86,7 @@ static int begin_run(struct memfd_stream *stream, uint64_t count)
 	stream->rate = (struct ndma_rational){ stream->settings.rate, 1 };
 	stream->remaining = count ? count : UINT64_MAX;
 	stream->sim.started = 0;
-	ndma_memfd_stream_set_state(stream, NDMA_STREAM_RUNNING);
+	ndma_memfd_wait_set_state(stream, NDMA_STREAM_RUNNING);
 	ndma_memfd_wait_arm(stream, 1);
 	return 0;
 }
@@ -106,7 +106,7 @@ int ndma_memfd_stream_start(struct ndma_stream *base, uint64_t count)
 	rc = start_thread(stream);
 	if (rc) {
 		pthread_mutex_lock(&stream->lock);
-		ndma_memfd_stream_set_state(stream, NDMA_STREAM_IDLE);
+		ndma_memfd_wait_set_state(stream, NDMA_STREAM_IDLE);
 		pthread_mutex_unlock(&stream->lock);
 	}
 unlock_run:
@@ -128,7 +128,7 @@ int ndma_memfd_stream_stop(struct ndma_stream *base)
 	join_thread(stream);
 	pthread_mutex_lock(&stream->lock);
 	/* Waiters hear of the end when the device is quiet, not before. */
-	ndma_memfd_stream_set_state(stream, NDMA_STREAM_IDLE);
+	ndma_memfd_wait_set_state(stream, NDMA_STREAM_IDLE);
 	pthread_mutex_unlock(&stream->lock);
 	pthread_mutex_unlock(&stream->run);
 	return 0;
@@ -141,7 +141,7 @@ int ndma_memfd_stream_stats(const struct ndma_stream *base, struct ndma_stream_s
 
 	pthread_mutex_lock(&stream->lock);
 	ndma_memfd_ring_drain(stream);
-	ndma_memfd_ring_ready(stream);
+	ndma_memfd_ring_note(stream);
 	*stats = stream->stats;
 	stats->size = size;
 	stats->state = stream->state;
@@ -163,7 +163,7 @@ int ndma_memfd_stream_export(struct ndma_stream *base, uint32_t index)
 		return ndma_set_error(EINVAL, "frame %u: the stream has 0 to %u", index,
 				      setup->frames - 1);
 	pthread_mutex_lock(&stream->lock);
-	ndma_memfd_ring_ready(stream);
+	ndma_memfd_ring_note(stream);
 	held = stream->states[index] == MEMFD_FRAME_USER;
 	pthread_mutex_unlock(&stream->lock);
 	if (!held)
@@ -178,7 +178,7 @@ int ndma_memfd_stream_info(const struct ndma_stream *base, struct ndma_source_in
 {
 	struct memfd_stream *stream = ndma_memfd_stream(base);
 
-	ndma_memfd_source_describe(info);
+	ndma_memfd_card_info(info);
 	memcpy(info->name, base->name, sizeof(info->name));
 	pthread_mutex_lock(&stream->lock);
 	info->rate = (struct ndma_rational){ stream->settings.rate, 1 };
@@ -195,7 +195,7 @@ int ndma_memfd_stream_channel(const struct ndma_stream *stream, uint32_t index,
 			      struct ndma_source_channel *channel)
 {
 	(void)stream;
-	return ndma_memfd_channel_describe(index, channel);
+	return ndma_memfd_card_channel(index, channel);
 }
 
 int ndma_memfd_stream_control_get(const struct ndma_stream *base, uint32_t id, int64_t *value)
@@ -230,7 +230,7 @@ int ndma_memfd_stream_control_set(struct ndma_stream *base, uint32_t id, int64_t
 	if (id == NDMA_CONTROL_TRIGGER_SOFTWARE &&
 	    stream->settings.trigger == NDMA_SIM_TRIGGER_SOFTWARE)
 		stream->sim.presses++;
-	ndma_memfd_stream_settle(stream);
+	ndma_memfd_stream_configure(stream);
 	/* A press, or the end of a stall. */
 	pthread_cond_signal(&stream->work);
 unlock:
@@ -244,7 +244,7 @@ void ndma_memfd_stream_close(struct ndma_stream *base)
 	uint32_t i;
 
 	ndma_memfd_stream_stop(base);
-	ndma_memfd_card_leave(stream->card, stream);
+	ndma_memfd_card_remove(stream->card, stream);
 	/* Mapped data stays readable; nobody writes to it any more. */
 	for (i = 0; i < base->setup.frames; i++)
 		if (stream->states[i] == MEMFD_FRAME_FREE)

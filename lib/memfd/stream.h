@@ -186,13 +186,13 @@ extern const struct memfd_format ndma_memfd_formats[];
 extern const uint32_t ndma_memfd_nr_formats;
 extern const uint32_t ndma_memfd_nr_channels;
 /* All but the name, the rate and the start. */
-void ndma_memfd_source_describe(struct ndma_source_info *info);
-int ndma_memfd_channel_describe(uint32_t index, struct ndma_source_channel *channel);
+void ndma_memfd_card_info(struct ndma_source_info *info);
+int ndma_memfd_card_channel(uint32_t index, struct ndma_source_channel *channel);
 /* 0, or -ENODEV with words. */
 int ndma_memfd_card_check(struct memfd_card *card);
 /* -ENODEV: it is gone. */
-int ndma_memfd_card_join(struct memfd_card *card, struct memfd_stream *stream);
-void ndma_memfd_card_leave(struct memfd_card *card, struct memfd_stream *stream);
+int ndma_memfd_card_add(struct memfd_card *card, struct memfd_stream *stream);
+void ndma_memfd_card_remove(struct memfd_card *card, struct memfd_stream *stream);
 void ndma_memfd_card_put(struct memfd_card *card);
 /* Unplugs it: all its streams are gone. No stream's lock is held. */
 void ndma_memfd_card_vanish(struct memfd_card *card);
@@ -217,7 +217,7 @@ void ndma_memfd_stream_free(struct ndma_stream *stream);
 
 /* stream.c */
 /* From values, under the lock. */
-void ndma_memfd_stream_settle(struct memfd_stream *stream);
+void ndma_memfd_stream_configure(struct memfd_stream *stream);
 int ndma_memfd_stream_start(struct ndma_stream *stream, uint64_t count);
 int ndma_memfd_stream_stop(struct ndma_stream *stream);
 int ndma_memfd_stream_stats(const struct ndma_stream *stream, struct ndma_stream_stats *stats);
@@ -236,10 +236,10 @@ int ndma_memfd_stream_kick(struct ndma_stream *stream);
 void ndma_memfd_wait_wake(struct memfd_stream *stream);
 /* Not readable, until @wanted frames are ready. */
 void ndma_memfd_wait_arm(struct memfd_stream *stream, uint32_t wanted);
-void ndma_memfd_stream_set_state(struct memfd_stream *stream, uint32_t state);
+void ndma_memfd_wait_set_state(struct memfd_stream *stream, uint32_t state);
 
 /* ring.c, all under the lock */
-uint32_t ndma_memfd_ring_ready(struct memfd_stream *stream);
+uint32_t ndma_memfd_ring_note(struct memfd_stream *stream);
 void ndma_memfd_ring_drain(struct memfd_stream *stream);
 /* A frame for the device, or -1: none is free, and need_wakeup is set. */
 int ndma_memfd_ring_next(struct memfd_stream *stream);

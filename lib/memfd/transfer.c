@@ -41,7 +41,7 @@ static int finish(struct memfd_share *share)
 	/* Not later: the deadline that is listed then may be the next transfer's. */
 	ndma_memfd_deadline_remove(share);
 	ndma_memfd_header_set_direction(share, 0);
-	ndma_memfd_lock_settle(share);
+	ndma_memfd_lock_restore(share);
 	return rc;
 }
 
@@ -60,7 +60,7 @@ static int begin(struct memfd_share *share, uint32_t direction, uint32_t guard)
 		return rc;
 	rc = ndma_memfd_header_set_direction(share, direction);
 	if (rc) {
-		ndma_memfd_lock_settle(share);
+		ndma_memfd_lock_restore(share);
 		return rc;
 	}
 	transfer->direction = direction;

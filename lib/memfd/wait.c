@@ -16,7 +16,7 @@ void ndma_memfd_wait_wake(struct memfd_stream *stream)
 {
 	if (!stream->wanted)
 		return;
-	if (stream->state == NDMA_STREAM_RUNNING && ndma_memfd_ring_ready(stream) < stream->wanted)
+	if (stream->state == NDMA_STREAM_RUNNING && ndma_memfd_ring_note(stream) < stream->wanted)
 		return;
 	/* Cannot fail: a pipe takes one byte, and it is empty. */
 	if (stream->wake_fd >= 0 && write(stream->wake_fd, "", 1) == 1)
@@ -33,7 +33,7 @@ void ndma_memfd_wait_arm(struct memfd_stream *stream, uint32_t wanted)
 	ndma_memfd_wait_wake(stream);
 }
 
-void ndma_memfd_stream_set_state(struct memfd_stream *stream, uint32_t state)
+void ndma_memfd_wait_set_state(struct memfd_stream *stream, uint32_t state)
 {
 	/* A card that is gone does not come back. */
 	if (stream->state == NDMA_STREAM_GONE)
@@ -52,7 +52,7 @@ void ndma_memfd_stream_set_state(struct memfd_stream *stream, uint32_t state)
 }
 
 /* Takes in releases, and lets an idle card go on. */
-static void take_in(struct memfd_stream *stream)
+static void drain(struct memfd_stream *stream)
 {
 	ndma_memfd_ring_drain(stream);
 	if (stream->starving && stream->counts[MEMFD_FRAME_FREE])
@@ -62,8 +62,8 @@ static void take_in(struct memfd_stream *stream)
 /* 1: go to sleep; else the answer. */
 static int look(struct memfd_stream *stream, struct ndma_stream_wait *wait)
 {
-	take_in(stream);
-	wait->ready = ndma_memfd_ring_ready(stream);
+	drain(stream);
+	wait->ready = ndma_memfd_ring_note(stream);
 	wait->state = stream->state;
 	if (wait->ready >= wait->min)
 		return 0;
@@ -127,7 +127,7 @@ int ndma_memfd_stream_wait(struct ndma_stream *base, struct ndma_stream_wait *wa
 		pthread_mutex_lock(&stream->lock);
 		if (!slept)
 			continue;
-		wait->ready = ndma_memfd_ring_ready(stream);
+		wait->ready = ndma_memfd_ring_note(stream);
 		wait->state = stream->state;
 		rc = wait->ready < wait->min ? slept : 0;
 		break;
@@ -144,7 +144,7 @@ int ndma_memfd_stream_kick(struct ndma_stream *base)
 	struct memfd_stream *stream = ndma_memfd_stream(base);
 
 	pthread_mutex_lock(&stream->lock);
-	take_in(stream);
+	drain(stream);
 	pthread_mutex_unlock(&stream->lock);
 	return 0;
 }
