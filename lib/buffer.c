@@ -56,7 +56,10 @@ NDMA_API int ndma_buffer_create(const struct ndma_layout *layout,
 	return rc;
 }
 
-/* A layout that came with an fd must be what the buffer has: importing changes nothing. */
+/*
+ * An import changes nothing, so a layout that is given with it must be the one that the buffer
+ * has.
+ */
 static int check_imported_layout(struct ndma_buffer *buffer, const struct ndma_layout *layout)
 {
 	struct ndma_layout has;
@@ -130,7 +133,8 @@ NDMA_API void ndma_buffer_close(struct ndma_buffer *buffer)
 {
 	if (!buffer)
 		return;
-	/* A child of fork has copies of the memory and the fd only; leases and transfers are the
+	/*
+	 * A child of fork has mappings and a descriptor alone; leases and transfers are the
 	 * parent's.
 	 */
 	if (buffer->process == ndma_process_id())

@@ -31,8 +31,9 @@ static size_t character(const unsigned char *at)
 }
 
 /*
- * Words hold what others gave, cut to a length in bytes, here or before. What is no character of
- * UTF-8 is left out; what would move the cursor is a question mark.
+ * Words quote names that others gave, and may be cut within a character. Bytes that are not UTF-8
+ * are left out, and control characters become question marks, so that no name moves a terminal's
+ * cursor.
  */
 static void clean(char *text)
 {

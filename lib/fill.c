@@ -46,7 +46,7 @@ static int resolve(const struct ndma_source *source, const struct ndma_stream_op
 	return rc;
 }
 
-/* Whose fault it is: the buffer's, or the source's. */
+/* -EBUSY with the words for either reason: somebody holds the buffer, or the source is in use. */
 static int busy(const struct ndma_source *source, const struct ndma_buffer *buffer)
 {
 	struct ndma_holder holder;
@@ -70,7 +70,7 @@ NDMA_API int ndma_fill_begin(struct ndma_source *source, struct ndma_buffer *buf
 		rc = resolve(source, options, &setup);
 	if (rc)
 		return rc;
-	/* Counted before it begins: whoever joins a lease meanwhile asks the backend. */
+	/* Counted before it begins: a lease that is joined in between must ask the backend. */
 	ndma_ongoing_count(true);
 	rc = source->backend->fill_begin(source, buffer, &setup, timeout_ns);
 	if (rc) {

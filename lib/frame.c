@@ -100,8 +100,9 @@ static int sleep_for(struct ndma_stream *stream, uint32_t min, int64_t timeout_n
 }
 
 /*
- * Called where nothing was ready, or where fork may have come between. Another may steal what woke
- * us: so it waits again. Out of line: the hot path would save registers for it.
+ * Called where no frame was ready, or where this may be a child of fork. The frame that ends a
+ * sleep may be stolen before it is taken, so this sleeps again. Inline, it would make the hot path
+ * save registers.
  */
 static __attribute__((noinline)) int next_slowly(struct ndma_stream *stream,
 						 struct ndma_frame *frame, int64_t timeout_ns)
@@ -159,7 +160,9 @@ NDMA_API int ndma_stream_next_batch(struct ndma_stream *stream, struct ndma_fram
 		rc = sleep_for(stream, min - count, timeout_ns, deadline);
 		if (rc > 0)
 			continue;
-		/* The end: what came in the meantime, and of the words only where nothing did. */
+		/*
+		 * No more is coming. Frames go before an error: they are taken, and would be lost.
+		 */
 		while (count < room && ndma_ring_take(&stream->ring, &frames[count]))
 			count++;
 		return count || !rc ? (int)count : explain(stream, rc, timeout_ns);
@@ -178,7 +181,9 @@ NDMA_API int ndma_stream_wait(struct ndma_stream *stream, uint32_t min, int64_t 
 		return ndma_set_error(EINVAL,
 				      "waiting for %u frames: expected 1 to the stream's %u", min,
 				      stream->ring.frames);
-	/* What woke us may have been stolen again: fewer than @min are there at the end alone. */
+	/*
+	 * Frames that ended a sleep may be stolen: fewer than @min are an answer only at the end.
+	 */
 	for (rc = 1;;) {
 		ready = ndma_ring_ready(&stream->ring);
 		if (ready >= min || !rc)
@@ -205,14 +210,14 @@ static int not_held(const struct ndma_stream *stream, const struct ndma_frame *f
 			      (unsigned long long)frame->completion.sequence, stream->name);
 }
 
-/* The frame is back even if the source is gone and cannot be kicked. */
+/* The frame was released, even if the source is gone and cannot be kicked: no error. */
 static __attribute__((noinline)) int kick_released(struct ndma_stream *stream)
 {
 	ndma_stream_kick(stream);
 	return 0;
 }
 
-/* Called where fork may have come between, or the frame is not held. */
+/* Called where this may be a child of fork, or the frame is not held. */
 static __attribute__((noinline)) int release_slowly(struct ndma_stream *stream,
 						    const struct ndma_frame *frame)
 {

@@ -31,7 +31,9 @@ int ndma_set_error(int error, const char *format, ...) __attribute__((format(pri
  */
 uint32_t ndma_process_id(void);
 
-/* The word behind it, for the hot path; NULL where the system has no such memory. */
+/*
+ * Where the number stands, for the hot path; NULL where the system has no memory that fork wipes.
+ */
 extern _Atomic uint32_t *ndma_process_word;
 
 /* True: certainly this process's. False: ask ndma_process_check(). */
@@ -45,9 +47,9 @@ static inline bool ndma_process_is(uint32_t process)
 int ndma_process_check(uint32_t process, const char *what);
 
 /*
- * A descriptor that this process has one of, opened by @make (a descriptor or -errno) when it is first
- * asked for, and kept in @word. A child opens its own: it may have closed what it inherited, and the
- * number be another file's. @replace, may be NULL, is told of both.
+ * A descriptor that this process has one of, opened by @make (a descriptor or -errno) when it is
+ * first asked for, and kept in @word. A child opens its own: it may have closed what it inherited,
+ * and the number be another file's. @replace, may be NULL, is told of both.
  */
 int ndma_process_fd(_Atomic uint64_t *word, int (*make)(void),
 		    void (*replace)(int inherited, int ours));
@@ -311,19 +313,18 @@ int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access);
 /* holder.c: -EBUSY, with words that begin with @what and name whoever holds the buffer. */
 int ndma_holder_error(const struct ndma_buffer *buffer, const char *what);
 
-/* ongoing.c: what is not known to be over */
+/* ongoing.c: transfers and fills that were begun in this process and are not known to be over */
 
-/* True: a transfer or fill of some buffer was begun in this process and is not known to be over. */
 bool ndma_ongoing_any(void);
-/* One is about to begin, or one is over. */
+/* Counts one that is about to begin, or one less. */
 void ndma_ongoing_count(bool begins);
-/* A transfer of this object began. */
+/* The transfer that was counted last has begun, with this id. */
 void ndma_ongoing_add_transfer(struct ndma_buffer *buffer, uint32_t transfer);
-/* It is over, unless another one is noted by now. */
+/* The object's transfer is over, if it still is the one with this id. */
 void ndma_ongoing_remove_transfer(struct ndma_buffer *buffer, uint32_t transfer);
-/* A fill by this object began; it gets a number. */
+/* The fill that was counted last has begun; it gets a number. */
 void ndma_ongoing_add_fill(struct ndma_source *source);
-/* It is over, unless another one is noted by now. */
+/* The source's fill is over, if it still is the one with this number. */
 void ndma_ongoing_remove_fill(struct ndma_source *source, uint32_t fill);
 
 /* layout.c: words for what ndma_layout_validate() has refused. Returns @rc. */

@@ -6,9 +6,10 @@
 #include "internal.h"
 
 /*
- * May one more user join the lease that is held? Where only this process begins transfers and
- * none is on, yes. Else one more is asked for: a guarded transfer may have begun over the lease; and
- * who gets another lease than the one that is held had that revoked by the owner.
+ * May one more user join the lease that this object holds? Where this process alone begins
+ * transfers and none is on, yes. Else a second lease is asked for and given back: it is refused
+ * where a guarded transfer has begun over the first, and has another id where the owner has
+ * revoked the first.
  */
 static int check_joining(struct ndma_buffer *buffer, uint32_t access)
 {

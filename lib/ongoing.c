@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* What is going on: transfers and fills that were begun here and are not known to be over. */
+/*
+ * Transfers and fills that this process has begun and does not know to be over. Their number is
+ * kept, because while there is none a lease can be joined without asking the backend.
+ */
 #include "internal.h"
 
-/* Of all buffers of this process: while any is on, no lease is taken for granted. */
 static atomic_uint on;
 
 bool ndma_ongoing_any(void)
@@ -15,22 +17,21 @@ void ndma_ongoing_count(bool begins)
 	atomic_fetch_add(&on, begins ? 1 : -1U);
 }
 
-/* Notes that the object's transfer is over, if it is the one with this id. */
 void ndma_ongoing_remove_transfer(struct ndma_buffer *buffer, uint32_t transfer)
 {
 	if (atomic_compare_exchange_strong(&buffer->transfer, &transfer, 0))
 		atomic_fetch_sub(&on, 1);
 }
 
-/* False: @other began later. Ids grow by one, and go round. */
+/* Ids grow by one, and wrap. */
 static bool is_newer(uint32_t transfer, uint32_t other)
 {
 	return !other || (int32_t)(transfer - other) > 0;
 }
 
 /*
- * Notes what began, and that what was noted before is over: its deadline ended it, and the program
- * never did. So may this one have ended by now, and another thread have begun the next.
+ * The transfer before this one is over: its deadline has ended it, and the program never did. By
+ * now this one may be over too, and a later one noted by another thread: that one stays.
  */
 void ndma_ongoing_add_transfer(struct ndma_buffer *buffer, uint32_t transfer)
 {
@@ -43,7 +44,7 @@ void ndma_ongoing_add_transfer(struct ndma_buffer *buffer, uint32_t transfer)
 		atomic_fetch_sub(&on, 1);
 }
 
-/* Of a fill; never 0. */
+/* A number for a fill: never 0, which stands for none. */
 static uint32_t new_number(void)
 {
 	static atomic_uint last;
@@ -55,7 +56,6 @@ static uint32_t new_number(void)
 	return number;
 }
 
-/* Notes that the source's fill is over, if it is the one with this number. */
 void ndma_ongoing_remove_fill(struct ndma_source *source, uint32_t fill)
 {
 	if (fill && atomic_compare_exchange_strong(&source->filling, &fill, 0))
@@ -64,7 +64,7 @@ void ndma_ongoing_remove_fill(struct ndma_source *source, uint32_t fill)
 
 void ndma_ongoing_add_fill(struct ndma_source *source)
 {
-	/* One that ended, and nobody waited for. */
+	/* The one before is over, or this one could not begin; nobody waited for it. */
 	if (atomic_exchange(&source->filling, new_number()))
 		ndma_ongoing_count(false);
 }

@@ -10,7 +10,7 @@
 #include "internal.h"
 
 _Atomic uint32_t *ndma_process_word;
-static uint32_t last; /* the number before ours; a child inherits it as any memory */
+static uint32_t last; /* the last number given, here or in a parent */
 
 __attribute__((constructor)) static void make_word(void)
 {

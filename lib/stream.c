@@ -50,7 +50,7 @@ NDMA_API int ndma_stream_create(const struct ndma_source *source,
 	return 0;
 }
 
-/* Under the lock: who asks for the counts finds either the fd or the last ones. */
+/* Called under the lock, so that ndma_stream_stats() finds either an open fd or the last counts. */
 static void end_locked(struct ndma_stream *stream)
 {
 	stream->last.size = sizeof(stream->last);
@@ -70,13 +70,13 @@ NDMA_API void ndma_stream_close(struct ndma_stream *stream)
 	closed = stream->closed;
 	stream->closed = true;
 	pthread_mutex_unlock(&stream->lock);
-	/* Nobody starts it any more; whoever sleeps wakes and leaves. */
+	/* A closed stream is not started again; the stop wakes the sleepers, who then leave. */
 	if (!closed)
 		stream->backend->stream_stop(stream);
 	pthread_mutex_lock(&stream->lock);
 	/*
-	 * The fd's number may be used again as soon as it is closed: so only when nobody is about
-	 * to use it. Whoever closes second waits for that too.
+	 * As soon as the fd is closed its number may be another file's, so it is closed once no
+	 * call is about to use it. A second close waits for the first.
 	 */
 	while (stream->users || (closed && stream->fd >= 0))
 		pthread_cond_wait(&stream->left, &stream->lock);
@@ -96,8 +96,8 @@ NDMA_API void ndma_stream_free(struct ndma_stream *stream)
 		pthread_mutex_destroy(&stream->lock);
 	} else if (stream->fd >= 0) {
 		/*
-		 * The child's copy: the parent's stream goes on. So do those who slept on the
-		 * condition at the fork: destroying it would wait for them.
+		 * A child of fork closes its descriptor; the parent's stream goes on. Destroying
+		 * the condition would wait for threads that slept on it at the fork.
 		 */
 		close(stream->fd);
 	}
@@ -106,7 +106,7 @@ NDMA_API void ndma_stream_free(struct ndma_stream *stream)
 	stream->backend->stream_free(stream);
 }
 
-/* What the source is at this moment: what a stream's frames are described by. */
+/* What describes a stream's frames: the source as it is at the start. */
 struct snapshot {
 	struct ndma_source_info info;
 	struct ndma_source_channel *channels;
@@ -143,7 +143,10 @@ static void keep_snapshot(struct ndma_stream *stream, const struct snapshot *sna
 	free(stream->channels);
 	stream->channels = snapshot->channels;
 	stream->info = snapshot->info;
-	/* When it started and how fast. A card that is gone by now has left its frames all the same. */
+	/*
+	 * Again, for time and rate of the start. Not an error if the card is gone: its frames are
+	 * there.
+	 */
 	if (!stream->backend->stream_info(stream, &started))
 		stream->info = started;
 	atomic_store_explicit(&stream->realtime_offset_ns,

@@ -37,7 +37,7 @@ NDMA_API int ndma_transfer_begin(struct ndma_buffer *buffer, uint32_t direction,
 	rc = check(buffer, direction, guard, flags, timeout_ns);
 	if (rc)
 		return rc;
-	/* Counted before it begins: whoever joins a lease meanwhile asks the backend. */
+	/* Counted before it begins: a lease that is joined in between must ask the backend. */
 	ndma_ongoing_count(true);
 	rc = buffer->backend->transfer_begin(buffer, direction, guard, flags, timeout_ns, &id);
 	if (rc) {

@@ -89,7 +89,7 @@ static int foreign_map(struct ndma_buffer *buffer, uint32_t access, struct ndma_
 	return ndma_map_aligned(buffer->fd, buffer->capacity, access, map);
 }
 
-/* Called with base.lock held or not: two numbers that only tell. */
+/* Called with base.lock held or not, so the counts are read without it. */
 static int foreign_info(const struct ndma_buffer *buffer, struct ndma_buffer_info *info)
 {
 	const struct foreign *self = foreign(buffer);

@@ -8,7 +8,7 @@
 
 #include "kernel.h"
 
-/* Takes @fd over, also on failure. */
+/* @fd belongs to the object; on failure it is closed. */
 static int wrap(const struct ndma_backend *self, int fd, uint64_t bytes, uint64_t capacity,
 		bool readonly, struct ndma_buffer **out)
 {
@@ -69,7 +69,7 @@ int ndma_kernel_buffer_import(const struct ndma_backend *self, int fd,
 	if (!ndma_kernel_is_loaded() && !ndma_dmabuf_is_ours(fd))
 		return -ENOTTY;
 	heap = ndma_kernel_heap();
-	if (heap < 0) /* a foreign dma-buf needs no heap */
+	if (heap < 0) /* which a foreign dma-buf does not need */
 		return ndma_dmabuf_is_ours(fd) ? heap : -ENOTTY;
 	rc = ndma_ioctl_call(heap, NDMA_BUFFER_INFO, &info);
 	if (rc == -EBADF)

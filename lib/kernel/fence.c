@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Whose fences hold a dma-buf up: asked of the kernel by a sync file of them. */
+/* The drivers whose fences delay a transfer, which the kernel lists for a sync file. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 
 #define FENCES_MAX 16
 
-/* A file of those that a transfer in this direction waits for; -1: none to be had. */
+/* A sync file of the fences that a transfer in this direction waits for; -1: there is none. */
 static int export_fences(int fd, uint32_t direction)
 {
 	struct dma_buf_export_sync_file export = {
@@ -22,7 +22,7 @@ static int export_fences(int fd, uint32_t direction)
 	return ndma_ioctl_call(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export) ? -1 : export.fd;
 }
 
-/* The drivers of those that have not signalled, "vgem, i915"; "" if none is left. */
+/* Lists the drivers of fences that have not signalled, "vgem (card0), …"; "" if all have by now. */
 static void list_drivers(int fences, char *list, size_t room)
 {
 	struct sync_fence_info infos[FENCES_MAX] = { 0 };

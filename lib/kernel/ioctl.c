@@ -87,7 +87,10 @@ static int open_heap(void)
 	return fd < 0 ? ndma_kernel_open_error(errno, NDMA_HEAP_PATH) : fd;
 }
 
-/* The heap's file that a child inherited is its parent's client: it must not live on here. */
+/*
+ * A child of fork closes the heap's file that it inherited: open, it would keep the parent's
+ * leases.
+ */
 static void close_inherited(int inherited, int ours)
 {
 	struct stat theirs, mine;

@@ -17,7 +17,7 @@ static int set_control(int fd, uint32_t id, int64_t *value)
 	return rc;
 }
 
-/* The stream's file starts as the source's is now. */
+/* Gives the stream's file the values that the source's file has now. A button has none. */
 static int copy_controls(const struct ndma_source *source, int fd)
 {
 	struct ndma_control_info info = { 0 };
@@ -71,7 +71,7 @@ static void unmap(struct ndma_stream *stream)
 {
 	if (stream->data)
 		munmap(stream->data, stream->setup.data_bytes);
-	/* A child of fork has something else at the rings' addresses, or nothing. */
+	/* A child of fork did not inherit the rings, and may have mapped something else there. */
 	if (stream->process != ndma_process_id())
 		return;
 	if (stream->completions)

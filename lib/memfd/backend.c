@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* No module: memfds and a thread. For a laptop, a container, a test. */
+/* Buffers and a simulated source without the module: for a laptop, a container, a test. */
 #include "stream.h"
 
 const struct ndma_backend ndma_backend_memfd = {

@@ -10,7 +10,7 @@
 
 #include "memfd.h"
 
-/* Takes @fd and the share over, also on failure. */
+/* @fd and one reference of the share belong to the object; on failure they are given up. */
 static int wrap(const struct ndma_backend *self, int fd, struct memfd_share *share, bool readonly,
 		struct ndma_buffer **out)
 {
@@ -198,7 +198,7 @@ int ndma_memfd_buffer_readonly_fd(const struct ndma_buffer *buffer)
 	return ndma_memfd_file_reopen(buffer->fd, O_RDONLY);
 }
 
-/* Nobody but CPUs is here. */
+/* CPUs alone access a memfd, and their caches agree: there is nothing to do. */
 int ndma_memfd_buffer_sync(struct ndma_buffer *buffer, uint32_t access, bool end)
 {
 	(void)buffer;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
-/* The deadlines of all transfers in this process: a sorted list, and one thread that sleeps on it. */
+/*
+ * The deadlines of all transfers in this process: a sorted list, and one thread that sleeps until
+ * the first of them.
+ */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <string.h>
 
 #include "memfd.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* innermost */
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* the first entry is another one */
-static pthread_cond_t fired = PTHREAD_COND_INITIALIZER;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the list's; taken under share->state */
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* the first entry */
+static pthread_cond_t fired = PTHREAD_COND_INITIALIZER; /* a call of expire has returned */
 static struct memfd_deadline *first;
 static bool running;
 
@@ -55,7 +58,10 @@ static void *run(void *unused)
 	return NULL;
 }
 
-/* A child has neither the thread nor the transfers, and the lock may be anybody's. */
+/*
+ * A child of fork has neither the thread nor the transfers, and whoever held the lock at the fork
+ * is not there to give it back.
+ */
 static void forget_parent(void)
 {
 	pthread_mutex_init(&lock, NULL);
@@ -78,7 +84,7 @@ static int start(void)
 	int rc;
 
 	pthread_once(&once, watch_fork);
-	/* The program's signal handlers run in the program's threads. */
+	/* The program's signal handlers must run in threads that the program knows. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(&thread, NULL, run, NULL);

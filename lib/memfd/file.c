@@ -64,8 +64,8 @@ static uint64_t available_bytes(void)
 }
 
 /*
- * Asked before, because the answers afterwards are worse: SIGXFSZ for the file size limit, the
- * out-of-memory killer for memory that is not there.
+ * Limits are checked before memory is allocated: where it goes beyond them, the kernel returns no
+ * error but sends SIGXFSZ (size of a file) or calls the out-of-memory killer.
  */
 static int check_limits(uint64_t bytes)
 {
@@ -94,7 +94,10 @@ static int fill_and_seal(int fd, uint64_t bytes)
 	if (ftruncate(fd, (off_t)bytes))
 		return ndma_set_error(ENOMEM, "a memfd of %" PRIu64 " bytes: %s", bytes,
 				      strerror(errno));
-	/* Memory now, not at the first touch: there it would be SIGBUS. */
+	/*
+	 * All pages are allocated now: where one is not to be had at its first touch, that is
+	 * SIGBUS.
+	 */
 	do
 		rc = posix_fallocate(fd, 0, (off_t)bytes);
 	while (rc == EINTR);

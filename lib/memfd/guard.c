@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a touch of the device's memory meets, in this process alone and through the library's
- * mappings alone.
+ * What an access to a buffer meets while the device owns it: in this process alone, and through the
+ * library's mappings alone.
  *
  * sigbus: an empty memfd is mapped over the buffer; behind the end of a file every touch is SIGBUS,
  * with its address, and EFAULT to system calls.
  *
  * block: the mapping is registered with a userfaultfd and its page table entries are dropped; a
- * touch sleeps until the userfaultfd is closed, which wakes whoever sleeps. The one kind that needs
- * no privilege lets user-mode faults sleep; system calls get EFAULT.
+ * touch sleeps until the userfaultfd is closed. Without privilege a userfaultfd lets faults of user
+ * code sleep, and none of the kernel's: system calls get EFAULT.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -95,7 +95,7 @@ static int block(int faults, const struct memfd_map *map)
 				      "guard \"block\" on memfd: registering with "
 				      "userfaultfd: %s",
 				      strerror(errno));
-	/* The pages stay in the file; only the way to them is taken. */
+	/* Drops page table entries, so that the next touch faults; the data stays in the file. */
 	if (madvise(map->address, map->bytes, MADV_DONTNEED))
 		return ndma_set_error(errno, "guard \"block\" on memfd: %s", strerror(errno));
 	return 0;
@@ -132,7 +132,7 @@ int ndma_memfd_guard_begin(struct memfd_share *share)
 	return rc;
 }
 
-/* Closing alone would do, unless a child of fork has the userfaultfd open too. */
+/* Closing the userfaultfd does not wake sleepers while a child of fork has it open too. */
 static void unblock(int faults, const struct memfd_map *map)
 {
 	struct uffdio_range range = { .start = (uintptr_t)map->address, .len = map->bytes };
@@ -148,7 +148,7 @@ static void end_block(struct memfd_share *share)
 	struct uffd_msg message;
 	uint64_t touches = 0;
 
-	/* Each sleeping touch is one message. */
+	/* The kernel has queued one message for each touch that sleeps. */
 	while (read(faults, &message, sizeof(message)) == sizeof(message))
 		touches += message.event == UFFD_EVENT_PAGEFAULT;
 	for (map = share->maps; map; map = map->next)

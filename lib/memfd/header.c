@@ -13,7 +13,7 @@
 
 #define SEALS_NEEDED (F_SEAL_SHRINK | F_SEAL_GROW)
 
-/* A peer that changes the layout holds the lock for the time of one write. */
+/* One a millisecond. A peer holds the lock for one write: one that has it for longer is stuck. */
 #define LOCK_TRIES 200
 
 static int write_all(int fd, const void *from, size_t bytes, uint64_t at)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Who has a buffer. Others' locks can be seen, but neither counted nor told whose they are. */
+/*
+ * Who holds a buffer. The kernel says that other processes have a lock on a byte, but neither how
+ * many nor which: so their leases of one kind count as one, of process 0.
+ */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,13 +12,13 @@
 /* Does another process have a lease of this kind, while @direction is on? */
 static bool is_leased(const struct memfd_share *share, uint32_t direction, uint32_t access)
 {
-	/* A lock that a transfer wants for itself is the transfer's. */
+	/* A transfer locks the bytes of the leases that it excludes: that lock is no lease's. */
 	if (direction && !(direction == NDMA_TO_DEVICE && access == NDMA_READ))
 		return false;
 	return ndma_memfd_lock_is_foreign(share, F_WRLCK, ndma_memfd_lock_byte(access));
 }
 
-/* The direction of another process's transfer, as far as locks tell; 0: none. */
+/* The direction of another process's transfer, as its locks tell; 0: it has none. */
 static uint32_t foreign_direction(const struct memfd_share *share)
 {
 	if (!ndma_memfd_lock_is_foreign(share, F_RDLCK, MEMFD_LOCK_WRITE))

@@ -12,8 +12,8 @@ static bool goes_with(uint32_t direction, uint32_t access)
 }
 
 /*
- * Called with the lock in hand: a transfer that excludes it cannot be on, and yet the header says
- * so. Its owner died, and is to be reported once.
+ * Called with the lease's lock held, which shows that no transfer excludes it. Where the header
+ * names one all the same, its owner died in it: the first to ask is told, and may then look.
  */
 static int check_orphan(struct memfd_share *share, uint32_t access)
 {
@@ -51,7 +51,7 @@ int ndma_memfd_lease_acquire(struct ndma_buffer *base, uint32_t access, uint32_t
 	int rc = 0;
 
 	pthread_mutex_lock(&share->state);
-	/* Our own transfer's lock would be given away by taking a lesser one. */
+	/* A read lock would replace the write lock that our own transfer has on the byte. */
 	if (!goes_with(share->transfer.direction, access))
 		rc = -EBUSY;
 	else if (!*count)
@@ -69,7 +69,7 @@ int ndma_memfd_lease_release(struct ndma_buffer *base, uint32_t lease)
 	struct memfd_share *share = ndma_memfd_share(base);
 
 	pthread_mutex_lock(&share->state);
-	/* A guarded transfer over the lease has the byte for itself. */
+	/* While a guarded transfer is on over the lease, the byte's lock is the transfer's. */
 	if (!--share->counts[lease == NDMA_WRITE] && goes_with(share->transfer.direction, lease))
 		ndma_memfd_lock(share->lock_fd, F_UNLCK, ndma_memfd_lock_byte(lease), 1);
 	pthread_mutex_unlock(&share->state);

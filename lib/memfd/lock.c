@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * OFD locks, which stand for leases and transfers. No call here waits: a peer that never lets go
- * can only be refused to, never hang anybody.
+ * OFD locks, which stand for leases and transfers. No call here waits for one: otherwise a peer
+ * that keeps its lock would hang this process.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -31,7 +31,7 @@ off_t ndma_memfd_lock_byte(uint32_t access)
 	return access == NDMA_WRITE ? MEMFD_LOCK_WRITE : MEMFD_LOCK_READ;
 }
 
-/* Downgrading and unlocking meet nobody and cannot fail. */
+/* A lock that becomes weaker or goes is in nobody's way, so these calls do not fail. */
 void ndma_memfd_lock_restore(const struct memfd_share *share)
 {
 	ndma_memfd_lock(share->lock_fd, share->counts[0] ? F_RDLCK : F_UNLCK, MEMFD_LOCK_READ, 1);

@@ -3,19 +3,20 @@
  * Between the files of the memfd backend: buffers, leases and transfers without the module.
  * Streams are in stream.h.
  *
- * A buffer is one sealed memfd: `capacity` bytes of data, then one page with struct memfd_header.
- * It cannot shrink, so that no peer can take pages away under a mapping. A header that came with an
- * fd is copied once, the copy is validated, and only the copy is used.
+ * A buffer is one memfd: `capacity` bytes of data, then one page with struct memfd_header. It is
+ * sealed against shrinking, because a peer could otherwise remove pages under a mapping and make
+ * every touch SIGBUS. The header of a memfd that came from elsewhere is copied once, and the copy
+ * is validated and used: the sender may change the original between a check and a use.
  *
- * Who holds what is said by OFD locks on bytes far behind the end of the file, which the kernel
- * drops when a process dies:
+ * Leases and transfers are OFD locks on bytes far behind the end of the file. The kernel shows them
+ * to every process that has the memfd open, and drops them when their process dies:
  *   a lease to read      a read lock on MEMFD_LOCK_READ
  *   a lease to write     a read lock on MEMFD_LOCK_WRITE
  *   a transfer from the device, or both ways    a write lock on both
  *   a transfer to the device                    a write lock on MEMFD_LOCK_WRITE
  *   reading the header, writing its layout      a read, a write lock on MEMFD_LOCK_HEADER
- * A process has one open file of a memfd for them, which it shows to nobody: locks belong to open
- * files, and a descriptor that was sent or duplicated shares its own.
+ * Locks belong to an open file, and a descriptor that was sent or duplicated is the same open file.
+ * So a process opens the memfd once more for its locks, and gives that descriptor to nobody.
  */
 #ifndef NDMA_LIB_MEMFD_H
 #define NDMA_LIB_MEMFD_H
@@ -36,12 +37,12 @@
  * @magic: MEMFD_MAGIC
  * @bytes: what layouts may use
  * @capacity: where this page begins
- * @direction: of the owner's transfer in progress, else 0; found set while the locks say that no
- *   transfer is on: the owner died in it
+ * @direction: of the owner's transfer in progress, else 0. Where it is set and no lock says that a
+ *   transfer is on, the owner died during the transfer
  * @reserved: 0
  * @transfers: begun so far
  * @aborted: ended by their deadline so far
- * @touches: that a guard has met
+ * @touches: accesses that met a guard so far
  * @layout: the layout
  */
 struct memfd_header {
@@ -61,7 +62,7 @@ struct memfd_header {
  * @direction: 0: none in progress
  * @guard: NDMA_GUARD_…
  * @id: of the last one begun
- * @expired: the last one was ended by its deadline, and nobody was told yet
+ * @expired: the deadline ended the last one, and ndma_transfer_end() has not said so yet
  * @faults: the userfaultfd of a guard that blocks, else -1
  * @until_ns: its deadline, CLOCK_MONOTONIC
  */
@@ -77,11 +78,11 @@ struct memfd_transfer {
 struct memfd_share;
 
 /**
- * struct memfd_deadline - an entry of the deadlines' list; deadline.c's
+ * struct memfd_deadline - an entry in the list of deadlines; deadline.c alone looks inside
  * @next: by growing time
  * @at_ns: CLOCK_MONOTONIC
  * @expire: what is called then
- * @firing: its share is being told
+ * @firing: @expire is being called, without the list's lock
  * @listed: it is in the list
  */
 struct memfd_deadline {
@@ -109,9 +110,10 @@ struct memfd_map {
 };
 
 /**
- * struct memfd_share - one memfd in this process, which all objects of it share
+ * struct memfd_share - what all objects of one memfd in this process have in common
  *
- * To other processes this one is a single holder, as a client of the module's heap is.
+ * Other processes see one holder, however many objects this process has: as the module's heap sees
+ * one client.
  *
  * @next: of all shares
  * @device, @inode: which memfd
@@ -121,11 +123,12 @@ struct memfd_map {
  * @bytes, @capacity: as in the header
  * @state: protects what follows
  * @lock_fd: the open file that the locks belong to
- * @locks_to_write: it was opened for writing too, as write locks want it
+ * @locks_to_write: @lock_fd is open for writing too: the kernel refuses write locks without that
  * @layout: the copy
  * @counts: objects with a lease: [0] to read, [1] to write
- * @orphan_seen: somebody was told that the owner died, and the header could not be cleared
- * @maps: of all objects
+ * @orphan_seen: the owner's death in a transfer was reported; noted here where this process cannot
+ *   clear it in the header
+ * @maps: the mappings of all objects
  * @transfer: begun here
  * @deadline: of @transfer
  */
@@ -180,7 +183,7 @@ int ndma_memfd_file_reopen(int fd, int flags);
 uint64_t ndma_memfd_page_up(uint64_t bytes);
 /* CLOCK_MONOTONIC. */
 uint64_t ndma_memfd_now_ns(void);
-/* 0, or words: this backend does not choose the node of memory. */
+/* -EOPNOTSUPP with words where @node asks for one of several: this backend cannot choose. */
 int ndma_memfd_node_check(int node);
 
 /* header.c: the page behind the data */
@@ -223,13 +226,13 @@ int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data
 
 /* lock.c: OFD locks */
 
-/* F_RDLCK, F_WRLCK or F_UNLCK on @count lock bytes from @first: 0; -EAGAIN: another process has
- * one against it; else a negative errno with words.
+/* Sets F_RDLCK, F_WRLCK or F_UNLCK on @count lock bytes from @first, without waiting. -EAGAIN,
+ * without words: a lock of another process excludes it; else a negative errno with words.
  */
 int ndma_memfd_lock(int fd, short type, off_t first, off_t count);
 /* The byte that a kind of lease locks. */
 off_t ndma_memfd_lock_byte(uint32_t access);
-/* The locks as the counts want them, of a share without a transfer. */
+/* Leaves the locks that the share's leases need; for after a transfer or a change of layout. */
 void ndma_memfd_lock_restore(const struct memfd_share *share);
 /* True: another process has a lock against @type on @byte. */
 bool ndma_memfd_lock_is_foreign(const struct memfd_share *share, short type, off_t byte);
@@ -251,24 +254,29 @@ int ndma_memfd_transfer_end(struct ndma_buffer *buffer, uint32_t transfer);
 
 /* deadline.c: one thread a process that ends transfers in time */
 
-/* @expire is called at transfer.until_ns, without share->state. share->state is held. */
+/* Has @expire called at transfer.until_ns, without share->state. The caller holds share->state. */
 int ndma_memfd_deadline_add(struct memfd_share *share, void (*expire)(struct memfd_share *share));
-/* It fires no more, but may be about to take share->state. share->state is held. */
+/* A call of @expire does not begin any more. One that has begun may be waiting for share->state,
+ * which the caller holds: it must look which transfer it finds.
+ */
 void ndma_memfd_deadline_remove(struct memfd_share *share);
-/* When it returns the deadline does not fire, now or later: the share goes. share->state is not
- * held.
+/* Returns when @expire neither runs nor will run: only then may the share be freed. The caller does
+ * not hold share->state, for which @expire may be waiting.
  */
 void ndma_memfd_deadline_drain(struct memfd_share *share);
 
-/* guard.c: what a touch meets in this process. share->state is held. */
+/* guard.c: what an access meets in this process. The caller holds share->state. */
 
 int ndma_memfd_guard_begin(struct memfd_share *share);
-/* An error, with words: a mapping could not be opened again, and a touch of it is SIGBUS. */
+/*
+ * Negative errno with words: a mapping could not be opened again, and a touch of it stays SIGBUS.
+ */
 int ndma_memfd_guard_end(struct memfd_share *share);
-/* A mapping that is made during a guarded transfer. */
+/* Guards a mapping that is made while a guarded transfer is on; without one it does nothing. */
 int ndma_memfd_guard_map(struct memfd_share *share, const struct memfd_map *map);
-/* A touch of these addresses is SIGBUS (EFAULT to system calls); and then it is the file again. */
+/* Makes every touch of these addresses SIGBUS, and EFAULT to system calls. */
 int ndma_memfd_guard_hide(void *address, uint64_t bytes, int prot);
+/* Maps the file there again. */
 int ndma_memfd_guard_show(void *address, uint64_t bytes, int prot, int fd, uint64_t offset);
 
 #endif /* NDMA_LIB_MEMFD_H */

@@ -3,16 +3,19 @@
  * The card's end of a stream's two rings. The protocol is in uapi/linux/ndma.h; the other side of
  * every barrier named here is in include/ndma_ring.h.
  *
- * Two words and the release entries are the user's. Each is read once and not believed: `taken`
- * must lie between what is known to be taken and the head, and a released index must be that of a
- * frame that the user has.
+ * The user writes `taken`, the tail and the release entries, whatever and whenever. Each is read
+ * once and the copy is checked: `taken` must lie between what is known to be taken and the head,
+ * and a released index must be that of a frame that the user has.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
 #include "stream.h"
 
-/* Swaps that the user may win in a row before a steal is given up. */
+/*
+ * Swaps that a steal may lose to the user in a row. With no limit a busy user would hold up the
+ * card.
+ */
 #define STEAL_TRIES 8
 
 static uint32_t slot(const struct memfd_stream *stream, uint32_t position)
@@ -59,7 +62,7 @@ int ndma_memfd_ring_show(struct memfd_stream *stream, uint32_t index)
 
 /* ---------------------------------------------------------------- what the user says */
 
-/* Notes what is taken up to @taken; returns how many completions are not. */
+/* Moves frames that were taken, up to @taken, to the user; returns how many are ready. */
 static uint32_t note_taken(struct memfd_stream *stream, uint32_t taken)
 {
 	uint32_t untaken = stream->head - stream->taken;
@@ -88,7 +91,10 @@ static void push_free(struct memfd_stream *stream, uint32_t index)
 
 static void recycle(struct memfd_stream *stream, uint32_t index)
 {
-	/* A frame that cannot be hidden is one that the guard does not cover. */
+	/*
+	 * Where the mapping cannot be changed the guard misses this frame; to lose it would be
+	 * worse.
+	 */
 	ndma_memfd_ring_hide(stream, index);
 	push_free(stream, index);
 }
@@ -107,7 +113,7 @@ void ndma_memfd_ring_drain(struct memfd_stream *stream)
 	if (tail == stream->cursor)
 		return;
 	if (tail - stream->cursor > entries) {
-		/* It jumped. What the ring cannot hold is not there. */
+		/* The tail was spoilt: a ring of @entries cannot hold more than that. */
 		stream->stats.bad_releases += tail - stream->cursor - entries;
 		stream->cursor = tail - entries;
 	}
@@ -146,7 +152,7 @@ static int steal(struct memfd_stream *stream)
 			return -1;
 		/*
 		 * Pairs with the compare-and-swap in ndma_ring_take(): whoever wins has the frame.
-		 * A word out of range is put right by the way.
+		 * Where the user has spoilt the word, the swap repairs it.
 		 */
 		if (!__atomic_compare_exchange_n(word, &taken, stream->taken + 1, false,
 						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
@@ -209,8 +215,8 @@ void ndma_memfd_ring_lose(struct memfd_stream *stream)
 }
 
 /*
- * Frames between stream->taken and the head are done and all different, so there are never more
- * of them than frames, and an entry that is not taken is never written over.
+ * An entry is not written over before it is taken: the completions between stream->taken and the
+ * head name a different frame each, and the ring has an entry for every frame.
  */
 void ndma_memfd_ring_publish(struct memfd_stream *stream, uint32_t index,
 			     const struct ndma_sim_frame *frame, uint64_t timestamp_ns)
@@ -220,7 +226,9 @@ void ndma_memfd_ring_publish(struct memfd_stream *stream, uint32_t index,
 
 	completion->index = index;
 	completion->flags = frame->flags;
-	/* What could not be shown again is not to be read. */
+	/*
+	 * A touch of a frame that stays hidden is SIGBUS: the user must know that it has no data.
+	 */
 	if (ndma_memfd_ring_show(stream, index))
 		completion->flags |= NDMA_FRAME_ERROR;
 	completion->sequence = stream->sequence++;

@@ -203,7 +203,7 @@ static int make_pipe(struct memfd_stream *stream)
 static struct memfd_stream *allocate(struct memfd_source *source,
 				     const struct ndma_stream_setup *setup, bool writable)
 {
-	/* What is noted of frames and entries lies behind the object. */
+	/* The arrays of frames and entries lie behind the object, in one allocation. */
 	size_t notes = setup->entries * 2 * sizeof(uint32_t) + setup->frames;
 	struct memfd_stream *stream = calloc(1, sizeof(*stream) + notes);
 	uint32_t i;
@@ -276,7 +276,7 @@ void ndma_memfd_stream_free(struct ndma_stream *base)
 	const struct ndma_stream_setup *setup = &base->setup;
 
 	unmap(base->data, setup->data_bytes);
-	/* What was not inherited by a child of fork has something else at its address there. */
+	/* A child of fork did not inherit these, and may have mapped something else there. */
 	if (base->process == ndma_process_id()) {
 		unmap(stream->device, setup->data_bytes);
 		unmap(base->completions, setup->completions_bytes);

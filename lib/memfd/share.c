@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What this process's objects of one memfd have in common. Found by device and inode, so that an
- * fd that comes back by whatever way is the same buffer.
+ * What all of this process's objects of one memfd have in common. It is found by device and inode,
+ * so that a descriptor that was sent away and came back leads to the same leases and transfer.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -12,10 +12,13 @@
 
 #include "memfd.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the list; taken before any state */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the list's; taken before share->state */
 static struct memfd_share *first;
 
-/* The shares are the parent's, and so are the locks; the list's lock may be anybody's. */
+/*
+ * In a child of fork: the shares and their locks are the parent's, and whoever held the list's lock
+ * at the fork is not there to give it back.
+ */
 static void forget_parent(void)
 {
 	pthread_mutex_init(&lock, NULL);
@@ -38,8 +41,8 @@ static struct memfd_share *find(const struct stat *status)
 }
 
 /*
- * The locks of a share that was only read so far move to an open file that can write. The new ones
- * cannot be refused: they are held already, by the old file.
+ * Moves the locks of a share that was only read so far to an open file that can write. The old file
+ * keeps its locks until the new one has them, so that no other process comes between.
  */
 static void let_write(struct memfd_share *share, int *lock_fd)
 {
@@ -75,7 +78,7 @@ static struct memfd_share *make(const struct stat *status, int lock_fd, bool rea
 	return share;
 }
 
-/* Takes *@lock_fd over where it sets it to -1. */
+/* *@lock_fd becomes -1 where the share keeps it, else what the caller has to close. */
 static int find_or_make(int *lock_fd, bool readonly, const struct memfd_header *header,
 			bool made_here, struct memfd_share **out)
 {
@@ -157,7 +160,7 @@ void ndma_memfd_share_put(struct memfd_share *share)
 	} else if (share->transfer.faults >= 0) {
 		close(share->transfer.faults);
 	}
-	/* In a child: its copy of the fd. The parent's locks stay. */
+	/* In a child of fork the parent's open file stays, and its locks with it. */
 	close(share->lock_fd);
 	free(share);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* The simulated card at work: a thread for each stream that runs. What it makes is ndma_sim.h's. */
+/* The simulated card at work: a thread for each stream that runs. ndma_sim.h says what it makes. */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <time.h>
 
 #include "stream.h"
 
-/* Frames without samples that are made before anybody else gets the lock. */
+/* Frames without samples that are made in a row; then whoever else waits for the lock gets it. */
 #define BURST 64
-/* A card that waits longer than this for the processor has run out of memory of its own. */
+/* How late the thread may be before it loses frames, as a card does whose own memory is full. */
 #define FIFO_NS 500000000ULL
 /* Samples of each channel that are written before the thread looks whether it is to stop. */
 #define PIECE 16384u
@@ -33,7 +33,7 @@ struct run {
 	unsigned int burst;
 };
 
-/* Times are kept whole: sample 0 is this long before the run's origin. */
+/* Both times count from sample 0: the time of a difference would be rounded anew in every run. */
 static uint64_t time_of(const struct memfd_stream *stream, const struct run *run, uint64_t sample)
 {
 	return run->origin_ns + ndma_sim_time_ns(&stream->settings, sample) -
@@ -55,7 +55,7 @@ static void sleep_until(struct memfd_stream *stream, struct run *run, uint64_t u
 	run->now_ns = ndma_memfd_now_ns();
 }
 
-/* Lets others have the lock; some wait for it with a frame in their hands. */
+/* Gives the lock up for a moment: users need it to release frames, and this loop rarely sleeps. */
 static void give_way(struct memfd_stream *stream, struct run *run)
 {
 	ndma_memfd_wait_wake(stream);
@@ -112,7 +112,9 @@ static void plan(struct memfd_stream *stream, struct run *run)
 	}
 }
 
-/* Without the lock: the frame is the device's. False: stopped meanwhile. */
+/*
+ * Needs no lock: nobody else touches the device's frame. False: the stream was stopped meanwhile.
+ */
 static bool fill_samples(const struct memfd_stream *stream,
 			 const struct ndma_sim_settings *settings,
 			 const struct ndma_sim_frame *frame, uint32_t index)
@@ -130,7 +132,7 @@ static bool fill_samples(const struct memfd_stream *stream,
 	return true;
 }
 
-/* Others have the lock meanwhile. */
+/* Gives the lock up while samples are written. False: the stream was stopped meanwhile. */
 static bool fill(struct memfd_stream *stream, struct run *run, uint32_t index)
 {
 	struct ndma_sim_settings settings = stream->settings;

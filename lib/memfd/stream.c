@@ -54,7 +54,7 @@ static int start_thread(struct memfd_stream *stream)
 	sigset_t all, before;
 	int rc;
 
-	/* The program's signal handlers run in the program's threads. */
+	/* The program's signal handlers must run in threads that the program knows. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(&stream->thread, NULL, ndma_memfd_sim_run, stream);
@@ -65,7 +65,7 @@ static int start_thread(struct memfd_stream *stream)
 	return 0;
 }
 
-/* The thread is leaving, or has left. stream->run is held. */
+/* For when the thread was told to leave, or left by itself. The caller holds stream->run. */
 static void join_thread(struct memfd_stream *stream)
 {
 	if (stream->threaded)
@@ -127,7 +127,9 @@ int ndma_memfd_stream_stop(struct ndma_stream *base)
 	pthread_mutex_unlock(&stream->lock);
 	join_thread(stream);
 	pthread_mutex_lock(&stream->lock);
-	/* Waiters hear of the end when the device is quiet, not before. */
+	/*
+	 * The end is told now that the thread is gone: who hears of it may rely on a quiet device.
+	 */
 	ndma_memfd_wait_set_state(stream, NDMA_STREAM_IDLE);
 	pthread_mutex_unlock(&stream->lock);
 	pthread_mutex_unlock(&stream->run);
@@ -169,7 +171,10 @@ int ndma_memfd_stream_export(struct ndma_stream *base, uint32_t index)
 	if (!held)
 		return ndma_set_error(
 			EBUSY, "frame %u is not held: export it between next and release", index);
-	/* A copy, because nobody says when the last fd of a memfd is closed. */
+	/*
+	 * A copy: nothing tells when a memfd's last descriptor is closed, and the frame free
+	 * again.
+	 */
 	return ndma_memfd_buffer_copy_fd(
 		&setup->layout, stream->device + index * setup->frame_stride, setup->frame_bytes);
 }
@@ -231,7 +236,7 @@ int ndma_memfd_stream_control_set(struct ndma_stream *base, uint32_t id, int64_t
 	    stream->settings.trigger == NDMA_SIM_TRIGGER_SOFTWARE)
 		stream->sim.presses++;
 	ndma_memfd_stream_configure(stream);
-	/* A press, or the end of a stall. */
+	/* The thread may be sleeping for a press of the trigger, or for the end of a stall. */
 	pthread_cond_signal(&stream->work);
 unlock:
 	pthread_mutex_unlock(&stream->lock);
@@ -245,7 +250,7 @@ void ndma_memfd_stream_close(struct ndma_stream *base)
 
 	ndma_memfd_stream_stop(base);
 	ndma_memfd_card_remove(stream->card, stream);
-	/* Mapped data stays readable; nobody writes to it any more. */
+	/* Mapped data stays readable after the close: what a guard has hidden is shown again. */
 	for (i = 0; i < base->setup.frames; i++)
 		if (stream->states[i] == MEMFD_FRAME_FREE)
 			ndma_memfd_ring_show(stream, i);

@@ -2,12 +2,12 @@
 /*
  * Between the files of the memfd backend: the simulated card and its streams.
  *
- * A stream's thread does what the module does: it is the only one that gives frames away and takes
- * them in, by the same rings and rules (uapi/linux/ndma.h). The user's mapping of the completions
- * cannot write, and what the user writes is not believed.
+ * A stream's thread, and the calls that hold the stream's lock, stand in for the module: they move
+ * frames by the rings and rules of uapi/linux/ndma.h. The user's mapping of the completions is
+ * read-only, and what the user writes to the releases is checked.
  *
- * Locks, outermost first: stream->run, card->lock, stream->lock. None is touched in a child of
- * fork, where the thread is not.
+ * Locks, outermost first: stream->run, card->lock, stream->lock. A child of fork uses none of them:
+ * the thread that held one at the fork is not there to give it back.
  */
 #ifndef NDMA_LIB_MEMFD_STREAM_H
 #define NDMA_LIB_MEMFD_STREAM_H
@@ -80,29 +80,29 @@ enum memfd_frame_state {
  * @next: of the card's streams
  * @format: of the samples
  * @data_fd: memfd of all frames
- * @wake_fd: writing end of the pipe; -1: closed, for POLLHUP
+ * @wake_fd: writing end of the pipe; closed, for POLLHUP, and -1 once the card is gone
  * @writable: the user may write to frames
  * @device: mapping of all frames for the thread
  * @completions: mapping of the completions for the thread
  * @run: start, stop and what follows
  * @thread: fills frames
- * @threaded: it is there, or was not joined yet
- * @started: the three below are of a start
+ * @threaded: there is a thread to join
+ * @started: there was a start, and the three below are of the last one
  * @start_monotonic_ns: its time
  * @start_realtime_ns: the same moment
  * @rate: at that moment
  * @lock: protects all below
  * @work: the thread sleeps on it: frames to be had, a trigger, an end
  * @values: of the controls
- * @settings: the same for ndma_sim.h
- * @sim: where the card is
- * @running: the thread is to go on
+ * @settings: the values as ndma_sim.h wants them
+ * @sim: how far the card's samples and triggers have come
+ * @running: false tells the thread to leave
  * @starving: need_wakeup is set
  * @state: NDMA_STREAM_…, as published
- * @wanted: make the pipe readable at so many ready frames; 0: it is
+ * @wanted: ready frames at which the pipe becomes readable; 0: it is readable
  * @head: completions published
- * @taken: of these, known to be taken or stolen
- * @cursor: releases taken in
+ * @taken: completions known to be taken or stolen
+ * @cursor: releases drained
  * @order: frame of each completion
  * @states: enum memfd_frame_state of each frame
  * @counts: frames in each state
@@ -185,16 +185,18 @@ int ndma_memfd_control_set(struct ndma_source *source, uint32_t id, int64_t *val
 extern const struct memfd_format ndma_memfd_formats[];
 extern const uint32_t ndma_memfd_nr_formats;
 extern const uint32_t ndma_memfd_nr_channels;
-/* All but the name, the rate and the start. */
+/* Fills in all but the name, the rate and the time of the start. */
 void ndma_memfd_card_info(struct ndma_source_info *info);
 int ndma_memfd_card_channel(uint32_t index, struct ndma_source_channel *channel);
-/* 0, or -ENODEV with words. */
+/* -ENODEV with words: it was unplugged. */
 int ndma_memfd_card_check(struct memfd_card *card);
-/* -ENODEV: it is gone. */
+/* A stream of the card, which keeps it. -ENODEV with words: it was unplugged. */
 int ndma_memfd_card_add(struct memfd_card *card, struct memfd_stream *stream);
 void ndma_memfd_card_remove(struct memfd_card *card, struct memfd_stream *stream);
 void ndma_memfd_card_put(struct memfd_card *card);
-/* Unplugs it: all its streams are gone. No stream's lock is held. */
+/*
+ * Unplugs it: all its streams are gone. Locks each of them, so the caller holds no stream's lock.
+ */
 void ndma_memfd_card_vanish(struct memfd_card *card);
 
 /* source.c */
@@ -216,7 +218,7 @@ int ndma_memfd_stream_create(const struct ndma_source *source, struct ndma_strea
 void ndma_memfd_stream_free(struct ndma_stream *stream);
 
 /* stream.c */
-/* From values, under the lock. */
+/* Computes settings from values. The caller holds the lock. */
 void ndma_memfd_stream_configure(struct memfd_stream *stream);
 int ndma_memfd_stream_start(struct ndma_stream *stream, uint64_t count);
 int ndma_memfd_stream_stop(struct ndma_stream *stream);
@@ -229,25 +231,34 @@ int ndma_memfd_stream_control_get(const struct ndma_stream *stream, uint32_t id,
 int ndma_memfd_stream_control_set(struct ndma_stream *stream, uint32_t id, int64_t *value);
 void ndma_memfd_stream_close(struct ndma_stream *stream);
 
-/* wait.c. What is not an op of the table wants the lock. */
+/* wait.c. The caller of a function that is no op holds the stream's lock. */
 int ndma_memfd_stream_wait(struct ndma_stream *stream, struct ndma_stream_wait *wait);
 int ndma_memfd_stream_kick(struct ndma_stream *stream);
-/* Readable, if enough frames are ready for somebody or the stream does not run. */
+/* Makes the pipe readable if as many frames are ready as are wanted, or the stream does not run. */
 void ndma_memfd_wait_wake(struct memfd_stream *stream);
-/* Not readable, until @wanted frames are ready. */
+/* Empties the pipe, which becomes readable again when @wanted frames are ready. */
 void ndma_memfd_wait_arm(struct memfd_stream *stream, uint32_t wanted);
+/* Publishes what the stream does, and wakes whoever waits for a frame that will not come. */
 void ndma_memfd_wait_set_state(struct memfd_stream *stream, uint32_t state);
 
-/* ring.c, all under the lock */
+/* ring.c. The caller holds the stream's lock. */
+
+/* Moves the frames that were taken since the last look to the user. Returns how many are ready. */
 uint32_t ndma_memfd_ring_note(struct memfd_stream *stream);
+/* Moves the frames that were released since the last look to the free ones. */
 void ndma_memfd_ring_drain(struct memfd_stream *stream);
 /* A frame for the device, or -1: none is free, and need_wakeup is set. */
 int ndma_memfd_ring_next(struct memfd_stream *stream);
+/* A frame that the device did not fill is free again. */
 void ndma_memfd_ring_return(struct memfd_stream *stream, uint32_t index);
+/* The next frame is lost: counted, so that the one after it says so. */
 void ndma_memfd_ring_lose(struct memfd_stream *stream);
+/* A frame that was filled is ready. */
 void ndma_memfd_ring_publish(struct memfd_stream *stream, uint32_t index,
 			     const struct ndma_sim_frame *frame, uint64_t timestamp_ns);
-/* The device's frames in the user's mapping, of a stream with a guard: hidden, or shown again. */
+/* Hides a frame that the device may write to in the user's mapping, and shows it again, where the
+ * stream has a guard; else nothing.
+ */
 int ndma_memfd_ring_hide(struct memfd_stream *stream, uint32_t index);
 int ndma_memfd_ring_show(struct memfd_stream *stream, uint32_t index);
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Transfers of memfd buffers: the same rules and deadlines as the module's, kept by this process. */
+/*
+ * Transfers of memfd buffers: the same rules and deadlines as the module's, kept by this process.
+ */
 #define _GNU_SOURCE
 #include <fcntl.h>
 
@@ -32,13 +34,13 @@ static int lock_out(const struct memfd_share *share, uint32_t direction)
 	return rc == -EAGAIN ? -EBUSY : rc;
 }
 
-/* The buffer is the CPU's again. */
+/* Gives the buffer back to the CPU. */
 static int finish(struct memfd_share *share)
 {
 	int rc = ndma_memfd_guard_end(share);
 
 	share->transfer.direction = 0;
-	/* Not later: the deadline that is listed then may be the next transfer's. */
+	/* Before share->state is dropped: later the entry may be the next transfer's. */
 	ndma_memfd_deadline_remove(share);
 	ndma_memfd_header_set_direction(share, 0);
 	ndma_memfd_lock_restore(share);
@@ -52,7 +54,7 @@ static int begin(struct memfd_share *share, uint32_t direction, uint32_t guard)
 
 	if (transfer->direction)
 		return -EBUSY;
-	/* What a guard cannot reach, other processes, is refused below all the same. */
+	/* A guard reaches this process alone: leases of others are refused by lock_out(). */
 	if (guard == NDMA_GUARD_NONE && is_leased(share, direction))
 		return -EBUSY;
 	rc = lock_out(share, direction);
@@ -83,7 +85,7 @@ static void expire(struct memfd_share *share)
 	struct memfd_transfer *transfer = &share->transfer;
 
 	pthread_mutex_lock(&share->state);
-	/* It may have ended meanwhile, and another have begun. */
+	/* While this thread waited for the lock the transfer may have ended, and the next begun. */
 	if (transfer->direction && ndma_memfd_now_ns() >= transfer->until_ns) {
 		finish(share);
 		transfer->expired = true;

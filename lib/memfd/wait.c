@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Waiting for frames. What poll sees is a pipe: readable once a frame is ready, or when none will
- * come; hung up when the card is gone. Taking frames costs no system call, so nobody empties the
- * pipe with the ring: it is emptied by the next call that finds no frame, and before that poll may
- * say once too often that it is worth looking.
+ * Waiting for frames. What poll sees is a pipe: readable once a frame is ready or when none will
+ * come, hung up when the card is gone. Taking a frame costs no system call, so it does not empty
+ * the pipe; the next call that finds no frame does, and until then poll may report a frame too
+ * many.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -18,7 +18,7 @@ void ndma_memfd_wait_wake(struct memfd_stream *stream)
 		return;
 	if (stream->state == NDMA_STREAM_RUNNING && ndma_memfd_ring_note(stream) < stream->wanted)
 		return;
-	/* Cannot fail: a pipe takes one byte, and it is empty. */
+	/* Does not fail: the pipe is empty, and takes one byte. */
 	if (stream->wake_fd >= 0 && write(stream->wake_fd, "", 1) == 1)
 		stream->wanted = 0;
 }
@@ -51,7 +51,7 @@ void ndma_memfd_wait_set_state(struct memfd_stream *stream, uint32_t state)
 	}
 }
 
-/* Takes in releases, and lets an idle card go on. */
+/* Drains releases, and wakes a card that sleeps for lack of frames. */
 static void drain(struct memfd_stream *stream)
 {
 	ndma_memfd_ring_drain(stream);
@@ -71,7 +71,7 @@ static int look(struct memfd_stream *stream, struct ndma_stream_wait *wait)
 		return wait->ready ? 0 : -ENODEV;
 	if (stream->state == NDMA_STREAM_IDLE)
 		return 0;
-	/* Ready and held frames are all there are: no other can come. */
+	/* Every frame is ready or held by the user, so no other can come. */
 	if (!stream->counts[MEMFD_FRAME_FREE] && !stream->counts[MEMFD_FRAME_DEVICE])
 		return wait->ready ? 0 : -EBUSY;
 	if (!wait->timeout_ns) {
@@ -104,7 +104,7 @@ static int sleep_until(int fd, uint64_t until_ns, bool forever)
 	}
 }
 
-/* The longest timeout that does not overflow is some 292 years from now. */
+/* The moment at which a wait ends; the last there is, where the sum would overflow. */
 static uint64_t deadline(int64_t timeout_ns)
 {
 	uint64_t now = ndma_memfd_now_ns();
@@ -132,7 +132,10 @@ int ndma_memfd_stream_wait(struct ndma_stream *base, struct ndma_stream_wait *wa
 		rc = wait->ready < wait->min ? slept : 0;
 		break;
 	}
-	/* Whoever polls wants to know of the first frame, not of the waiter's number. */
+	/*
+	 * Others may poll the same pipe, for the first frame and not for as many as this call
+	 * wanted.
+	 */
 	if (stream->wanted > 1)
 		ndma_memfd_wait_arm(stream, 1);
 	pthread_mutex_unlock(&stream->lock);
