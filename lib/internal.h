@@ -330,13 +330,7 @@ void ndma_ongoing_remove_fill(struct ndma_source *source, uint32_t fill);
 /* layout.c: words for what ndma_layout_validate() has refused. Returns @rc. */
 int ndma_layout_error(int rc, const struct ndma_layout *layout, uint64_t bytes);
 
-/* source.c */
-
-/* Words for a control that cannot be set to @value; @nearest is what could be. Returns @rc. */
-int ndma_control_error(const struct ndma_control_info *info, int rc, int64_t value,
-		       int64_t nearest);
-
-/* button.c: streams join once they are made, and leave before they are freed. */
+/* button.c: a stream is added once it is made, and removed before it is freed. */
 void ndma_button_add(struct ndma_stream *stream, const struct ndma_source *source);
 void ndma_button_remove(struct ndma_stream *stream);
 /* In every stream of the source. 0, or the first error. */
@@ -353,6 +347,6 @@ bool ndma_dmabuf_is_ours(int fd);
 int ndma_dmabuf_sync(struct ndma_buffer *buffer, uint32_t access, bool end);
 
 /* mmap.c: maps a whole dma-buf or memfd at an address that lets huge pages be used. */
-int ndma_map_aligned(int fd, uint64_t bytes, uint32_t access, struct ndma_mapping *map);
+int ndma_mmap_aligned(int fd, uint64_t bytes, uint32_t access, struct ndma_mapping *map);
 
 #endif /* NDMA_LIB_INTERNAL_H */

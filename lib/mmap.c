@@ -11,7 +11,7 @@
  * does not see to it by itself gives any address: so room is reserved first, the file is mapped
  * over an aligned part of it, and the rest is given back.
  */
-int ndma_map_aligned(int fd, uint64_t bytes, uint32_t access, struct ndma_mapping *map)
+int ndma_mmap_aligned(int fd, uint64_t bytes, uint32_t access, struct ndma_mapping *map)
 {
 	int prot = access == NDMA_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 	size_t length = (bytes + 4095) & ~(size_t)4095;

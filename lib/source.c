@@ -162,7 +162,9 @@ NDMA_API int ndma_control_get(const struct ndma_source *source, uint32_t id, int
 	return rc ? rc : source->backend->control_get(source, id, value);
 }
 
-int ndma_control_error(const struct ndma_control_info *info, int rc, int64_t value, int64_t nearest)
+/* Words for a control that cannot be set to @value; @nearest is what could be. Returns @rc. */
+static int control_error(const struct ndma_control_info *info, int rc, int64_t value,
+			 int64_t nearest)
 {
 	char unit[48] = "";
 
@@ -195,8 +197,8 @@ NDMA_API int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t v
 	if (info.type == NDMA_CONTROL_BUTTON) {
 		rc = ndma_button_press(source, info.id);
 		if (rc || !atomic_load(&source->filling))
-			return ndma_control_error(&info, rc, value, value);
+			return control_error(&info, rc, value, value);
 	}
 	rc = source->backend->control_set(source, id, &nearest);
-	return rc ? ndma_control_error(&info, rc, value, nearest) : 0;
+	return rc ? control_error(&info, rc, value, nearest) : 0;
 }

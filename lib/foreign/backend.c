@@ -86,7 +86,7 @@ static void foreign_free(struct ndma_buffer *buffer)
 
 static int foreign_map(struct ndma_buffer *buffer, uint32_t access, struct ndma_mapping *map)
 {
-	return ndma_map_aligned(buffer->fd, buffer->capacity, access, map);
+	return ndma_mmap_aligned(buffer->fd, buffer->capacity, access, map);
 }
 
 /* Called with base.lock held or not, so the counts are read without it. */

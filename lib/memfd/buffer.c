@@ -122,7 +122,7 @@ int ndma_memfd_buffer_map(struct ndma_buffer *base, uint32_t access, struct ndma
 	struct memfd_share *share = ndma_memfd_share(base);
 	int rc;
 
-	rc = ndma_map_aligned(base->fd, base->capacity, access, mapping);
+	rc = ndma_mmap_aligned(base->fd, base->capacity, access, mapping);
 	if (rc)
 		return rc;
 	map->address = mapping->address;

@@ -173,13 +173,13 @@ static int map_frames(struct memfd_stream *stream)
 	stream->data_fd = ndma_memfd_file_create("ndma-frames", setup->data_bytes);
 	if (stream->data_fd < 0)
 		return stream->data_fd;
-	rc = ndma_map_aligned(stream->data_fd, setup->data_bytes, NDMA_WRITE, &device);
+	rc = ndma_mmap_aligned(stream->data_fd, setup->data_bytes, NDMA_WRITE, &device);
 	if (rc)
 		return rc;
 	stream->device = device.address;
 	madvise(device.address, device.bytes, MADV_DONTFORK);
-	rc = ndma_map_aligned(stream->data_fd, setup->data_bytes,
-			      stream->writable ? NDMA_WRITE : NDMA_READ, &user);
+	rc = ndma_mmap_aligned(stream->data_fd, setup->data_bytes,
+			       stream->writable ? NDMA_WRITE : NDMA_READ, &user);
 	if (rc)
 		return rc;
 	stream->base.data = user.address;
