@@ -119,6 +119,18 @@ static int take_frames(struct run *run)
 	return 0;
 }
 
+/* Without these words a user takes sim0 for the module's, or for a card. */
+static void tell_simulation(const struct ndma_source *source)
+{
+	const char *chosen = getenv("NDMA_BACKEND");
+
+	if ((!chosen || !*chosen) && !strcmp(ndma_source_backend(source), "memfd"))
+		fprintf(stderr,
+			"ndma-acquire: module ndma is not loaded: this process simulates %s "
+			"(NDMA_BACKEND=memfd says that this is meant)\n",
+			ndma_source_name(source));
+}
+
 static int prepare(struct run *run)
 {
 	const struct acquire_options *options = run->options;
@@ -126,6 +138,7 @@ static int prepare(struct run *run)
 
 	if (ndma_source_open(options->source, &run->source))
 		return complain(options->source);
+	tell_simulation(run->source);
 	for (i = 0; i < options->nr_settings; i++)
 		if (acquire_set(run->source, options->settings[i]))
 			return -1;
@@ -155,21 +168,46 @@ static int acquire(struct run *run)
 	return rc;
 }
 
-static void summarize(const struct run *run)
+static void print_loss(FILE *file, const struct loss *loss)
+{
+	fprintf(file, "%llu frames dropped, %llu short, %llu with lost samples, %llu with errors\n",
+		(unsigned long long)loss->dropped, (unsigned long long)loss->partial,
+		(unsigned long long)loss->overflow, (unsigned long long)loss->error);
+}
+
+static bool is_incomplete(const struct run *run)
 {
 	const struct loss *loss = &run->loss;
+
+	return loss->dropped || loss->partial || loss->overflow || loss->error ||
+	       run->taken < run->options->count;
+}
+
+/* --quiet keeps quiet about success, never about a loss. */
+static void tell_loss(const struct run *run)
+{
+	if (!is_incomplete(run))
+		return;
+	fprintf(stderr, "ndma-acquire: %llu of %llu frames; lost: ", (unsigned long long)run->taken,
+		(unsigned long long)run->options->count);
+	print_loss(stderr, &run->loss);
+}
+
+static void summarize(const struct run *run)
+{
 	double took = seconds() - run->begin;
 
-	if (run->options->quiet)
+	if (run->options->quiet) {
+		tell_loss(run);
 		return;
+	}
 	printf("%llu of %llu frames, %.1f MB in %.3f s (%.1f MB/s) from %s (%s%s)\n",
 	       (unsigned long long)run->taken, (unsigned long long)run->options->count,
 	       run->bytes / 1e6, took, run->bytes / took / 1e6, run->options->source,
 	       ndma_source_backend(run->source),
 	       ndma_source_is_simulated(run->source) ? ", simulated" : "");
-	printf("lost: %llu frames dropped, %llu short, %llu with lost samples, %llu with errors\n",
-	       (unsigned long long)loss->dropped, (unsigned long long)loss->partial,
-	       (unsigned long long)loss->overflow, (unsigned long long)loss->error);
+	printf("lost: ");
+	print_loss(stdout, &run->loss);
 	if (run->pattern)
 		printf("checked: %llu of %llu frames are right to the bit\n",
 		       (unsigned long long)(run->taken - run->wrong),
@@ -180,16 +218,11 @@ static void summarize(const struct run *run)
 
 static int status_of(const struct run *run, int rc)
 {
-	const struct loss *loss = &run->loss;
-
-	if (rc)
+	if (rc || acquire_flush())
 		return EXIT_TROUBLE;
 	if (run->wrong)
 		return EXIT_WRONG;
-	if (loss->dropped || loss->partial || loss->overflow || loss->error ||
-	    run->taken < run->options->count)
-		return EXIT_LOSS;
-	return EXIT_SUCCESS;
+	return is_incomplete(run) ? EXIT_LOSS : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)

@@ -47,6 +47,8 @@ struct acquire_options {
 void acquire_parse(struct acquire_options *options, int argc, char **argv);
 /* Sets the control that "name=value" names. 0, or -1 after printing why not. */
 int acquire_set(struct ndma_source *source, const char *setting);
+/* EXIT_SUCCESS, or EXIT_TROUBLE after saying that what was printed went nowhere. */
+int acquire_flush(void);
 
 /* ---------------------------------------------------------------- recording.c: .npy and .json */
 

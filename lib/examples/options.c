@@ -28,10 +28,11 @@ static const char usage[] =
 	"      --direct             write with O_DIRECT, past the page cache\n"
 	"  -q, --quiet              no progress, no summary\n"
 	"  -h, --help               this text\n"
+	"      --version            version of the library\n"
 	"\n"
 	"Exit status: 0 all frames arrived whole; 1 trouble; 2 loss; 3 wrong samples (--check).\n";
 
-enum { IQ = 256, ORDER, SET, TIMEOUT, CHECK, DIRECT };
+enum { IQ = 256, ORDER, SET, TIMEOUT, CHECK, DIRECT, VERSION };
 
 static const struct option long_options[] = {
 	{ "count", required_argument, NULL, 'n' },
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
 	{ "direct", no_argument, NULL, DIRECT },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, VERSION },
 	{ 0 },
 };
 
@@ -61,6 +63,14 @@ __attribute__((noreturn, format(printf, 1, 2))) static void refuse(const char *f
 	va_end(arguments);
 	fputs(" (--help says more)\n", stderr);
 	exit(EXIT_TROUBLE);
+}
+
+int acquire_flush(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return EXIT_SUCCESS;
+	perror("ndma-acquire: standard output");
+	return EXIT_TROUBLE;
 }
 
 static uint64_t parse_count(const char *text, const char *what, uint64_t max)
@@ -141,7 +151,10 @@ static void parse_option(struct acquire_options *options, int option, const char
 		break;
 	case 'h':
 		fputs(usage, stdout);
-		exit(EXIT_SUCCESS);
+		exit(acquire_flush());
+	case VERSION:
+		printf("ndma-acquire %s\n", ndma_version());
+		exit(acquire_flush());
 	default:
 		fputs(usage, stderr);
 		exit(EXIT_TROUBLE);

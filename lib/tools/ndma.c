@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* ndma: what acquisition sources this machine has, and what they can do. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@ static const char usage[] =
 	"usage: ndma list               names of the sources, and the memory in use\n"
 	"       ndma info SOURCE        formats, channels, rate and limits\n"
 	"       ndma controls SOURCE    settings: value, range, unit\n"
+	"       ndma VERB --help\n"
 	"       ndma --version\n"
 	"\n"
 	"Capture with ndma-acquire(1). NDMA_BACKEND=kernel|memfd chooses who answers.\n";
@@ -19,6 +21,12 @@ static int complain(void)
 {
 	fprintf(stderr, "ndma: %s\n", ndma_error());
 	return EXIT_FAILURE;
+}
+
+/* "1 channel", "8 channels" */
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
 }
 
 static double value_of(const struct ndma_rational *rational)
@@ -44,38 +52,46 @@ static int list_one(const char *name)
 	int rc;
 
 	if (ndma_source_open(name, &source)) {
-		printf("%-12s (%s)\n", name, ndma_error());
-		return EXIT_FAILURE;
+		printf("%-12s cannot be opened\n", name);
+		return complain();
 	}
 	rc = ndma_source_info(source, &info);
 	if (rc)
-		printf("%-12s (%s)\n", name, ndma_error());
+		complain();
 	else
 		printf("%-12s %-16s %s%s%u channel%s, %s\n", name, info.driver, info.device,
-		       *info.device ? ", " : "", info.channels, info.channels == 1 ? "" : "s",
+		       *info.device ? ", " : "", info.channels, plural(info.channels),
 		       words_of_rate(&info.rate));
 	ndma_source_close(source);
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static void list_memory(void)
+static bool is_chosen(void)
+{
+	const char *backend = getenv("NDMA_BACKEND");
+
+	return backend && *backend;
+}
+
+static int list_memory(void)
 {
 	struct ndma_heap_info heap;
 
 	if (strcmp(ndma_backend_name(), "kernel")) {
-		puts("backend memfd: the module ndma is not in use");
-		return;
+		printf("backend memfd: the module ndma is not %s, and sim0 is simulated in each "
+		       "process\n",
+		       is_chosen() ? "in use" : "loaded");
+		return EXIT_SUCCESS;
 	}
-	if (ndma_heap_info(&heap)) {
-		printf("backend kernel: %s\n", ndma_error());
-		return;
-	}
+	if (ndma_heap_info(&heap))
+		return complain();
 	printf("backend kernel: %.1f MiB of buffers in use by this user, ",
 	       heap.used_bytes / 1048576.);
 	if (heap.quota_bytes)
 		printf("%.1f MiB allowed\n", heap.quota_bytes / 1048576.);
 	else
 		puts("no limit");
+	return EXIT_SUCCESS;
 }
 
 static int list(void)
@@ -99,9 +115,8 @@ static int list(void)
 		status |= list_one(names[i]);
 	if (!count)
 		puts("no sources: drivers of cards add them; sudo modprobe ndma_sim adds sim0");
-	list_memory();
 	free(names);
-	return status;
+	return status | list_memory();
 }
 
 static const char *words_of_orders(uint32_t orders)
@@ -125,8 +140,9 @@ static int print_formats(const struct ndma_source *source, uint32_t count)
 	for (i = 0; i < count; i++) {
 		if (ndma_source_format(source, i, &format))
 			return complain();
-		printf("  %-4s %2u bits in %u bytes%s, %s\n", format.format, format.bits,
-		       format.itemsize, format.flags & NDMA_FORMAT_IQ ? ", I/Q" : "",
+		printf("  %-4s %2u bits in %u byte%s%s, %s\n", format.format, format.bits,
+		       format.itemsize, plural(format.itemsize),
+		       format.flags & NDMA_FORMAT_IQ ? ", I/Q" : "",
 		       words_of_orders(format.orders));
 	}
 	return EXIT_SUCCESS;
@@ -158,10 +174,16 @@ static int info(const struct ndma_source *source)
 	       ndma_source_is_simulated(source) ? " (simulated)" : "");
 	printf("device    %s\n", *info.device ? info.device : "none");
 	printf("backend   %s\n", ndma_source_backend(source));
-	printf("rate      %s, of each channel\n", words_of_rate(&info.rate));
+	if (value_of(&info.rate))
+		printf("rate      %s, of each channel\n", words_of_rate(&info.rate));
+	else
+		puts("rate      not known");
 	printf("frames    %u to %u, of at most %llu bytes\n", info.frames_min, info.frames_max,
 	       (unsigned long long)info.frame_bytes_max);
-	printf("samples   multiples of %u\n", info.samples_step ? info.samples_step : 1);
+	if (info.samples_step > 1)
+		printf("samples   multiples of %u\n", info.samples_step);
+	else
+		puts("samples   any number");
 	if (info.streams_max)
 		printf("streams   %u at a time\n", info.streams_max);
 	else
@@ -233,24 +255,85 @@ static int on_source(const char *name, int (*action)(const struct ndma_source *s
 	return status;
 }
 
+/**
+ * struct verb - one of the words that may follow "ndma"
+ * @name: the word
+ * @on_all: what it does without a source, or NULL
+ * @on_source: what it does with one, or NULL
+ * @help: how it is written and what it shows
+ */
+struct verb {
+	const char *name;
+	int (*on_all)(void);
+	int (*on_source)(const struct ndma_source *source);
+	const char *help;
+};
+
+static const struct verb verbs[] = {
+	{ "list", list, NULL,
+	  "usage: ndma list\n"
+	  "\n"
+	  "Shows each source: its name, driver, device, number of channels and rate; then how much\n"
+	  "memory this user has in buffers.\n" },
+	{ "info", NULL, info,
+	  "usage: ndma info SOURCE\n"
+	  "\n"
+	  "Shows what a source can do: rate, number and size of frames, formats and memory orders,\n"
+	  "channels with scale, offset and unit. `ndma list` has the names of sources.\n" },
+	{ "controls", NULL, controls,
+	  "usage: ndma controls SOURCE\n"
+	  "\n"
+	  "Shows a source's settings: value, range, step and unit, or the words a menu has.\n"
+	  "ndma-acquire --set NAME=VALUE takes them. `ndma list` has the names of sources.\n" },
+};
+
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+/* Without this look a list that a full disk cut short would end in success. */
+static int finish(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	perror("ndma: standard output");
+	return EXIT_FAILURE;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+	if (argc == 1 && is_help(argv[0])) {
+		fputs(verb->help, stdout);
+		return EXIT_SUCCESS;
+	}
+	if (argc == 0 && verb->on_all)
+		return verb->on_all();
+	if (argc == 1 && verb->on_source && *argv[0] != '-')
+		return on_source(argv[0], verb->on_source);
+	fprintf(stderr, "ndma %s: expected %s\n%s", verb->name,
+		verb->on_all ? "nothing behind it" : "the name of one source", verb->help);
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
-	const char *verb = argc > 1 ? argv[1] : "";
+	const char *word = argc > 1 ? argv[1] : "";
+	size_t i;
 
-	if (argc == 2 && !strcmp(verb, "list"))
-		return list();
-	if (argc == 3 && !strcmp(verb, "info"))
-		return on_source(argv[2], info);
-	if (argc == 3 && !strcmp(verb, "controls"))
-		return on_source(argv[2], controls);
-	if (argc == 2 && !strcmp(verb, "--version")) {
+	for (i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (!strcmp(word, verbs[i].name))
+			return finish(run(&verbs[i], argc - 2, argv + 2));
+	if (argc == 2 && !strcmp(word, "--version")) {
 		printf("ndma %s\n", ndma_version());
-		return EXIT_SUCCESS;
+		return finish(EXIT_SUCCESS);
 	}
-	if (argc == 2 && (!strcmp(verb, "--help") || !strcmp(verb, "-h"))) {
+	if (argc == 2 && is_help(word)) {
 		fputs(usage, stdout);
-		return EXIT_SUCCESS;
+		return finish(EXIT_SUCCESS);
 	}
+	if (*word)
+		fprintf(stderr, "ndma: \"%s\": expected one of list, info, controls\n", word);
 	fputs(usage, stderr);
 	return EXIT_FAILURE;
 }

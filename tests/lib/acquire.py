@@ -23,15 +23,17 @@ class Case:
         self.backend = backend
         self.output = Path(directory) / "run.npy"
 
-    def start(self, *arguments, source="sim0"):
+    def start(self, *arguments, source="sim0", stdout=subprocess.PIPE):
+        while self.backend == "kernel" and source == "sim0" and not Path("/dev/ndma/sim0").exists():
+            time.sleep(0.01)    # one that vanished is plugged in again
         return subprocess.Popen(
             ["ndma-acquire", source, "-o", str(self.output), *map(str, arguments)],
-            env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            env=self.environment, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
-    def run(self, *arguments, source="sim0"):
-        process = self.start(*arguments, source=source)
+    def run(self, *arguments, **options):
+        process = self.start(*arguments, **options)
         out, err = process.communicate(timeout=60)
-        return process.returncode, out + err
+        return process.returncode, (out or "") + err
 
     def recording(self):
         sidecar = json.loads(self.output.with_suffix(".json").read_text())
@@ -144,12 +146,49 @@ def a_card_that_stops_is_trouble_and_keeps_what_came(case):
     assert len(case.recording()[0]) == 7
 
 
+def a_card_that_vanishes_is_trouble_and_keeps_what_came(case):
+    status, text = case.run("-n", 10, "-s", 100, "--set", "fault_vanish=4", "--set", "paced=0")
+    assert status == TROUBLE and "sim0 is gone" in text, text
+    assert len(case.recording()[0]) == 4
+
+
+def quiet_is_quiet_about_success_alone(case):
+    assert case.run("-q", "-n", 9, "-s", 100, "--set", "paced=0") == (COMPLETE, "")
+    status, text = case.run("-q", "-n", 9, "-s", 100, "--set", "paced=0", "--set", "fault_drop=5")
+    assert status == LOSS and "2 frames dropped" in text and text.count("\n") == 1, text
+
+
+def a_summary_that_nobody_gets_is_trouble(case):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        status, text = case.run("-n", 1, "-s", 100, stdout=full)
+    assert status == TROUBLE and "standard output" in text, text
+
+
+def a_simulation_that_nobody_asked_for_is_told(case):
+    if case.backend == "kernel":
+        return
+    text = case.run("-n", 1, "-s", 100)[1]
+    assert "this process simulates" not in text, text
+    del case.environment["NDMA_BACKEND"]
+    status, text = case.run("-n", 1, "-s", 100)
+    loaded = Path("/sys/class/ndma/heap").exists()
+    assert status == COMPLETE and ("this process simulates sim0" in text) is not loaded, text
+
+
+def the_version_is_the_librarys(case):
+    done = subprocess.run(["ndma-acquire", "--version"], env=case.environment, capture_output=True, text=True)
+    assert done.returncode == COMPLETE and done.stdout.startswith("ndma-acquire 0."), done
+
+
 TESTS = (a_whole_recording_is_what_was_made, interleaved_memory_makes_the_same_file,
          iq_samples_have_an_axis_of_two, lost_frames_are_told_and_end_in_status_2,
          short_frames_are_filled_up_with_zeros_and_told, the_disk_takes_frames_directly,
          an_interrupted_recording_is_whole_up_to_there,
          what_cannot_be_is_refused_with_words_and_status_1,
-         a_card_that_stops_is_trouble_and_keeps_what_came)
+         a_card_that_stops_is_trouble_and_keeps_what_came,
+         a_card_that_vanishes_is_trouble_and_keeps_what_came, quiet_is_quiet_about_success_alone,
+         a_summary_that_nobody_gets_is_trouble, a_simulation_that_nobody_asked_for_is_told,
+         the_version_is_the_librarys)
 
 
 def attempt(test, backend):

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The command ndma on every backend: what it shows, and how it ends. Speaks TAP."""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+
+class Case:
+    def __init__(self, backend):
+        self.backend = backend
+        self.environment = dict(os.environ, NDMA_BACKEND=backend)
+
+    def run(self, *arguments, stdout=subprocess.PIPE):
+        """Status, and what went to standard output and to standard error."""
+        done = subprocess.run(["ndma", *arguments], env=self.environment, stdout=stdout,
+                              stderr=subprocess.PIPE, text=True, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+
+def list_shows_sources_and_who_answers(case):
+    status, out, err = case.run("list")
+    assert (status, err) == (0, ""), (status, err)
+    assert re.search(r"^sim0 +ndma_.*8 channels, 1e\+06 samples/s$", out, re.MULTILINE), out
+    assert f"backend {case.backend}: " in out, out
+    assert ("sim0 is simulated in each process" in out) is (case.backend == "memfd"), out
+
+
+def info_shows_what_a_source_can_do(case):
+    status, out, err = case.run("info", "sim0")
+    assert (status, err) == (0, ""), (status, err)
+    for line in ("rate      1e+06 samples/s, of each channel", "samples   any number",
+                 "  b     8 bits in 1 byte, planar or interleaved", f"backend   {case.backend}"):
+        assert line in out.splitlines(), (line, out)
+
+
+def a_rate_that_nobody_knows_is_no_rate_of_channels(case):
+    if case.backend == "kernel" and Path("/dev/ndma/edu0").exists():
+        status, out, err = case.run("info", "edu0")
+        assert (status, err) == (0, ""), (status, err)
+        assert "rate      not known" in out.splitlines(), out
+
+
+def controls_shows_its_settings(case):
+    status, out, err = case.run("controls", "sim0")
+    assert (status, err) == (0, ""), (status, err)
+    assert re.search(r"^frequency +1000 +0 to 2000000000 in steps of 1 Hz$", out, re.MULTILINE), out
+
+
+def each_verb_explains_itself(case):
+    for verb, words in (("list", "memory"), ("info", "formats"), ("controls", "settings")):
+        for option in "-h", "--help":
+            status, out, err = case.run(verb, option)
+            assert (status, err) == (0, ""), (verb, status, err)
+            assert out.startswith(f"usage: ndma {verb}") and words in out, out
+
+
+def an_unknown_verb_is_named(case):
+    status, out, err = case.run("lst")
+    assert (status, out) == (1, "") and '"lst"' in err and "usage: ndma list" in err, (status, out, err)
+
+
+def a_verb_without_its_source_says_what_it_wants(case):
+    for arguments in (("info",), ("info", "sim0", "sim1"), ("info", "--sim0"), ("list", "sim0")):
+        status, out, err = case.run(*arguments)
+        assert (status, out) == (1, "") and f"ndma {arguments[0]}: expected" in err, (arguments, out, err)
+
+
+def a_source_that_is_not_there_is_named(case):
+    status, out, err = case.run("info", "sim99")
+    assert (status, out) == (1, "") and "sim99" in err, (status, out, err)
+
+
+def output_that_nobody_gets_is_a_failure(case):
+    for arguments in (("list",), ("info", "sim0"), ("controls", "sim0"), ("--version",), ("--help",)):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            status, _, err = case.run(*arguments, stdout=full)
+        assert status == 1 and "standard output" in err, (arguments, status, err)
+
+
+TESTS = (list_shows_sources_and_who_answers, info_shows_what_a_source_can_do,
+         a_rate_that_nobody_knows_is_no_rate_of_channels, controls_shows_its_settings,
+         each_verb_explains_itself, an_unknown_verb_is_named, a_verb_without_its_source_says_what_it_wants,
+         a_source_that_is_not_there_is_named, output_that_nobody_gets_is_a_failure)
+
+
+def main():
+    plan = [(test, backend) for backend in ("kernel", "memfd") for test in TESTS]
+    failed = False
+    print(f"TAP version 13\n1..{len(plan)}")
+    for number, (test, backend) in enumerate(plan, 1):
+        name = f"{number} command.{backend}.{test.__name__}"
+        if backend == "kernel" and not Path("/sys/class/ndma/heap").exists():
+            print(f"ok {name} # SKIP module ndma is not loaded")
+            continue
+        try:
+            test(Case(backend))
+            print(f"ok {name}", flush=True)
+        except Exception as error:
+            print(f"not ok {name}\n# {error!r}", flush=True)
+            failed = True
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
