@@ -15,13 +15,16 @@
  * @code
  *	struct ndma_ring *ring = ndma_ring_open(stream);
  *	struct ndma_frame frame;
+ *	int rc;
  *
- *	while (ndma_stream_wait(stream, 1, -1) > 0)
+ *	while ((rc = ndma_stream_wait(stream, 1, timeout_ns)) > 0 || rc == -EINTR)
  *		while (ndma_ring_take(ring, &frame)) {
- *			use(frame.data, frame.completion.bytes_used);
+ *			use(frame.data, frame.completion.bytes_used, frame.dropped);
  *			if (ndma_ring_release(ring, frame.completion.index))
  *				ndma_stream_kick(stream);
  *		}
+ *	if (rc < 0)	// no end: the source is gone, or no frame came in time
+ *		fail(ndma_error());
  * @endcode
  */
 #ifndef NDMA_RING_H
