@@ -415,7 +415,7 @@ def test_the_guard_catches_what_no_count_sees(what):
 
 
 def test_the_guard_catches_a_view_that_a_child_inherited(backend):
-    """A memfd guard stops the process that transfers and no other: see tests/README.md."""
+    """A memfd guard stops the process that transfers and no other: see libndma(3)."""
     out = run_python("""
         import os, numpy as np, ndma
         buf = ndma.empty(1 << 20, "f4")
