@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What a Buffer says about itself, and who keeps it. */
 #include "internal.h"
+#include "types.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Where buffers come from: empty, zeros, array, from_fd. */
 #include "internal.h"
+#include "types.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What a Buffer does with its contents, through an array that lives as long as it takes. */
 #include "internal.h"
+#include "types.h"
 
 #include <errno.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* A source's settings as attributes: numbers in their unit, menus by name. */
 #include "internal.h"
+#include "types.h"
 
 #include <errno.h>
 #include <math.h>

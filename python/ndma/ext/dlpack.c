@@ -5,6 +5,7 @@
  * DLPack's ABI 1.0.
  */
 #include "internal.h"
+#include "types.h"
 
 struct dl_device {
 	int32_t type;

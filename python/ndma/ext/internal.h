@@ -224,6 +224,7 @@ struct ext_buffer {
 };
 
 int ext_buffer_setup(PyObject *module, struct ext_state *state);
+int ext_buffer_info_setup(PyObject *module, struct ext_state *state);
 int ext_lease_setup(PyObject *module, struct ext_state *state);
 int ext_transfer_setup(PyObject *module, struct ext_state *state);
 int ext_sync_setup(PyObject *module, struct ext_state *state);
@@ -284,28 +285,9 @@ int ext_buffer_check_views(struct ext_buffer *buffer, const char *what);
 /* array(writable): access NDMA_READ, NDMA_WRITE, or 0 for to write where possible. */
 PyObject *ext_buffer_array(struct ext_buffer *buffer, uint32_t access);
 
-PyObject *ext_buffer_assign(PyObject *self, PyObject *args, PyObject *kwargs);
-PyObject *ext_buffer_fill(PyObject *self, PyObject *value);
-PyObject *ext_buffer_copy(PyObject *self, PyObject *unused);
-PyObject *ext_buffer_set_layout(PyObject *self, PyObject *args, PyObject *kwargs);
-PyObject *ext_buffer_revoke(PyObject *self, PyObject *unused);
-PyObject *ext_buffer_as_readonly(PyObject *self, PyObject *unused);
-PyObject *ext_buffer_getitem(PyObject *self, PyObject *key);
-int ext_buffer_setitem(PyObject *self, PyObject *key, PyObject *value);
-PyObject *ext_buffer_iter(PyObject *self);
-Py_ssize_t ext_buffer_length(PyObject *self);
-PyObject *ext_buffer_resize(PyObject *self, PyObject *shape);
-extern PyGetSetDef ext_buffer_getset[];
-PyObject *ext_buffer_repr(PyObject *self);
-int ext_buffer_info_setup(PyObject *module, struct ext_state *state);
-PyObject *ext_buffer_holders(PyObject *self, PyObject *unused);
-PyObject *ext_buffer_leases(PyObject *self, PyObject *unused);
-
 /* NULL with LockedError, ValueError (closed, read-only) or OSError. */
 struct ext_lease *ext_lease_new(struct ext_buffer *buffer, uint32_t access);
 
-PyObject *ext_transfer_new(PyObject *buffer, PyObject *args, PyObject *kwargs);
-PyObject *ext_sync_new(PyObject *buffer, PyObject *direction);
 PyObject *ext_allocator_new(PyObject *module, PyObject *args, PyObject *kwargs);
 
 /* ---------------------------------------------------------------- dlpack.c */
@@ -313,11 +295,11 @@ PyObject *ext_allocator_new(PyObject *module, PyObject *args, PyObject *kwargs);
 /* __dlpack__ of a view whose memory `owner` (a Lease or a Frame) keeps. */
 PyObject *ext_dlpack_export(const struct ext_layout *layout, void *data, bool readonly,
 			    PyObject *owner, PyObject *args, PyObject *kwargs);
-PyObject *ext_dlpack_device(PyObject *self, PyObject *unused);
 
 /* ---------------------------------------------------------------- sources */
 
 int ext_source_setup(PyObject *module, struct ext_state *state);
+int ext_source_info_setup(PyObject *module, struct ext_state *state);
 PyObject *ext_source_open(PyObject *module, PyObject *name);
 PyObject *ext_source_names(PyObject *module, PyObject *unused);
 int ext_source_ready(struct ext_source *source);
@@ -326,17 +308,10 @@ int ext_source_pin(struct ext_source *source);
 void ext_source_unpin(struct ext_source *source);
 PyObject *ext_source_channel_record(struct ext_state *state,
 				    const struct ndma_source_channel *channel);
-PyObject *ext_source_read(PyObject *self, PyObject *args, PyObject *kwargs);
-PyObject *ext_source_read_into(PyObject *self, PyObject *args, PyObject *kwargs);
 /* Has the device write to the buffer itself: 1; 0: not possible here, stream and copy; -1 with an
  * exception. */
 int ext_source_fill(struct ext_source *source, struct ext_buffer *buffer, int64_t timeout_ns);
 
-/* control.c: settings as attributes */
-PyObject *ext_control_getattro(PyObject *self, PyObject *name);
-int ext_control_setattro(PyObject *self, PyObject *name, PyObject *value);
-PyObject *ext_control_dir(PyObject *self, PyObject *unused);
-PyObject *ext_control_all(PyObject *self, void *unused);
 int ext_control_setup(PyObject *module, struct ext_state *state);
 
 /* ---------------------------------------------------------------- streams */
@@ -386,10 +361,7 @@ struct ext_stream_request {
 
 int ext_stream_setup(PyObject *module, struct ext_state *state);
 int ext_stream_info_setup(PyObject *module, struct ext_state *state);
-extern PyGetSetDef ext_stream_getset[];
-PyObject *ext_stream_repr(PyObject *self);
 PyObject *ext_stream_create(struct ext_source *source, struct ext_stream_request *request);
-PyObject *ext_stream_from_arguments(PyObject *source, PyObject *args, PyObject *kwargs);
 /* None, or 1 or more; None is 0. */
 int ext_count(PyObject *object, uint64_t *count);
 int ext_samples(PyObject *object, uint64_t *samples);
@@ -423,8 +395,6 @@ int ext_frame_setup(PyObject *module, struct ext_state *state);
 /* Without an entry yet. */
 struct ext_frame *ext_frame_alloc(struct ext_stream *stream);
 PyObject *ext_frame_array(struct ext_frame *frame, bool writable);
-PyObject *ext_frame_physical(PyObject *self, PyObject *unused);
-PyObject *ext_frame_iq(PyObject *self, PyObject *unused);
 const struct ext_layout *ext_frame_layout(struct ext_frame *frame);
 
 #endif /* NDMA_EXT_INTERNAL_H */

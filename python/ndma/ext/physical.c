@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* From counts to units: copies of a frame's samples as float32 or complex64. */
 #include "internal.h"
+#include "types.h"
 
 #include <string.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Source.read() and read_into(): so many samples in a row, out of a stream's frames. */
 #include "internal.h"
+#include "types.h"
 
 #include <errno.h>
 

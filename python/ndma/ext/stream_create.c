@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* How a stream is asked for: from what a user writes to what the source can do. */
 #include "internal.h"
+#include "types.h"
 
 #include <string.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What a stream says about itself: its settings as they were at the start, and its counts. */
 #include "internal.h"
+#include "types.h"
 
 #include <stddef.h>
 #include <string.h>

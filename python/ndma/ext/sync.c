@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Sync: the bracket that drivers of other people's dma-bufs want around CPU access. */
 #include "internal.h"
+#include "types.h"
 
 #include <errno.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Transfer: the time in which a device owns a buffer, as a context manager. */
 #include "internal.h"
+#include "types.h"
 
 #include <errno.h>
 

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+/* The type Stream: its methods and what their docstrings promise. */
+#include "internal.h"
+#include "types.h"
+
+static PyMethodDef stream_methods[] = {
+	{ "start", (PyCFunction)(void (*)(void))ext_stream_start_method,
+	  METH_VARARGS | METH_KEYWORDS,
+	  "start($self, /, count=None)\n--\n\n"
+	  "Let the source fill frames; entering the stream or asking for a frame does it too.\n\n"
+	  "Parameters\n----------\n"
+	  "count : int, optional\n"
+	  "    Stop after so many frames, lost ones included.\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Closed, or a count below 1.\n"
+	  "OSError\n"
+	  "    EBUSY: it runs already. ENODEV: the source was unplugged.\n\n"
+	  "Examples\n--------\n"
+	  ">>> stream = ndma.open(\"sim0\").stream(1000)\n"
+	  ">>> stream.start(count=2)\n"
+	  ">>> len(list(stream))\n"
+	  "2\n"
+	  ">>> stream.close()" },
+	{ "stop", ext_stream_stop, METH_NOARGS,
+	  "stop($self, /)\n--\n\n"
+	  "Stop the source. Iteration ends after the frames that are ready. Any thread.\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Closed.\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.open(\"sim0\").stream(1000, on_loss=\"ignore\") as stream:\n"
+	  "...     for frame in stream:\n"
+	  "...         if frame.sequence >= 3:\n"
+	  "...             stream.stop()" },
+	{ "close", ext_stream_close, METH_NOARGS,
+	  "close($self, /)\n--\n\n"
+	  "Stop the source and give it back. Frames and arrays that are held stay readable.\n"
+	  "Any thread, also while another one waits for a frame.\n\n"
+	  "Examples\n--------\n"
+	  ">>> stream = ndma.open(\"sim0\").stream(1000)\n"
+	  ">>> frame = next(stream)\n"
+	  ">>> stream.close()\n"
+	  ">>> frame.array().shape[1]\n"
+	  "1000" },
+	{ "latest", ext_stream_latest, METH_NOARGS,
+	  "latest($self, /)\n--\n\n"
+	  "The newest frame that is ready; older ones go back unseen. Waits as next() does.\n\n"
+	  "Returns\n-------\n"
+	  "Frame\n\n"
+	  "Raises\n------\n"
+	  "EOFError\n"
+	  "    The stream has ended.\n"
+	  "TimeoutError, FramesHeldError, SourceGone, FrameLossError, ValueError\n"
+	  "    As next().\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.open(\"sim0\").stream(1000, on_loss=\"ignore\") as stream:\n"
+	  "...     stream.latest().valid\n"
+	  "1000" },
+	{ "fileno", ext_stream_fileno, METH_NOARGS,
+	  "fileno($self, /)\n--\n\n"
+	  "A descriptor that polls readable when a frame is ready.\n\n"
+	  "Returns\n-------\n"
+	  "int\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Closed.\n\n"
+	  "Examples\n--------\n"
+	  ">>> import select\n"
+	  ">>> with ndma.open(\"sim0\").stream(1000, count=1) as stream:\n"
+	  "...     readable, _, _ = select.select([stream], [], [], 10)\n"
+	  "...     readable == [stream]\n"
+	  "True" },
+	{ "read", ext_stream_read, METH_O,
+	  "read($self, frames, /)\n--\n\n"
+	  "For asyncio: ``await stream.read(n)``.\n\n"
+	  "Cancelling it loses nothing: frames that had come are the next call's.\n\n"
+	  "Parameters\n----------\n"
+	  "frames : int\n"
+	  "    How many, at most all of the stream's.\n\n"
+	  "Returns\n-------\n"
+	  "list of Frame\n"
+	  "    Fewer only at the end of the stream, and before a loss that the next call raises.\n\n"
+	  "Raises\n------\n"
+	  "ValueError\n"
+	  "    Less than 1, or more than the stream has; closed.\n"
+	  "RuntimeError\n"
+	  "    Another thread or task waits for a frame.\n"
+	  "TimeoutError, FramesHeldError, SourceGone, FrameLossError\n"
+	  "    As next().\n\n"
+	  "Examples\n--------\n"
+	  ">>> async def main():\n"
+	  "...     with ndma.open(\"sim0\").stream(1000, count=4) as stream:\n"
+	  "...         return [frame.sequence for frame in await stream.read(4)]\n"
+	  ">>> import asyncio\n"
+	  ">>> asyncio.run(main())\n"
+	  "[0, 1, 2, 3]" },
+	{ "_poll", ext_stream_poll, METH_O, NULL },
+	{ "_claim", ext_stream_claim, METH_O, NULL },
+	{ "_take", ext_stream_take, METH_NOARGS, NULL },
+	{ "__enter__", ext_stream_enter, METH_NOARGS,
+	  "__enter__($self, /)\n--\n\nStarts the stream." },
+	{ "__exit__", ext_stream_exit, METH_VARARGS,
+	  "__exit__($self, /, *exception)\n--\n\nCloses the stream." },
+	{ "__reduce__", ext_stream_reduce, METH_NOARGS,
+	  "__reduce__($self, /)\n--\n\nAlways TypeError: a stream does not travel." },
+	{ NULL },
+};
+
+static PyType_Slot stream_slots[] = {
+	{ Py_tp_doc,
+	  "A run of a source into frames; made by `Source.stream()`.\n\n"
+	  "Iterate over it, or ``async for``. One thread or task asks for frames at a time; frames\n"
+	  "go back from any thread; stop() and close() may be called from any thread.\n\n"
+	  "Asking for a frame raises TimeoutError after `timeout`, FramesHeldError when this process\n"
+	  "holds every frame, SourceGone when the source was unplugged, FrameLossError where the\n"
+	  "stream was made with ``on_loss=\"raise\"``.\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.open(\"sim0\").stream(1000, count=3) as stream:\n"
+	  "...     sum(frame.valid for frame in stream)\n"
+	  "3000" },
+	{ Py_tp_dealloc, ext_stream_dealloc },
+	{ Py_tp_traverse, ext_stream_traverse },
+	{ Py_tp_repr, ext_stream_repr },
+	{ Py_tp_iter, PyObject_SelfIter },
+	{ Py_tp_iternext, ext_stream_next },
+	{ Py_am_aiter, PyObject_SelfIter },
+	{ Py_am_anext, ext_stream_anext },
+	{ Py_tp_methods, stream_methods },
+	{ Py_tp_getset, ext_stream_getset },
+	{ 0, NULL },
+};
+
+static PyType_Spec stream_spec = {
+	.name = "ndma.Stream",
+	.basicsize = sizeof(struct ext_stream),
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE |
+		 Py_TPFLAGS_HAVE_GC,
+	.slots = stream_slots,
+};
+
+int ext_stream_setup(PyObject *module, struct ext_state *state)
+{
+	state->stream_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &stream_spec, NULL);
+	if (!state->stream_type || PyModule_AddType(module, state->stream_type))
+		return -1;
+	return ext_stream_info_setup(module, state);
+}
