@@ -3,7 +3,6 @@
 #include "internal.h"
 
 #include <math.h>
-#include <string.h>
 #include <time.h>
 
 int ext_arguments(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
@@ -78,6 +77,31 @@ int ext_timeout(PyObject *object, int64_t *ns)
 	/* 292 years are for ever, whatever the kernel's type. */
 	if (seconds < 9.2e9)
 		*ns = (int64_t)ceil(seconds * 1e9);
+	return 0;
+}
+
+int ext_count(PyObject *object, uint64_t *count)
+{
+	int64_t value = 0;
+
+	if (object != Py_None &&
+	    ext_integer(object, "count must be None or an int, 1 or more", 1, INT64_MAX, &value))
+		return -1;
+	*count = (uint64_t)value;
+	return 0;
+}
+
+int ext_node(PyObject *object, int *node)
+{
+	int64_t value;
+
+	*node = NDMA_NODE_ANY;
+	if (!object || object == Py_None)
+		return 0;
+	if (ext_integer(object, "node must be None or a NUMA node, 0 or more", 0, INT32_MAX,
+			&value))
+		return -1;
+	*node = (int)value;
 	return 0;
 }
 

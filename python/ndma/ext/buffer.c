@@ -61,6 +61,50 @@ int ext_buffer_ready(struct ext_buffer *buffer)
 	return ext_process_is(buffer->process) ? 0 : adopt(buffer);
 }
 
+void ext_buffer_replace_layout(struct ext_buffer *buffer, struct ext_layout *layout,
+			       const struct ndma_layout *stored)
+{
+	struct ext_layout *old = buffer->layout;
+
+	buffer->layout = layout;
+	buffer->stored = *stored;
+	ext_layout_put(old);
+}
+
+static bool is_same(const struct ndma_layout *a, const struct ndma_layout *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* Making a layout can run a collection, and that can close or resize the buffer: so what was made
+ * counts once the memory that there is now says the same. */
+int ext_buffer_refresh(struct ext_buffer *buffer)
+{
+	struct ext_layout *layout = NULL;
+	struct ndma_layout stored, made;
+	int ret;
+
+	do {
+		ret = ndma_buffer_layout(buffer->handle, &stored);
+		if (ret < 0) {
+			ext_error(buffer->state, EXT_BUFFER, ret);
+			break;
+		}
+		if (is_same(&stored, &buffer->stored))
+			break;
+		if (layout && is_same(&stored, &made)) {
+			ext_buffer_replace_layout(buffer, layout, &stored);
+			return 0;
+		}
+		ext_layout_put(layout);
+		made = stored;
+		layout = ext_layout_new(&made, NULL);
+		ret = layout ? ext_buffer_ready(buffer) : -1;
+	} while (!ret);
+	ext_layout_put(layout);
+	return ret;
+}
+
 static int buffer_fill(struct ext_buffer *buffer, PyArray_Descr *descr)
 {
 	struct ndma_buffer_info info;
@@ -112,6 +156,60 @@ PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle, P
 	else
 		PyObject_GC_Track(buffer);
 	return (PyObject *)buffer;
+}
+
+static PyObject *traces(struct ext_buffer *buffer)
+{
+	PyObject *text = PyUnicode_FromString("");
+
+	for (struct ext_lease *lease = buffer->leases; text && lease; lease = lease->next)
+		if (lease->made)
+			PyUnicode_AppendAndDel(
+				&text,
+				PyUnicode_FromFormat("\nA view to %s was made at\n%U",
+						     lease->access == NDMA_READ ? "read" : "write",
+						     lease->made));
+	if (text && !PyUnicode_GET_LENGTH(text))
+		PyUnicode_AppendAndDel(
+			&text, PyUnicode_FromString(
+				       "; ndma.trace_leases(True) remembers where views are made"));
+	return text;
+}
+
+void *ext_buffer_refuse(struct ext_buffer *buffer, const char *what)
+{
+	PyObject *where = traces(buffer), *text;
+
+	if (!where)
+		return NULL;
+	text = PyUnicode_FromFormat(
+		"cannot %s: views of it are alive in this process (%zd, to write %zd). Let go of "
+		"the arrays, slices and memoryviews made from it: lists, _ and Out[n] in IPython, "
+		"and sys.last_traceback keep them too%U",
+		what, ext_buffer_views(buffer), buffer->views[NDMA_WRITE], where);
+	Py_DECREF(where);
+	return ext_error_os(buffer->state->locked_error, EBUSY, text);
+}
+
+void *ext_buffer_refuse_transfer(struct ext_buffer *buffer, const char *what)
+{
+	return ext_error_os(
+		buffer->state->locked_error, EBUSY,
+		PyUnicode_FromFormat("cannot %s: a transfer of it is in progress; end it first",
+				     what));
+}
+
+int ext_buffer_check_views(struct ext_buffer *buffer, const char *what)
+{
+	if (ext_buffer_ready(buffer))
+		return -1;
+	/* A collection runs anybody's code, and that may close the buffer. */
+	if (ext_buffer_views(buffer) && (ext_collect() || ext_buffer_ready(buffer)))
+		return -1;
+	if (!ext_buffer_views(buffer))
+		return 0;
+	ext_buffer_refuse(buffer, what);
+	return -1;
 }
 
 PyObject *ext_buffer_close(PyObject *self, PyObject *unused)

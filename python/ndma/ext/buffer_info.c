@@ -3,54 +3,9 @@
 #include "internal.h"
 #include "types.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #define BUFFER ((struct ext_buffer *)self)
-
-void ext_buffer_replace_layout(struct ext_buffer *buffer, struct ext_layout *layout,
-			       const struct ndma_layout *stored)
-{
-	struct ext_layout *old = buffer->layout;
-
-	buffer->layout = layout;
-	buffer->stored = *stored;
-	ext_layout_put(old);
-}
-
-static bool is_same(const struct ndma_layout *a, const struct ndma_layout *b)
-{
-	return !memcmp(a, b, sizeof(*a));
-}
-
-/* Making a layout can run a collection, and that can close or resize the buffer: so what was made
- * counts once the memory that there is now says the same. */
-int ext_buffer_refresh(struct ext_buffer *buffer)
-{
-	struct ext_layout *layout = NULL;
-	struct ndma_layout stored, made;
-	int ret;
-
-	do {
-		ret = ndma_buffer_layout(buffer->handle, &stored);
-		if (ret < 0) {
-			ext_error(buffer->state, EXT_BUFFER, ret);
-			break;
-		}
-		if (is_same(&stored, &buffer->stored))
-			break;
-		if (layout && is_same(&stored, &made)) {
-			ext_buffer_replace_layout(buffer, layout, &stored);
-			return 0;
-		}
-		ext_layout_put(layout);
-		made = stored;
-		layout = ext_layout_new(&made, NULL);
-		ret = layout ? ext_buffer_ready(buffer) : -1;
-	} while (!ret);
-	ext_layout_put(layout);
-	return ret;
-}
 
 /* The layout as it is now, to be put: another thread may resize the buffer at any allocation. */
 static struct ext_layout *layout_of(PyObject *self)

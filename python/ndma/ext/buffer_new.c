@@ -6,20 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-int ext_node(PyObject *object, int *node)
-{
-	int64_t value;
-
-	*node = NDMA_NODE_ANY;
-	if (!object || object == Py_None)
-		return 0;
-	if (ext_integer(object, "node must be None or a NUMA node, 0 or more", 0, INT32_MAX,
-			&value))
-		return -1;
-	*node = (int)value;
-	return 0;
-}
-
 int ext_buffer_options(struct ext_state *state, PyObject *source, PyObject *node, int contiguous,
 		       struct ext_buffer_request *request)
 {

@@ -68,7 +68,10 @@ struct ext_state {
 	bool travels;			/* multiprocessing knows Buffer */
 };
 
-struct ext_state *ext_state_of(PyObject *module);
+static inline struct ext_state *ext_state_of(PyObject *module)
+{
+	return PyModule_GetState(module);
+}
 
 /* A zeroed object that gc.get_objects() does not show before PyObject_GC_Track(): so that nobody
  * looks at it while it is made, which runs a collection or gives up the GIL. */
@@ -123,6 +126,10 @@ int ext_type_error(PyObject *object, const char *what);
 int ext_integer(PyObject *object, const char *what, int64_t min, int64_t max, int64_t *value);
 /* None or a number of seconds, at least 0, into ns; None is -1. */
 int ext_timeout(PyObject *object, int64_t *ns);
+/* None, or 1 or more; None is 0. */
+int ext_count(PyObject *object, uint64_t *count);
+/* None, or a NUMA node. */
+int ext_node(PyObject *object, int *node);
 /* Index of the string `object` among `choices` (NULL-terminated), or -1 with a ValueError or
  * TypeError that lists them. */
 int ext_choice(const char *argument, PyObject *object, const char *const *choices);
@@ -362,13 +369,9 @@ struct ext_stream_request {
 int ext_stream_setup(PyObject *module, struct ext_state *state);
 int ext_stream_info_setup(PyObject *module, struct ext_state *state);
 PyObject *ext_stream_create(struct ext_source *source, struct ext_stream_request *request);
-/* None, or 1 or more; None is 0. */
-int ext_count(PyObject *object, uint64_t *count);
 int ext_samples(PyObject *object, uint64_t *samples);
 int ext_channels(PyObject *object, uint32_t *channels);
 int ext_order(PyObject *object, uint32_t *order);
-/* None, or a NUMA node. */
-int ext_node(PyObject *object, int *node);
 PyObject *ext_stream_next(PyObject *self);
 /* Sleeps until a frame is ready: 1, 0 at the end, -1 with an exception. */
 int ext_stream_wait(struct ext_stream *stream, int64_t timeout_ns);

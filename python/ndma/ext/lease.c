@@ -8,7 +8,6 @@
 #include "internal.h"
 
 #include <errno.h>
-#include <string.h>
 #include <time.h>
 
 /* Whether the device has what `access` would touch, and whether a view may wait for it. */
@@ -213,60 +212,6 @@ static void lease_dealloc(PyObject *self)
 	PyObject_Free(self);
 	Py_DECREF(type);
 	Py_DECREF(buffer);
-}
-
-static PyObject *traces(struct ext_buffer *buffer)
-{
-	PyObject *text = PyUnicode_FromString("");
-
-	for (struct ext_lease *lease = buffer->leases; text && lease; lease = lease->next)
-		if (lease->made)
-			PyUnicode_AppendAndDel(
-				&text,
-				PyUnicode_FromFormat("\nA view to %s was made at\n%U",
-						     lease->access == NDMA_READ ? "read" : "write",
-						     lease->made));
-	if (text && !PyUnicode_GET_LENGTH(text))
-		PyUnicode_AppendAndDel(
-			&text, PyUnicode_FromString(
-				       "; ndma.trace_leases(True) remembers where views are made"));
-	return text;
-}
-
-void *ext_buffer_refuse(struct ext_buffer *buffer, const char *what)
-{
-	PyObject *where = traces(buffer), *text;
-
-	if (!where)
-		return NULL;
-	text = PyUnicode_FromFormat(
-		"cannot %s: views of it are alive in this process (%zd, to write %zd). Let go of "
-		"the arrays, slices and memoryviews made from it: lists, _ and Out[n] in IPython, "
-		"and sys.last_traceback keep them too%U",
-		what, ext_buffer_views(buffer), buffer->views[NDMA_WRITE], where);
-	Py_DECREF(where);
-	return ext_error_os(buffer->state->locked_error, EBUSY, text);
-}
-
-void *ext_buffer_refuse_transfer(struct ext_buffer *buffer, const char *what)
-{
-	return ext_error_os(
-		buffer->state->locked_error, EBUSY,
-		PyUnicode_FromFormat("cannot %s: a transfer of it is in progress; end it first",
-				     what));
-}
-
-int ext_buffer_check_views(struct ext_buffer *buffer, const char *what)
-{
-	if (ext_buffer_ready(buffer))
-		return -1;
-	/* A collection runs anybody's code, and that may close the buffer. */
-	if (ext_buffer_views(buffer) && (ext_collect() || ext_buffer_ready(buffer)))
-		return -1;
-	if (!ext_buffer_views(buffer))
-		return 0;
-	ext_buffer_refuse(buffer, what);
-	return -1;
 }
 
 static int lease_getbuffer(PyObject *self, Py_buffer *view, int flags)

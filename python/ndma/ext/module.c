@@ -3,11 +3,6 @@
 #define NDMA_EXT_IMPORTS_NUMPY
 #include "internal.h"
 
-struct ext_state *ext_state_of(PyObject *module)
-{
-	return PyModule_GetState(module);
-}
-
 static PyObject *module_backend(PyObject *module, PyObject *unused)
 {
 	return PyUnicode_FromString(ndma_backend_name());

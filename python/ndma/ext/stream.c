@@ -3,8 +3,6 @@
 #include "internal.h"
 #include "types.h"
 
-#include <errno.h>
-
 int ext_stream_ready(struct ext_stream *stream)
 {
 	if (!ext_process_is(stream->process)) {

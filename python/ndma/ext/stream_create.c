@@ -5,17 +5,6 @@
 
 #include <string.h>
 
-int ext_count(PyObject *object, uint64_t *count)
-{
-	int64_t value = 0;
-
-	if (object != Py_None &&
-	    ext_integer(object, "count must be None or an int, 1 or more", 1, INT64_MAX, &value))
-		return -1;
-	*count = (uint64_t)value;
-	return 0;
-}
-
 /* "int16, int32" of what the source has, for messages. */
 static PyObject *list_formats(struct ext_source *source, uint32_t formats, bool iq)
 {

@@ -4,7 +4,6 @@
 #include "types.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #define STREAM ((struct ext_stream *)self)
 
