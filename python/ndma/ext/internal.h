@@ -378,8 +378,6 @@ int ext_stream_wait(struct ext_stream *stream, int64_t timeout_ns);
 /* Closed, or of another process: -1 with an exception. */
 int ext_stream_ready(struct ext_stream *stream);
 int ext_stream_start(struct ext_stream *stream);
-/* One more to be handed out by next(); never full, for there is room for every frame. */
-void ext_stream_defer(struct ext_stream *stream, struct ext_frame *frame);
 
 /* loss.c: what on_loss says about the loss before `frame`: 0, or -1 with an exception. */
 int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame);

@@ -47,8 +47,6 @@ static int raise_loss(struct ext_stream *stream, struct ext_frame *frame)
 
 int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame)
 {
-	int ret;
-
 	stream->lost += frame->entry.dropped;
 	if (stream->on_loss == EXT_LOSS_IGNORE)
 		return 0;
@@ -57,7 +55,7 @@ int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame)
 	stream->lost_unsaid += frame->entry.dropped;
 	if (stream->warned_ns && ext_now_ns() - stream->warned_ns < NS_PER_S)
 		return 0;
-	ret = warn(
+	return warn(
 		stream,
 		PyUnicode_FromFormat(
 			"%s lost %llu frames before frame %llu, %llu so far: this program is too slow for "
@@ -65,10 +63,6 @@ int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame)
 			stream->name, (unsigned long long)stream->lost_unsaid,
 			(unsigned long long)frame->entry.completion.sequence,
 			(unsigned long long)stream->lost));
-	/* A warning that a filter made an exception must not become a loss of its own. */
-	if (ret)
-		ext_stream_defer(stream, frame);
-	return ret;
 }
 
 int ext_loss_finish(struct ext_stream *stream)

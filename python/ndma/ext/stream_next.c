@@ -94,7 +94,8 @@ static struct ndma_frame *pending_at(const struct ext_stream *stream, uint32_t i
 	return &stream->pending[(stream->pending_first + i) % stream->frames];
 }
 
-void ext_stream_defer(struct ext_stream *stream, struct ext_frame *frame)
+/* One more that next() hands out; never full, for there is room for every frame. */
+static void defer(struct ext_stream *stream, struct ext_frame *frame)
 {
 	*pending_at(stream, stream->pending_count++) = frame->entry;
 	frame->held = false;
@@ -116,11 +117,13 @@ static struct ext_frame *take_pending(struct ext_stream *stream)
 /* Hands a frame out, unless on_loss has something against it. */
 static PyObject *deliver(struct ext_stream *stream, struct ext_frame *frame)
 {
-	if (frame->entry.dropped && ext_loss_note(stream, frame)) {
-		Py_DECREF(frame);
-		return NULL;
-	}
-	return (PyObject *)frame;
+	if (!frame->entry.dropped || !ext_loss_note(stream, frame))
+		return (PyObject *)frame;
+	/* A warning that a filter made an exception must not become a loss of its own. */
+	if (stream->on_loss == EXT_LOSS_WARN)
+		defer(stream, frame);
+	Py_DECREF(frame);
+	return NULL;
 }
 
 /* The first pending frame. A loss to be raised waits for its turn; others were told of before. */
@@ -224,7 +227,7 @@ PyObject *ext_stream_poll(PyObject *self, PyObject *argument)
 		if (frame) {
 			if (!raises && !deliver(stream, frame))
 				return NULL;
-			ext_stream_defer(stream, frame);
+			defer(stream, frame);
 			Py_DECREF(frame);
 			continue;
 		}
