@@ -120,7 +120,7 @@ class Buffer:
         self,
         direction: Literal["from_device", "to_device", "both"],
         timeout: float = 1.0,
-        guard: Literal["exclusive", "block", "sigbus"] = "exclusive",
+        guard: Literal["none", "block", "sigbus"] = "none",
         *,
         fence: bool = False,
     ) -> Transfer: ...
@@ -156,7 +156,7 @@ class Transfer:
     @property
     def direction(self) -> Literal["from_device", "to_device", "both"]: ...
     @property
-    def guard(self) -> Literal["exclusive", "block", "sigbus"]: ...
+    def guard(self) -> Literal["none", "block", "sigbus"]: ...
     @property
     def timeout(self) -> float: ...
     @property

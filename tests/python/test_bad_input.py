@@ -87,7 +87,7 @@ CASES = [
     (lambda w: w.buf.transfer("both", 0), ValueError, "0", "above 0"),
     (lambda w: w.buf.transfer("both", None), ValueError, "None", "above 0"),
     (lambda w: w.buf.transfer("both", "1"), TypeError, "'1'", "number of seconds"),
-    (lambda w: w.buf.transfer("both", 1, "maybe"), ValueError, "'maybe'", '"exclusive"'),
+    (lambda w: w.buf.transfer("both", 1, "maybe"), ValueError, "'maybe'", '"none"'),
     (lambda w: w.buf.transfer("both", timeout=365 * 86400).begin(), ValueError, "31536000", "hour"),
     (lambda w: w.buf.transfer("both").end(), ValueError, "not in progress"),
     (lambda w: w.buf.sync("sometimes"), ValueError, "'sometimes'", '"read"'),

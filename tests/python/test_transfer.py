@@ -28,9 +28,8 @@ def test_a_transfer_locks_from_enter_to_exit(buf):
     with transfer as inside:
         assert inside is transfer and transfer.active and buf.locked
         assert transfer.buffer is buf
-        assert (transfer.direction, transfer.guard, transfer.timeout) == ("from_device",
-                                                                          "exclusive", 5.0)
-        assert "in progress" in repr(transfer)
+        assert (transfer.direction, transfer.guard, transfer.timeout) == ("from_device", "none", 5)
+        assert "guard none, in progress" in repr(transfer)
         assert "locked" in repr(buf)
     assert not transfer.active and not buf.locked
     assert buf.array().tolist() == [1, 2, 3, 4]

@@ -19,7 +19,7 @@ struct ext_transfer {
 #define TRANSFER ((struct ext_transfer *)self)
 
 static const char *const directions[] = { "from_device", "to_device", "both", NULL };
-static const char *const guards[] = { "exclusive", "block", "sigbus", NULL };
+static const char *const guards[] = { "none", "block", "sigbus", NULL };
 
 PyObject *ext_transfer_new(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -200,7 +200,7 @@ static PyObject *get_active(PyObject *self, void *unused)
 
 static PyObject *transfer_repr(PyObject *self)
 {
-	return PyUnicode_FromFormat("<ndma.Transfer %s of %R, %s, %s>",
+	return PyUnicode_FromFormat("<ndma.Transfer %s of %R, guard %s, %s>",
 				    directions[TRANSFER->direction - NDMA_FROM_DEVICE],
 				    TRANSFER->buffer, guards[TRANSFER->guard],
 				    TRANSFER->id ? "in progress" : "not in progress");
@@ -280,7 +280,7 @@ static PyMethodDef transfer_methods[] = {
 static PyGetSetDef transfer_getset[] = {
 	{ "buffer", get_buffer, NULL, "Buffer: what is transferred." },
 	{ "direction", get_direction, NULL, "str: \"from_device\", \"to_device\" or \"both\"." },
-	{ "guard", get_guard, NULL, "str: \"exclusive\", \"block\" or \"sigbus\"." },
+	{ "guard", get_guard, NULL, "str: \"none\", \"block\" or \"sigbus\"." },
 	{ "timeout", get_timeout, NULL, "float: seconds from its beginning to its deadline." },
 	{ "active", get_active, NULL, "bool: begun and not ended." },
 	{ NULL },
