@@ -132,7 +132,7 @@ static void heap_destroy(PyObject *capsule)
 	struct heap *heap = PyCapsule_GetPointer(capsule, "mem_handler");
 
 	if (heap->source) {
-		ext_source_unpin(heap->source);
+		ext_source_end_call(heap->source);
 		Py_DECREF(heap->source);
 	}
 	PyMem_Free(heap);
@@ -162,7 +162,7 @@ static PyObject *make_capsule(const struct ext_buffer_request *request)
 	}
 	if (!request->source)
 		return capsule;
-	if (ext_source_pin(request->source)) {
+	if (ext_source_begin_call(request->source)) {
 		Py_DECREF(capsule);
 		return NULL;
 	}
@@ -231,7 +231,7 @@ static PyArrayObject *owner_of(PyObject *array)
 	return NULL;
 }
 
-/* A descriptor of our own for the memory of `owner`, or -1 with an exception. */
+/* A duplicate of the descriptor of `owner`'s memory, to be closed; or -1 with an exception. */
 static int duplicate(PyArrayObject *owner, PyObject *array)
 {
 	struct piece *piece;
@@ -252,7 +252,8 @@ static int duplicate(PyArrayObject *owner, PyObject *array)
 	return fd;
 }
 
-/* Of a view of ours: what a subclass says of itself, and what others change, does not count. */
+/* The layout of `array`, asked of a view made here: a subclass may lie about itself, and other
+ * threads may reshape the array meanwhile. */
 static struct ext_layout *describe(PyArrayObject *array, const void *start)
 {
 	PyArrayObject *view = (PyArrayObject *)PyArray_View(array, NULL, &PyArray_Type);

@@ -8,26 +8,26 @@
 
 #define BUFFER ((struct ext_buffer *)self)
 
-void ext_buffer_settle(struct ext_buffer *buffer)
+void ext_buffer_free_unused(struct ext_buffer *buffer)
 {
 	struct ndma_buffer *handle = buffer->handle;
 
-	if (!buffer->closed || buffer->busy || buffer->transfers || ext_buffer_views(buffer))
+	if (!buffer->closed || buffer->calls || buffer->transfers || ext_buffer_views(buffer))
 		return;
 	buffer->handle = NULL;
 	memset(buffer->address, 0, sizeof(buffer->address));
 	ndma_buffer_close(handle);
 }
 
-void ext_buffer_unpin(struct ext_buffer *buffer)
+void ext_buffer_end_call(struct ext_buffer *buffer)
 {
-	buffer->busy--;
-	ext_buffer_settle(buffer);
+	buffer->calls--;
+	ext_buffer_free_unused(buffer);
 }
 
-/* A forked child's own handle on the memory whose fd it inherited; the parent's leases are not
- * its. Arrays that came along still point into the old handle's mapping, which then stays. With the
- * GIL, for who asks whether the buffer is ready relies on the answer. */
+/* Opens the memory anew in a forked child, which inherited the descriptor but not the parent's
+ * leases. The old handle stays where inherited arrays point into its mapping. The GIL is kept, for
+ * callers of ext_buffer_check() rely on its answer. */
 static int adopt(struct ext_buffer *buffer)
 {
 	bool foreign = !strcmp(ndma_buffer_backend(buffer->handle), "foreign");
@@ -45,14 +45,14 @@ static int adopt(struct ext_buffer *buffer)
 	buffer->process = ext_process();
 	buffer->leases = NULL;
 	buffer->transfers = 0;
-	buffer->busy = 0;
+	buffer->calls = 0;
 	buffer->shared = true;
 	memset(buffer->address, 0, sizeof(buffer->address));
 	memset(buffer->views, 0, sizeof(buffer->views));
 	return 0;
 }
 
-int ext_buffer_ready(struct ext_buffer *buffer)
+int ext_buffer_check(struct ext_buffer *buffer)
 {
 	if (buffer->closed) {
 		PyErr_SetString(PyExc_ValueError, "this Buffer is closed");
@@ -76,8 +76,8 @@ static bool is_same(const struct ndma_layout *a, const struct ndma_layout *b)
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* Making a layout can run a collection, and that can close or resize the buffer: so what was made
- * counts once the memory that there is now says the same. */
+/* Making a layout can run a collection, and that can close or resize the buffer: so the new layout
+ * counts only once the memory, asked again, still says the same. */
 int ext_buffer_refresh(struct ext_buffer *buffer)
 {
 	struct ext_layout *layout = NULL;
@@ -99,13 +99,13 @@ int ext_buffer_refresh(struct ext_buffer *buffer)
 		ext_layout_put(layout);
 		made = stored;
 		layout = ext_layout_new(&made, NULL);
-		ret = layout ? ext_buffer_ready(buffer) : -1;
+		ret = layout ? ext_buffer_check(buffer) : -1;
 	} while (!ret);
 	ext_layout_put(layout);
 	return ret;
 }
 
-static int buffer_fill(struct ext_buffer *buffer, PyArray_Descr *descr)
+static int buffer_init(struct ext_buffer *buffer, PyArray_Descr *descr)
 {
 	struct ndma_buffer_info info;
 	int ret = ndma_buffer_layout(buffer->handle, &buffer->stored);
@@ -122,18 +122,19 @@ static int buffer_fill(struct ext_buffer *buffer, PyArray_Descr *descr)
 	return buffer->layout ? 0 : -1;
 }
 
-/* From the first buffer on multiprocessing can send them; nobody pays for its import before. */
-static int make_travel(struct ext_state *state)
+/* multiprocessing learns with the first buffer how to send one; `import ndma` does not pay for its
+ * import. */
+static int teach_multiprocessing(struct ext_state *state)
 {
 	PyObject *module;
 
-	if (state->travels)
+	if (state->taught_multiprocessing)
 		return 0;
 	module = PyImport_ImportModule("ndma._share");
 	if (!module)
 		return -1;
 	Py_DECREF(module);
-	state->travels = true;
+	state->taught_multiprocessing = true;
 	return 0;
 }
 
@@ -141,7 +142,7 @@ PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle, P
 {
 	struct ext_buffer *buffer = NULL;
 
-	if (!make_travel(state))
+	if (!teach_multiprocessing(state))
 		buffer = ext_object_alloc(state->buffer_type);
 	if (!buffer) {
 		ndma_buffer_close(handle);
@@ -151,7 +152,7 @@ PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle, P
 	buffer->handle = handle;
 	buffer->process = ext_process();
 	buffer->shared = true;
-	if (buffer_fill(buffer, descr))
+	if (buffer_init(buffer, descr))
 		Py_CLEAR(buffer);
 	else
 		PyObject_GC_Track(buffer);
@@ -176,7 +177,7 @@ static PyObject *traces(struct ext_buffer *buffer)
 	return text;
 }
 
-void *ext_buffer_refuse(struct ext_buffer *buffer, const char *what)
+void *ext_buffer_refuse_views(struct ext_buffer *buffer, const char *what)
 {
 	PyObject *where = traces(buffer), *text;
 
@@ -201,14 +202,14 @@ void *ext_buffer_refuse_transfer(struct ext_buffer *buffer, const char *what)
 
 int ext_buffer_check_views(struct ext_buffer *buffer, const char *what)
 {
-	if (ext_buffer_ready(buffer))
+	if (ext_buffer_check(buffer))
 		return -1;
 	/* A collection runs anybody's code, and that may close the buffer. */
-	if (ext_buffer_views(buffer) && (ext_collect() || ext_buffer_ready(buffer)))
+	if (ext_buffer_views(buffer) && (ext_collect() || ext_buffer_check(buffer)))
 		return -1;
 	if (!ext_buffer_views(buffer))
 		return 0;
-	ext_buffer_refuse(buffer, what);
+	ext_buffer_refuse_views(buffer, what);
 	return -1;
 }
 
@@ -219,32 +220,32 @@ PyObject *ext_buffer_close(PyObject *self, PyObject *unused)
 	if (ext_buffer_check_views(BUFFER, "close the buffer")) {
 		if (!BUFFER->closed)
 			return NULL;
-		PyErr_Clear(); /* what the collection ran has closed it */
+		PyErr_Clear(); /* code that the collection ran has closed the buffer */
 		Py_RETURN_NONE;
 	}
-	if (BUFFER->transfers || BUFFER->busy)
+	if (BUFFER->transfers || BUFFER->calls)
 		return ext_buffer_refuse_transfer(BUFFER, "close the buffer");
 	BUFFER->closed = true;
-	ext_buffer_settle(BUFFER);
+	ext_buffer_free_unused(BUFFER);
 	Py_RETURN_NONE;
 }
 
 PyObject *ext_buffer_enter(PyObject *self, PyObject *unused)
 {
-	return ext_buffer_ready(BUFFER) ? NULL : Py_NewRef(self);
+	return ext_buffer_check(BUFFER) ? NULL : Py_NewRef(self);
 }
 
-/* Never refused: what is left of it goes with the last view. */
+/* Leaving `with` is never refused: the last view frees the memory. */
 PyObject *ext_buffer_exit(PyObject *self, PyObject *args)
 {
 	BUFFER->closed = true;
-	ext_buffer_settle(BUFFER);
+	ext_buffer_free_unused(BUFFER);
 	Py_RETURN_NONE;
 }
 
 PyObject *ext_buffer_fileno(PyObject *self, PyObject *unused)
 {
-	if (ext_buffer_ready(BUFFER))
+	if (ext_buffer_check(BUFFER))
 		return NULL;
 	BUFFER->shared = true;
 	return PyLong_FromLong(BUFFER->fd);

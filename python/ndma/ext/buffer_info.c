@@ -7,10 +7,11 @@
 
 #define BUFFER ((struct ext_buffer *)self)
 
-/* The layout as it is now, to be put: another thread may resize the buffer at any allocation. */
+/* A counted reference to the layout as it is now, for another thread may resize the buffer at any
+ * allocation. */
 static struct ext_layout *layout_of(PyObject *self)
 {
-	if (ext_buffer_ready(BUFFER) || (BUFFER->shared && ext_buffer_refresh(BUFFER)))
+	if (ext_buffer_check(BUFFER) || (BUFFER->shared && ext_buffer_refresh(BUFFER)))
 		return NULL;
 	return ext_layout_get(BUFFER->layout);
 }
@@ -50,7 +51,7 @@ static PyObject *make_format(const struct ext_layout *layout)
 	return PyUnicode_FromString(layout->format);
 }
 
-/* What `make` makes of the layout. */
+/* A property that the function `make` computes from the layout. */
 static PyObject *get_property(PyObject *self, void *make)
 {
 	struct ext_layout *layout = layout_of(self);
@@ -74,7 +75,7 @@ static PyObject *get_closed(PyObject *self, void *unused)
 
 static PyObject *get_backend(PyObject *self, void *unused)
 {
-	if (ext_buffer_ready(BUFFER))
+	if (ext_buffer_check(BUFFER))
 		return NULL;
 	return PyUnicode_FromString(ndma_buffer_backend(BUFFER->handle));
 }
@@ -83,7 +84,7 @@ static int load_info(PyObject *self, struct ndma_buffer_info *info)
 {
 	int ret;
 
-	if (ext_buffer_ready(BUFFER))
+	if (ext_buffer_check(BUFFER))
 		return -1;
 	ret = ndma_buffer_info(BUFFER->handle, info);
 	if (ret < 0)
@@ -213,7 +214,7 @@ PyObject *ext_buffer_holders(PyObject *self, PyObject *unused)
 	PyObject *list = NULL;
 	int count = 0, room;
 
-	if (ext_buffer_ready(BUFFER))
+	if (ext_buffer_check(BUFFER))
 		return NULL;
 	do {
 		room = count + 8;
@@ -253,14 +254,14 @@ static PyObject *view_record(const struct ext_lease *lease)
 	return record;
 }
 
-/* Making a record can run a collection, and that can end leases: so each is held while it is
- * looked at, and what follows is asked for afterwards. */
+/* Making a record can run a collection, and that can end leases: so each lease is kept while it is
+ * looked at, and its neighbour is looked up afterwards. */
 PyObject *ext_buffer_leases(PyObject *self, PyObject *unused)
 {
 	PyObject *list;
 	struct ext_lease *lease, *next;
 
-	if (ext_buffer_ready(BUFFER))
+	if (ext_buffer_check(BUFFER))
 		return NULL;
 	list = PyList_New(0);
 	lease = (struct ext_lease *)Py_XNewRef(BUFFER->leases);
@@ -281,7 +282,7 @@ PyObject *ext_buffer_revoke(PyObject *self, PyObject *unused)
 {
 	int count;
 
-	if (ext_buffer_ready(BUFFER))
+	if (ext_buffer_check(BUFFER))
 		return NULL;
 	count = ndma_buffer_revoke(BUFFER->handle);
 	return count < 0 ? ext_error(BUFFER->state, EXT_BUFFER, count) : PyLong_FromLong(count);
@@ -292,7 +293,7 @@ PyObject *ext_buffer_as_readonly(PyObject *self, PyObject *unused)
 	struct ndma_buffer *handle;
 	int fd, ret;
 
-	if (ext_buffer_ready(BUFFER))
+	if (ext_buffer_check(BUFFER))
 		return NULL;
 	fd = ndma_buffer_readonly_fd(BUFFER->handle);
 	if (fd < 0)

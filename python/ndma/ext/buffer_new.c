@@ -16,7 +16,7 @@ int ext_buffer_options(struct ext_state *state, PyObject *source, PyObject *node
 				     Py_TYPE(source)->tp_name);
 			return -1;
 		}
-		if (ext_source_ready((struct ext_source *)source))
+		if (ext_source_check((struct ext_source *)source))
 			return -1;
 		request->source = (struct ext_source *)source;
 	}
@@ -33,13 +33,13 @@ PyObject *ext_buffer_create(struct ext_state *state, struct ext_layout *layout,
 	PyObject *buffer;
 	int ret;
 
-	if (ext_warn_memfd(state) || (request->source && ext_source_pin(request->source)))
+	if (ext_warn_memfd(state) || (request->source && ext_source_begin_call(request->source)))
 		return NULL;
 	if (request->source)
 		options.source = request->source->handle;
 	ext_layout_store(layout, &stored);
 	Py_BEGIN_ALLOW_THREADS ret = ndma_buffer_create(&stored, &options, &handle);
-	Py_END_ALLOW_THREADS if (request->source) ext_source_unpin(request->source);
+	Py_END_ALLOW_THREADS if (request->source) ext_source_end_call(request->source);
 	if (ret < 0)
 		return ext_error(state, EXT_BUFFER, ret);
 	buffer = ext_buffer_wrap(state, handle, layout->descr);
@@ -118,7 +118,7 @@ PyObject *ext_buffer_from_array(PyObject *module, PyObject *args, PyObject *kwar
 	    ext_buffer_options(state, source, node, contiguous, &request) ||
 	    !PyArray_DescrConverter2(dtype, &descr))
 		return NULL;
-	/* No subclass: what it says of itself need not be so. */
+	/* A subclass of ndarray may lie about its contents. */
 	array = PyArray_FromAny(x, descr, 0, 0, NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY, NULL);
 	if (!array)
 		return NULL;
@@ -176,7 +176,7 @@ static PyObject *whole_shape(int64_t bytes, PyObject *dtype, Py_ssize_t offset)
 	return PyLong_FromSsize_t((bytes - offset) / itemsize);
 }
 
-/* What the caller says is in the buffer. */
+/* The layout that a caller describes, of a buffer of `bytes`. */
 static struct ext_layout *describe(int64_t bytes, PyObject *dtype, PyObject *shape,
 				   PyObject *strides, Py_ssize_t offset)
 {
@@ -210,7 +210,7 @@ int ext_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buff
 
 /* How many bytes there are behind `fd`: ndma's own buffers know, a dma-buf's size is its end. A
  * buffer of ndma's own is left in *handle, otherwise NULL. */
-static int64_t find(struct ext_state *state, int fd, struct ndma_buffer **handle)
+static int64_t bytes_behind(struct ext_state *state, int fd, struct ndma_buffer **handle)
 {
 	int ret = ext_buffer_import(fd, NULL, handle);
 	off_t end;
@@ -257,7 +257,7 @@ PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs)
 	fd = PyObject_AsFileDescriptor(object);
 	if (fd < 0)
 		return NULL;
-	bytes = find(state, fd, &handle);
+	bytes = bytes_behind(state, fd, &handle);
 	if (bytes < 0)
 		return NULL;
 	if (handle && dtype == Py_None && shape == Py_None && strides == Py_None && !offset) {
@@ -291,7 +291,7 @@ PyObject *ext_buffer_set_layout(PyObject *self, PyObject *args, PyObject *kwargs
 		describe((int64_t)ndma_buffer_bytes(buffer->handle), dtype, shape, strides, offset);
 	if (!layout)
 		return NULL;
-	/* What was asked for its value may have taken a view, or closed the buffer. */
+	/* The arguments' own code may have taken a view of the buffer, or closed it. */
 	if (ext_buffer_check_views(buffer, "change the layout")) {
 		ext_layout_put(layout);
 		return NULL;

@@ -37,7 +37,7 @@ int ext_buffer_setitem(PyObject *self, PyObject *key, PyObject *value)
 
 Py_ssize_t ext_buffer_length(PyObject *self)
 {
-	if (ext_buffer_ready(BUFFER) || (BUFFER->shared && ext_buffer_refresh(BUFFER)))
+	if (ext_buffer_check(BUFFER) || (BUFFER->shared && ext_buffer_refresh(BUFFER)))
 		return -1;
 	if (!BUFFER->layout->ndim) {
 		PyErr_SetString(PyExc_TypeError, "len() of unsized object: the Buffer has no "
@@ -141,7 +141,7 @@ static PyObject *corner(PyArrayObject *array, int ndim, const npy_intp *shape)
 	return part;
 }
 
-/* What both of the same rank have. */
+/* Copies the elements whose indices both arrays have; they are of the same rank. */
 static int copy_corner(PyArrayObject *to, PyArrayObject *from)
 {
 	npy_intp shape[NPY_MAXDIMS];
@@ -177,7 +177,7 @@ static int copy_overlap(PyArrayObject *to, PyArrayObject *from)
 	return ret;
 }
 
-/* Nobody may be looking: not here, not in another process. */
+/* Refuses where a view, a lease of another process or a device has the buffer. */
 static int check_free(struct ext_buffer *buffer)
 {
 	struct ndma_buffer_info info;
@@ -190,7 +190,7 @@ static int check_free(struct ext_buffer *buffer)
 		ext_error(buffer->state, EXT_BUFFER, ret);
 		return -1;
 	}
-	if (buffer->busy || buffer->transfers)
+	if (buffer->calls || buffer->transfers)
 		ext_buffer_refuse_transfer(buffer, "resize the buffer");
 	else if (info.owner == NDMA_OWNER_DEVICE)
 		ext_error_os(
@@ -214,7 +214,7 @@ static PyObject *make_resized(struct ext_buffer *buffer, PyObject *shape)
 	PyObject *fresh, *to = NULL, *from = NULL, *dtype;
 	struct ext_layout *layout;
 
-	/* Ours, for the shape's own code may give the buffer another. */
+	/* A reference of its own, for the shape's code may give the buffer another layout. */
 	dtype = Py_NewRef(buffer->layout->descr);
 	layout = ext_layout_from_arguments(shape, dtype);
 	Py_DECREF(dtype);
@@ -224,7 +224,7 @@ static PyObject *make_resized(struct ext_buffer *buffer, PyObject *shape)
 	ext_layout_put(layout);
 	if (!fresh)
 		return NULL;
-	/* Nobody else may look at it: it will not keep its memory. */
+	/* gc.get_objects() must not show the new buffer: it will give its memory away. */
 	PyObject_GC_UnTrack(fresh);
 	to = ext_buffer_array((struct ext_buffer *)fresh, NDMA_WRITE);
 	from = to ? ext_buffer_array(buffer, NDMA_READ) : NULL;
@@ -241,7 +241,7 @@ PyObject *ext_buffer_resize(PyObject *self, PyObject *shape)
 	struct ndma_buffer *handle;
 	struct ext_layout *layout;
 
-	if (ext_buffer_ready(buffer))
+	if (ext_buffer_check(buffer))
 		return NULL;
 	if (buffer->readonly) {
 		PyErr_SetString(
@@ -254,12 +254,12 @@ PyObject *ext_buffer_resize(PyObject *self, PyObject *shape)
 	fresh = (struct ext_buffer *)make_resized(buffer, shape);
 	if (!fresh)
 		return NULL;
-	/* Other threads ran meanwhile. */
-	if (ext_buffer_ready(buffer) || check_free(buffer)) {
+	/* Other threads ran meanwhile, and may have closed the buffer or taken views. */
+	if (ext_buffer_check(buffer) || check_free(buffer)) {
 		Py_DECREF(fresh);
 		return NULL;
 	}
-	/* The memory changes hands whole; what was ours goes with the other object. */
+	/* The two buffers swap memory, and the old memory goes with the temporary one. */
 	handle = buffer->handle;
 	layout = buffer->layout;
 	buffer->handle = fresh->handle;

@@ -81,12 +81,12 @@ static PyObject *get(struct ext_source *source, const struct ndma_control_info *
 			     info->name);
 		return NULL;
 	}
-	if (ext_source_pin(source))
+	if (ext_source_begin_call(source))
 		return NULL;
 	ret = ndma_control_get(source->handle, info->id, &value);
 	result = ret < 0 ? ext_error(source->state, EXT_STREAM, ret)
 			 : to_python(source, info, value);
-	ext_source_unpin(source);
+	ext_source_end_call(source);
 	return result;
 }
 
@@ -221,14 +221,14 @@ static int set(struct ext_source *source, const struct ndma_control_info *info, 
 	int64_t value;
 	int ret = -1;
 
-	if (ext_source_pin(source))
+	if (ext_source_begin_call(source))
 		return -1;
 	if (!from_python(source, info, object, &value)) {
 		ret = ndma_control_set(source->handle, info->id, value);
 		if (ret < 0)
 			ext_error(source->state, EXT_STREAM, ret);
 	}
-	ext_source_unpin(source);
+	ext_source_end_call(source);
 	return ret < 0 ? -1 : 0;
 }
 
@@ -248,9 +248,9 @@ int ext_control_setattro(PyObject *self, PyObject *name, PyObject *object)
 		Py_XDECREF(descriptor);
 		if (descriptor || !object)
 			return PyObject_GenericSetAttr(self, name, object);
-		if (!ext_source_pin(SOURCE)) {
+		if (!ext_source_begin_call(SOURCE)) {
 			refuse_name(self, name);
-			ext_source_unpin(SOURCE);
+			ext_source_end_call(SOURCE);
 		}
 		return -1;
 	}
@@ -291,7 +291,7 @@ PyObject *ext_control_all(PyObject *self, void *unused)
 	PyObject *dict;
 	int ret;
 
-	if (ext_source_pin(SOURCE))
+	if (ext_source_begin_call(SOURCE))
 		return NULL;
 	dict = PyDict_New();
 	while (dict && (ret = ndma_control_next(SOURCE->handle, info.id, &info))) {
@@ -302,7 +302,7 @@ PyObject *ext_control_all(PyObject *self, void *unused)
 			Py_CLEAR(dict);
 		Py_XDECREF(control);
 	}
-	ext_source_unpin(SOURCE);
+	ext_source_end_call(SOURCE);
 	return dict;
 }
 

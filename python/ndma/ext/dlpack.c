@@ -49,7 +49,8 @@ struct dl_managed_versioned {
 #define DL_NAME "dltensor"
 #define DL_NAME_VERSIONED "dltensor_versioned"
 
-/* One of ours: whichever generation was asked for, the extents behind it, and the owner. */
+/* What a capsule points to: the tensor of either generation, who owns its memory, shape and
+ * strides. */
 struct export
 {
 	union {
@@ -60,7 +61,8 @@ struct export
 	int64_t extents[];
 };
 
-/* By whatever thread, with or without the GIL, also after the interpreter has gone. */
+/* The consumer calls the deleter in any thread, with or without the GIL, also after the interpreter
+ * has ended. */
 static void export_free(struct export *export)
 {
 	PyGILState_STATE gil;
@@ -188,7 +190,7 @@ static PyObject *make_capsule(const struct ext_layout *layout, void *data, PyObj
 	return capsule;
 }
 
-/* Memory of the consumer's own. */
+/* A capsule over a copy, which belongs to the consumer. */
 static PyObject *make_copy(const struct ext_layout *layout, void *data, PyObject *owner,
 			   bool versioned)
 {
@@ -228,7 +230,7 @@ static int check_device(PyObject *device)
 	return -1;
 }
 
-/* The newest version the consumer knows; none is the first generation. */
+/* max_version is the newest version that the consumer knows; None is the first generation. */
 static int parse_version(PyObject *version, bool *versioned)
 {
 	long major, minor;

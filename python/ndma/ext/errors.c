@@ -87,7 +87,7 @@ void *ext_error(struct ext_state *state, enum ext_noun noun, int error)
 	error = -error;
 	if (!*words)
 		words = strerror(error);
-	/* They have an end, which may be in the middle of a character. */
+	/* libndma's message has a longest length, and may end in the middle of a character. */
 	text = PyUnicode_DecodeUTF8(words, (Py_ssize_t)strlen(words), "replace");
 	switch (error) {
 	case ENOMEM:
@@ -98,7 +98,8 @@ void *ext_error(struct ext_state *state, enum ext_noun noun, int error)
 	case E2BIG:
 		return raise_plain(PyExc_ValueError, text);
 	case EBADF:
-		/* Another thread closed it in the middle of the call: as if it had done so before. */
+		/* Another thread closed the stream in the middle of the call: the error is as if it
+		 * had done so before. */
 		if (noun == EXT_STREAM)
 			return raise_plain(PyExc_ValueError, text);
 		break;

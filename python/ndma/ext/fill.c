@@ -35,7 +35,8 @@ static bool options_of(const struct ndma_layout *layout, struct ndma_stream_opti
 	return true;
 }
 
-/* `timeout_ns` is without data; all of them come at once, after the time that they take. */
+/* The fill's deadline. `timeout_ns` is a time without data, and a fill's data come all at once,
+ * after the time that the samples take. */
 static uint64_t deadline_of(const struct ndma_source *source, uint64_t samples, int64_t timeout_ns)
 {
 	struct ndma_source_info info;
@@ -49,8 +50,8 @@ static uint64_t deadline_of(const struct ndma_source *source, uint64_t samples, 
 	return took < (double)LONGEST_NS ? (uint64_t)took : LONGEST_NS;
 }
 
-/* Sleeps until it is over; a signal handler that raises ends it. 0, a negative errno, or 1 with the
- * handler's exception: -1 is -EPERM, for one that forks and returns in the child. */
+/* Sleeps until the fill is over, or a signal handler raises. 0, a negative errno, or 1 with the
+ * handler's exception; -1 is -EPERM, which a handler meets that forks and returns in the child. */
 static int await(struct ndma_source *source, struct ndma_completion *completion)
 {
 	int ret;
@@ -107,10 +108,11 @@ static int fill(struct ext_source *source, struct ext_buffer *buffer, int64_t ti
 				return -1;
 			continue;
 		}
-		/* Another driver's fence: it may still write, so a copy would come between too. */
+		/* Another driver's fence has not signalled: that driver may still write to the
+		 * buffer, also into a copy. */
 		if (ret == -ETIMEDOUT)
 			continue;
-		/* What cannot be filled in place is streamed and copied, or refused there. */
+		/* The stream that the caller falls back to copies, or says what is wrong. */
 		if (ret < 0)
 			return 0;
 		ret = await(source->handle, &completion);
@@ -128,17 +130,19 @@ int ext_source_fill(struct ext_source *source, struct ext_buffer *buffer, int64_
 	uint64_t process;
 	int ret;
 
-	/* Without a timeout nothing is waited for: that is for the stream to say. */
+	/* A timeout of 0 waits for nothing, and a fill always waits: the stream raises
+	 * TimeoutError. */
 	if (!timeout_ns || strcmp(ndma_source_backend(source->handle), "kernel"))
 		return 0;
-	if (ext_buffer_ready(buffer) || ext_source_pin(source))
+	if (ext_buffer_check(buffer) || ext_source_begin_call(source))
 		return -1;
 	process = buffer->process;
-	ext_buffer_pin(buffer);
+	ext_buffer_begin_call(buffer);
 	ret = fill(source, buffer, timeout_ns);
-	/* A child that a signal handler forked may have opened it anew, and that has no pin of ours. */
+	/* A child that a signal handler forked may have opened the buffer anew, and counts its own
+	 * calls. */
 	if (buffer->process == process)
-		ext_buffer_unpin(buffer);
-	ext_source_unpin(source);
+		ext_buffer_end_call(buffer);
+	ext_source_end_call(source);
 	return ret;
 }

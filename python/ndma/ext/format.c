@@ -158,7 +158,7 @@ static int write_field(struct writer *writer, PyArray_Descr *descr, PyObject *na
 	return ret ? ret : put(writer, ":%s:", text);
 }
 
-/* One of a struct's fields: dtype and offset (borrowed from fields). */
+/* The dtype and offset of one of a struct's fields, borrowed from `fields`. */
 static int field_at(PyObject *fields, PyObject *name, PyArray_Descr **descr, Py_ssize_t *offset)
 {
 	PyObject *field = PyObject_GetItem(fields, name);

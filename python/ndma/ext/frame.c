@@ -21,14 +21,14 @@ struct ext_frame *ext_frame_alloc(struct ext_stream *stream)
 	return frame;
 }
 
-/* Any thread, in the middle of anything: see the rules in internal.h. */
+/* A frame dies in any thread, in the middle of anybody's code: see the rules in internal.h. */
 void ext_frame_dealloc(PyObject *object)
 {
 	struct ext_frame *frame = (struct ext_frame *)object;
 	struct ext_stream *stream = frame->stream;
 	PyTypeObject *type = Py_TYPE(object);
 
-	/* A child's frames are its parent's to give back; it has not even the rings. */
+	/* Only the parent gives a frame back: a forked child has no rings. */
 	if (frame->held && ext_process_is(stream->process) &&
 	    ndma_ring_release(stream->ring, frame->entry.completion.index))
 		ndma_stream_kick(stream->handle);
@@ -66,7 +66,7 @@ static void *refuse_error(struct ext_frame *frame)
 			(unsigned long long)frame->entry.completion.sequence, frame->stream->name));
 }
 
-PyObject *ext_frame_array(struct ext_frame *frame, bool writable)
+static PyObject *frame_array(struct ext_frame *frame, bool writable)
 {
 	const struct ext_layout *layout = ext_frame_layout(frame);
 
@@ -113,7 +113,7 @@ PyObject *ext_frame_array_method(PyObject *self, PyObject *const *args, Py_ssize
 	}
 	if (frame->entry.completion.flags & NDMA_FRAME_ERROR && !on_error)
 		return refuse_error(frame);
-	return ext_frame_array(frame, writable);
+	return frame_array(frame, writable);
 }
 
 PyObject *ext_frame_buffer_array(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
@@ -150,7 +150,8 @@ int ext_frame_getbuffer(PyObject *self, Py_buffer *view, int flags)
 	return ext_layout_export(layout, frame->entry.data, true, self, view, flags);
 }
 
-/* NumPy swallows what bf_getbuffer raises and then asks here, where it does not. */
+/* NumPy swallows what bf_getbuffer raises, and then asks __array__, whose exception it lets
+ * through. */
 PyObject *ext_frame_dunder_array(PyObject *self, PyObject *args, PyObject *kwargs)
 {
 	static char *names[] = { "dtype", "copy", NULL };
@@ -173,7 +174,8 @@ PyObject *ext_frame_copy(PyObject *self, PyObject *unused)
 	return copy;
 }
 
-/* Behind a short frame's samples lies the tail of another: nobody else gets to see that. */
+/* Behind a short frame's samples lies the tail of an older frame, which another process must not
+ * see: so the samples are copied. */
 static PyObject *copy_to_buffer(PyObject *self)
 {
 	struct ext_buffer_request request = { .options = NDMA_BUFFER_OPTIONS_INIT };
@@ -198,7 +200,7 @@ PyObject *ext_frame_to_buffer(PyObject *self, PyObject *unused)
 		return refuse_error(frame);
 	if (frame->entry.completion.bytes_used != stream->frame_bytes)
 		return copy_to_buffer(self);
-	if (ext_stream_ready(stream))
+	if (ext_stream_check(stream))
 		return NULL;
 	fd = ndma_frame_export(stream->handle, &frame->entry);
 	if (fd < 0)

@@ -62,10 +62,10 @@ struct ext_state {
 	PyObject *loss_warning;
 	PyArray_Descr *time_descr;	/* datetime64[ns] */
 	PyObject *module_name;		/* "ndma" */
-	PyObject *loss_registry;	/* of warnings; emptied before each */
+	PyObject *loss_registry;	/* of LossWarning; emptied before each */
 	bool traces_leases;
 	bool warned_memfd;
-	bool travels;			/* multiprocessing knows Buffer */
+	bool taught_multiprocessing;	/* how to send a Buffer */
 };
 
 static inline struct ext_state *ext_state_of(PyObject *module)
@@ -73,8 +73,8 @@ static inline struct ext_state *ext_state_of(PyObject *module)
 	return PyModule_GetState(module);
 }
 
-/* A zeroed object that gc.get_objects() does not show before PyObject_GC_Track(): so that nobody
- * looks at it while it is made, which runs a collection or gives up the GIL. */
+/* A zeroed object that gc.get_objects() does not show before PyObject_GC_Track(): making it may run
+ * a collection or give up the GIL, and nobody may see it half made. */
 static inline void *ext_object_alloc(PyTypeObject *type)
 {
 	PyObject *object = type->tp_alloc(type, 0);
@@ -93,7 +93,7 @@ uint64_t ext_process(void);
 
 extern const volatile uint64_t *ext_process_word;
 
-/* Without a system call: is this still the process that `process` was taken in? */
+/* Whether this is still the process that `process` was taken in, without a system call. */
 static inline bool ext_process_is(uint64_t process)
 {
 	return *ext_process_word == process;
@@ -111,7 +111,7 @@ void *ext_error(struct ext_state *state, enum ext_noun noun, int error);
 void *ext_error_os(PyObject *type, int error, PyObject *text);
 /* gc.collect(), before anybody is refused for a view that only garbage holds: 0 or -1. */
 int ext_collect(void);
-/* The one warning that there is no module. */
+/* Warns once in a process that the module is not loaded, and memfd stands in. */
 int ext_warn_memfd(struct ext_state *state);
 
 /* ---------------------------------------------------------------- arguments.c */
@@ -194,7 +194,7 @@ struct ext_source {
 	struct ext_state *state;
 	struct ndma_source *handle;	/* NULL once closed and not in use */
 	uint64_t process;
-	unsigned int busy;		/* calls that Python code may run in the middle of */
+	unsigned int calls;		/* in progress, which Python code may run in the middle of */
 	bool closed;
 };
 
@@ -222,7 +222,7 @@ struct ext_buffer {
 	uint32_t lease[NDMA_WRITE + 1];	/* the backend's, while there are views */
 	unsigned int transfers;		/* begun and not ended: they name the memory of `handle` */
 	unsigned long transfer_thread;	/* that began the last of them */
-	unsigned int busy;		/* calls that use `handle` without the GIL */
+	unsigned int calls;		/* in progress, which use `handle` without the GIL */
 	int fd;
 	bool closed;
 	bool readonly;
@@ -239,8 +239,8 @@ int ext_allocator_setup(PyObject *module, struct ext_state *state);
 
 /* ndma_buffer_import() without the GIL: a peer may have to be waited for. */
 int ext_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **handle);
-/* Takes `handle` over, also when it fails; an import, which others have. `descr` NULL: from the
- * layout. */
+/* A Buffer of `handle`, which it takes over also when it fails, as of memory that others share.
+ * With `descr` NULL the dtype comes from the layout. */
 PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle,
 			  PyArray_Descr *descr);
 /* What memory is asked for; `source` is borrowed, NULL for any. */
@@ -261,33 +261,35 @@ PyObject *ext_buffer_empty(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *ext_buffer_zeros(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *ext_buffer_from_array(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs);
-/* Before every use: not closed, and of this process (a forked child opens the fd it inherited). */
-int ext_buffer_ready(struct ext_buffer *buffer);
+/* To be called before every use: -1 with an exception if closed. A forked child opens the inherited
+ * descriptor here. */
+int ext_buffer_check(struct ext_buffer *buffer);
 /* Gives the buffer another layout, whose reference it takes over, made from `stored`. Runs the
  * finalizer that a dtype's metadata may have. */
 void ext_buffer_replace_layout(struct ext_buffer *buffer, struct ext_layout *layout,
 			       const struct ndma_layout *stored);
-/* Takes over a layout that another process has stored; for shared buffers, before a look. Success
- * leaves the buffer ready. */
+/* Adopts a layout that another process has stored; for shared buffers, before each look. After
+ * success ext_buffer_check() holds. */
 int ext_buffer_refresh(struct ext_buffer *buffer);
-/* Around calls that use the handle without the GIL: nobody swaps or frees it meanwhile. */
-static inline void ext_buffer_pin(struct ext_buffer *buffer)
+/* Around calls that use the handle without the GIL: until the end of the call nobody swaps or frees
+ * it. */
+static inline void ext_buffer_begin_call(struct ext_buffer *buffer)
 {
-	buffer->busy++;
+	buffer->calls++;
 }
-void ext_buffer_unpin(struct ext_buffer *buffer);
+void ext_buffer_end_call(struct ext_buffer *buffer);
 /* LockedError for transfers or calls in progress; `what` is refused. */
 void *ext_buffer_refuse_transfer(struct ext_buffer *buffer, const char *what);
-/* Frees what a closed buffer still has, once nothing keeps it. */
-void ext_buffer_settle(struct ext_buffer *buffer);
+/* Frees a closed buffer's memory, unless a view, a transfer or a call still uses it. */
+void ext_buffer_free_unused(struct ext_buffer *buffer);
 static inline Py_ssize_t ext_buffer_views(const struct ext_buffer *buffer)
 {
 	return buffer->views[NDMA_READ] + buffer->views[NDMA_WRITE];
 }
 /* LockedError for live views: how many, where from, what to do. `what` is refused. */
-void *ext_buffer_refuse(struct ext_buffer *buffer, const char *what);
-/* 0 where the buffer is ready and no view is alive, if need be after a collection; else -1, for a
- * view with that LockedError. Both hold until Python runs again: so ask when all else is there. */
+void *ext_buffer_refuse_views(struct ext_buffer *buffer, const char *what);
+/* 0 where ext_buffer_check() holds and no view is alive, if need be after a collection; else -1,
+ * for a view with that LockedError. Ask last of all: the answer is good until Python runs again. */
 int ext_buffer_check_views(struct ext_buffer *buffer, const char *what);
 /* array(writable): access NDMA_READ, NDMA_WRITE, or 0 for to write where possible. */
 PyObject *ext_buffer_array(struct ext_buffer *buffer, uint32_t access);
@@ -309,14 +311,15 @@ int ext_source_setup(PyObject *module, struct ext_state *state);
 int ext_source_info_setup(PyObject *module, struct ext_state *state);
 PyObject *ext_source_open(PyObject *module, PyObject *name);
 PyObject *ext_source_names(PyObject *module, PyObject *unused);
-int ext_source_ready(struct ext_source *source);
-/* As ready; the handle stays until ext_source_unpin(), whoever closes the source meanwhile. */
-int ext_source_pin(struct ext_source *source);
-void ext_source_unpin(struct ext_source *source);
+int ext_source_check(struct ext_source *source);
+/* ext_source_check(), and the handle stays until ext_source_end_call(), whoever closes the source
+ * meanwhile. */
+int ext_source_begin_call(struct ext_source *source);
+void ext_source_end_call(struct ext_source *source);
 PyObject *ext_source_channel_record(struct ext_state *state,
 				    const struct ndma_source_channel *channel);
-/* Has the device write to the buffer itself: 1; 0: not possible here, stream and copy; -1 with an
- * exception. */
+/* Lets the device write to the buffer itself: 1 where it did, 0 where the caller has to stream and
+ * copy, -1 with an exception. */
 int ext_source_fill(struct ext_source *source, struct ext_buffer *buffer, int64_t timeout_ns);
 
 int ext_control_setup(PyObject *module, struct ext_state *state);
@@ -339,7 +342,7 @@ struct ext_stream {
 	uint32_t pending_first;
 	uint32_t pending_count;
 	uint32_t frames;
-	bool busy;			/* a thread is in next, or a task awaits one */
+	bool awaited;			/* a thread or a task waits for the next frame */
 	bool running;			/* was started */
 	bool closed;
 	bool writable;
@@ -373,10 +376,8 @@ int ext_samples(PyObject *object, uint64_t *samples);
 int ext_channels(PyObject *object, uint32_t *channels);
 int ext_order(PyObject *object, uint32_t *order);
 PyObject *ext_stream_next(PyObject *self);
-/* Sleeps until a frame is ready: 1, 0 at the end, -1 with an exception. */
-int ext_stream_wait(struct ext_stream *stream, int64_t timeout_ns);
-/* Closed, or of another process: -1 with an exception. */
-int ext_stream_ready(struct ext_stream *stream);
+/* -1 with an exception where the stream is closed, or another process's. */
+int ext_stream_check(struct ext_stream *stream);
 int ext_stream_start(struct ext_stream *stream);
 
 /* loss.c: what on_loss says about the loss before `frame`: 0, or -1 with an exception. */
@@ -395,7 +396,6 @@ struct ext_frame {
 int ext_frame_setup(PyObject *module, struct ext_state *state);
 /* Without an entry yet. */
 struct ext_frame *ext_frame_alloc(struct ext_stream *stream);
-PyObject *ext_frame_array(struct ext_frame *frame, bool writable);
 const struct ext_layout *ext_frame_layout(struct ext_frame *frame);
 
 #endif /* NDMA_EXT_INTERNAL_H */

@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <time.h>
 
-/* Whether the device has what `access` would touch, and whether a view may wait for it. */
-static bool is_taken(const struct ndma_buffer_info *info, uint32_t access)
+/* Whether a transfer keeps `access` from the buffer's memory. */
+static bool device_has(const struct ndma_buffer_info *info, uint32_t access)
 {
 	return info->owner == NDMA_OWNER_DEVICE &&
 	       (info->direction & NDMA_FROM_DEVICE || access == NDMA_WRITE);
@@ -19,13 +19,13 @@ static bool is_taken(const struct ndma_buffer_info *info, uint32_t access)
 
 static bool may_wait(const struct ext_buffer *buffer, const struct ndma_buffer_info *info)
 {
-	/* Who began the transfer would wait for himself. */
+	/* The thread that began the transfer would wait for itself. */
 	return info->owner == NDMA_OWNER_DEVICE && info->guard == NDMA_GUARD_BLOCK &&
 	       !(buffer->transfers && buffer->transfer_thread == PyThread_get_thread_ident());
 }
 
-/* One try: 0, or a negative errno of libndma. */
-static int try(struct ext_buffer *buffer, uint32_t access)
+/* One attempt at the backend's lease: 0, or a negative errno of libndma. */
+static int acquire_once(struct ext_buffer *buffer, uint32_t access)
 {
 	uint32_t joined;
 	int ret;
@@ -40,14 +40,14 @@ static int try(struct ext_buffer *buffer, uint32_t access)
 	return ret ? ret : ndma_lease_release(buffer->handle, joined);
 }
 
-/* A moment without the GIL. The end of a transfer is no event that could be waited for. */
+/* Sleeps a moment without the GIL, longer each time: nothing announces the end of a transfer. */
 static int pause_for(struct ext_buffer *buffer, long *ns)
 {
 	struct timespec moment = { .tv_nsec = *ns };
 
 	Py_BEGIN_ALLOW_THREADS nanosleep(&moment, NULL);
 	Py_END_ALLOW_THREADS if (*ns < 10000000) *ns *= 2;
-	return PyErr_CheckSignals() ? -1 : ext_buffer_ready(buffer);
+	return PyErr_CheckSignals() ? -1 : ext_buffer_check(buffer);
 }
 
 static void refuse(struct ext_buffer *buffer, int error)
@@ -68,18 +68,18 @@ static void refuse(struct ext_buffer *buffer, int error)
 		ext_error(buffer->state, EXT_BUFFER, error);
 }
 
-/* Makes sure of the backend's lease: waits where a guard blocks, refuses where one does not. With
- * `either` what cannot be written now is read. */
-static int hold(struct ext_buffer *buffer, uint32_t *access, bool either)
+/* Takes or joins the backend's lease: waits where a guard blocks, refuses where none does. With
+ * `either`, memory that cannot be written now is leased to read. */
+static int ensure_lease(struct ext_buffer *buffer, uint32_t *access, bool either)
 {
 	struct ndma_buffer_info info;
 	long ns = 100000;
 	int ret;
 
-	while ((ret = try(buffer, *access))) {
+	while ((ret = acquire_once(buffer, *access))) {
 		if (ret == -EBUSY && !ndma_buffer_info(buffer->handle, &info)) {
-			if (either && *access == NDMA_WRITE && is_taken(&info, NDMA_WRITE) &&
-			    !is_taken(&info, NDMA_READ)) {
+			if (either && *access == NDMA_WRITE && device_has(&info, NDMA_WRITE) &&
+			    !device_has(&info, NDMA_READ)) {
 				*access = NDMA_READ;
 				continue;
 			}
@@ -152,7 +152,7 @@ static struct ext_lease *lease_alloc(struct ext_buffer *buffer)
 	return lease;
 }
 
-/* Access 0 becomes what the buffer allows; what it does not is refused. */
+/* Access 0 becomes the most that the buffer allows; to write to a read-only buffer is refused. */
 static int choose(const struct ext_buffer *buffer, uint32_t *access)
 {
 	if (!*access)
@@ -169,14 +169,15 @@ struct ext_lease *ext_lease_new(struct ext_buffer *buffer, uint32_t access)
 	bool either = !access;
 	struct ext_lease *lease;
 
-	/* First the object, then the lease: it could not be given back without. To trace it runs
-	 * Python, so whatever the buffer has to be for a view is looked at behind it. */
+	/* The object comes first, for without it nobody would give the lease back. Tracing runs
+	 * Python, so the buffer is checked after it. */
 	lease = lease_alloc(buffer);
 	if (!lease)
 		return NULL;
-	if (ext_buffer_ready(buffer) || choose(buffer, &access) || hold(buffer, &access, either))
+	if (ext_buffer_check(buffer) || choose(buffer, &access) ||
+	    ensure_lease(buffer, &access, either))
 		goto give_back;
-	/* From here it counts, and its dealloc gives back what it holds. */
+	/* From here on the view counts, and its dealloc gives the backend's lease back. */
 	link_lease(lease, access);
 	if (map(buffer, access))
 		goto give_back;
@@ -191,7 +192,7 @@ give_back:
 	return NULL;
 }
 
-/* Any thread, in the middle of anything: see the rules in internal.h. */
+/* A lease dies in any thread, in the middle of anybody's code: see the rules in internal.h. */
 static void lease_dealloc(PyObject *self)
 {
 	struct ext_lease *lease = (struct ext_lease *)self;
@@ -205,7 +206,7 @@ static void lease_dealloc(PyObject *self)
 			lease->next->link = lease->link;
 		if (!--buffer->views[lease->access])
 			ndma_lease_release(buffer->handle, buffer->lease[lease->access]);
-		ext_buffer_settle(buffer);
+		ext_buffer_free_unused(buffer);
 	}
 	ext_layout_put(lease->layout);
 	Py_XDECREF(lease->made);

@@ -5,8 +5,9 @@
  */
 #include "internal.h"
 
-/* Through a registry that is emptied each time: a caller's __warningregistry__ would keep every
- * text with its count for ever, and a text without count would be shown once. */
+/* Warns through a registry that is emptied each time: the caller's __warningregistry__ would keep
+ * each text for ever, as each has another count, and a text without a count would be shown once
+ * only. */
 static int warn(struct ext_stream *stream, PyObject *text)
 {
 	struct ext_state *state = stream->state;

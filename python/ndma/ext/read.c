@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-/* Frames of at most so much, so that a long read runs through a small ring. */
+/* The most that a frame takes, so that a long read runs through a small ring. */
 #define CHUNK_BYTES (1 << 20)
 #define CHUNK_FRAMES 16
 
@@ -29,7 +29,8 @@ static PyObject *cut(PyArrayObject *array, npy_intp first, npy_intp count)
 	return part;
 }
 
-/* Too few samples in a frame that is not the last: the next one does not go on where it ends. */
+/* A short frame is refused unless it is the last: the next frame does not go on where a short one
+ * ends. */
 static int check_short(const struct ext_frame *frame, npy_intp count, npy_intp missing)
 {
 	const struct ext_stream *stream = frame->stream;
@@ -70,7 +71,7 @@ static npy_intp copy_frame(PyArrayObject *out, npy_intp at, PyObject *frame)
 	return count;
 }
 
-/* A hole in front of the first frame is none: the capture begins with it. */
+/* A loss before the first frame is no gap: the capture begins with that frame. */
 static int check_gap(struct ext_stream *stream, PyObject *frame, npy_intp at)
 {
 	if (!at)
@@ -87,7 +88,7 @@ static int check_gap(struct ext_stream *stream, PyObject *frame, npy_intp at)
 	return ext_loss_note(stream, (struct ext_frame *)frame);
 }
 
-static int fill(PyObject *object, PyArrayObject *out)
+static int copy_frames(PyObject *object, PyArrayObject *out)
 {
 	struct ext_stream *stream = (struct ext_stream *)object;
 	npy_intp at = 0;
@@ -121,7 +122,7 @@ static PyObject *make_stream(struct ext_source *source, struct ext_stream_reques
 	uint32_t channels;
 	int ret;
 
-	if (ext_source_ready(source))
+	if (ext_source_check(source))
 		return NULL;
 	ret = ndma_source_info(source->handle, &info);
 	if (ret < 0)
@@ -184,7 +185,7 @@ PyObject *ext_source_read(PyObject *self, PyObject *args, PyObject *kwargs)
 		array = PyArray_NewFromDescr(&PyArray_Type, layout->descr, layout->ndim, shape,
 					     NULL, NULL, 0, NULL);
 	}
-	if (array && fill(stream, (PyArrayObject *)array))
+	if (array && copy_frames(stream, (PyArrayObject *)array))
 		Py_CLEAR(array);
 	return close_stream(stream, array);
 }
@@ -197,8 +198,8 @@ static bool is_target(PyArrayObject *array)
 	       PyArray_DIM(array, 1);
 }
 
-/* An array of our own over what was given, writable, and of the shape that samples have: another
- * thread may give the caller's another one meanwhile. */
+/* A new array over the target's memory, writable and of a shape that samples have: another thread
+ * may reshape the caller's own meanwhile. */
 static PyObject *open_target(struct ext_source *source, PyObject *object)
 {
 	PyObject *array;
@@ -241,7 +242,7 @@ PyObject *ext_source_read_into(PyObject *self, PyObject *args, PyObject *kwargs)
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:read_into", names, &target,
 					 &timeout) ||
 	    ext_timeout(timeout, &request.timeout_ns) ||
-	    ext_source_ready((struct ext_source *)self))
+	    ext_source_check((struct ext_source *)self))
 		return NULL;
 	if (Py_IS_TYPE(target, ((struct ext_source *)self)->state->buffer_type)) {
 		filled = ext_source_fill((struct ext_source *)self, (struct ext_buffer *)target,
@@ -261,7 +262,7 @@ PyObject *ext_source_read_into(PyObject *self, PyObject *args, PyObject *kwargs)
 		Py_DECREF(array);
 		return NULL;
 	}
-	failed = fill(stream, out);
+	failed = copy_frames(stream, out);
 	Py_DECREF(array);
 	return close_stream(stream, failed ? NULL : Py_NewRef(Py_None));
 }

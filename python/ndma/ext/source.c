@@ -7,7 +7,7 @@
 
 #define SOURCE ((struct ext_source *)self)
 
-int ext_source_ready(struct ext_source *source)
+int ext_source_check(struct ext_source *source)
 {
 	if (!ext_process_is(source->process)) {
 		PyErr_SetString(PyExc_RuntimeError,
@@ -22,19 +22,19 @@ int ext_source_ready(struct ext_source *source)
 	return 0;
 }
 
-int ext_source_pin(struct ext_source *source)
+int ext_source_begin_call(struct ext_source *source)
 {
-	if (ext_source_ready(source))
+	if (ext_source_check(source))
 		return -1;
-	source->busy++;
+	source->calls++;
 	return 0;
 }
 
-void ext_source_unpin(struct ext_source *source)
+void ext_source_end_call(struct ext_source *source)
 {
 	struct ndma_source *handle = source->handle;
 
-	if (--source->busy || !source->closed)
+	if (--source->calls || !source->closed)
 		return;
 	source->handle = NULL;
 	ndma_source_close(handle);
@@ -110,15 +110,15 @@ PyObject *ext_source_close(PyObject *self, PyObject *unused)
 {
 	if (SOURCE->closed)
 		Py_RETURN_NONE;
-	SOURCE->busy++;
+	SOURCE->calls++;
 	SOURCE->closed = true;
-	ext_source_unpin(SOURCE);
+	ext_source_end_call(SOURCE);
 	Py_RETURN_NONE;
 }
 
 PyObject *ext_source_enter(PyObject *self, PyObject *unused)
 {
-	return ext_source_ready(SOURCE) ? NULL : Py_NewRef(self);
+	return ext_source_check(SOURCE) ? NULL : Py_NewRef(self);
 }
 
 PyObject *ext_source_exit(PyObject *self, PyObject *args)

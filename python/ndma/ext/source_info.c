@@ -11,7 +11,7 @@ static int load_info(PyObject *self, struct ndma_source_info *info)
 {
 	int ret;
 
-	if (ext_source_ready(SOURCE))
+	if (ext_source_check(SOURCE))
 		return -1;
 	ret = ndma_source_info(SOURCE->handle, info);
 	if (ret < 0)
@@ -21,13 +21,13 @@ static int load_info(PyObject *self, struct ndma_source_info *info)
 
 static PyObject *get_name(PyObject *self, void *unused)
 {
-	return ext_source_ready(SOURCE) ? NULL
+	return ext_source_check(SOURCE) ? NULL
 					: PyUnicode_FromString(ndma_source_name(SOURCE->handle));
 }
 
 static PyObject *get_simulated(PyObject *self, void *unused)
 {
-	return ext_source_ready(SOURCE) ? NULL
+	return ext_source_check(SOURCE) ? NULL
 					: PyBool_FromLong(ndma_source_is_simulated(SOURCE->handle));
 }
 
@@ -155,7 +155,7 @@ static PyObject *collect(PyObject *self, uint32_t count,
 {
 	PyObject *tuple;
 
-	if (ext_source_pin(SOURCE))
+	if (ext_source_begin_call(SOURCE))
 		return NULL;
 	tuple = PyTuple_New(count);
 	for (uint32_t i = 0; tuple && i < count; i++) {
@@ -166,7 +166,7 @@ static PyObject *collect(PyObject *self, uint32_t count,
 		else
 			PyTuple_SET_ITEM(tuple, i, item);
 	}
-	ext_source_unpin(SOURCE);
+	ext_source_end_call(SOURCE);
 	return tuple;
 }
 

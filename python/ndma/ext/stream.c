@@ -3,7 +3,7 @@
 #include "internal.h"
 #include "types.h"
 
-int ext_stream_ready(struct ext_stream *stream)
+int ext_stream_check(struct ext_stream *stream)
 {
 	if (!ext_process_is(stream->process)) {
 		PyErr_Format(PyExc_RuntimeError,
@@ -48,7 +48,7 @@ PyObject *ext_stream_start_method(PyObject *self, PyObject *args, PyObject *kwar
 	uint64_t wanted = 0;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:start", names, &count) ||
-	    ext_count(count, &wanted) || ext_stream_ready(stream) || start(stream, wanted))
+	    ext_count(count, &wanted) || ext_stream_check(stream) || start(stream, wanted))
 		return NULL;
 	Py_RETURN_NONE;
 }
@@ -58,9 +58,9 @@ PyObject *ext_stream_stop(PyObject *self, PyObject *unused)
 	struct ext_stream *stream = (struct ext_stream *)self;
 	int ret;
 
-	if (ext_stream_ready(stream))
+	if (ext_stream_check(stream))
 		return NULL;
-	stream->running = true; /* the next next() must not start it again */
+	stream->running = true; /* next() must not start a stopped stream again */
 	Py_BEGIN_ALLOW_THREADS ret = ndma_stream_stop(stream->handle);
 	Py_END_ALLOW_THREADS if (ret < 0) return ext_error(stream->state, EXT_STREAM, ret);
 	Py_RETURN_NONE;
@@ -72,7 +72,7 @@ PyObject *ext_stream_close(PyObject *self, PyObject *unused)
 	bool closed = stream->closed;
 
 	stream->closed = true;
-	/* The second one waits there for the first. */
+	/* A second close() waits in here for the first. */
 	Py_BEGIN_ALLOW_THREADS ndma_stream_close(stream->handle);
 	Py_END_ALLOW_THREADS if (!closed && ext_loss_finish(stream)) return NULL;
 	Py_RETURN_NONE;
@@ -82,7 +82,7 @@ PyObject *ext_stream_enter(PyObject *self, PyObject *unused)
 {
 	struct ext_stream *stream = (struct ext_stream *)self;
 
-	if (ext_stream_ready(stream) || ext_stream_start(stream))
+	if (ext_stream_check(stream) || ext_stream_start(stream))
 		return NULL;
 	return Py_NewRef(self);
 }
@@ -96,7 +96,7 @@ PyObject *ext_stream_fileno(PyObject *self, PyObject *unused)
 {
 	struct ext_stream *stream = (struct ext_stream *)self;
 
-	if (ext_stream_ready(stream))
+	if (ext_stream_check(stream))
 		return NULL;
 	return PyLong_FromLong(ndma_stream_fd(stream->handle));
 }

@@ -30,7 +30,7 @@ static PyObject *list_formats(struct ext_source *source, uint32_t formats, bool 
 	return text;
 }
 
-/* A value that is smaller for what comes nearer: the same kind first, then the same size. */
+/* How far a dtype is from another: one of the same kind is nearest, then one of the same size. */
 static Py_ssize_t distance(PyArray_Descr *a, PyArray_Descr *b)
 {
 	Py_ssize_t sizes = PyDataType_ELSIZE(a) - PyDataType_ELSIZE(b);
@@ -107,7 +107,7 @@ static struct ext_stream *stream_alloc(struct ext_source *source)
 	return stream;
 }
 
-static int stream_fill(struct ext_stream *stream, struct ext_stream_request *request)
+static int stream_init(struct ext_stream *stream, struct ext_stream_request *request)
 {
 	const struct ndma_stream_setup *setup = ndma_stream_setup(stream->handle);
 
@@ -157,7 +157,7 @@ static PyObject *create(struct ext_source *source, struct ext_stream_request *re
 		Py_DECREF(stream);
 		return NULL;
 	}
-	if (stream_fill(stream, request)) {
+	if (stream_init(stream, request)) {
 		Py_DECREF(stream);
 		return NULL;
 	}
@@ -169,10 +169,10 @@ PyObject *ext_stream_create(struct ext_source *source, struct ext_stream_request
 {
 	PyObject *stream;
 
-	if (ext_source_pin(source))
+	if (ext_source_begin_call(source))
 		return NULL;
 	stream = create(source, request);
-	ext_source_unpin(source);
+	ext_source_end_call(source);
 	return stream;
 }
 

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-/* The sequences of the frames in our hands, "3, 4, 5". */
+/* The sequences of the frames that this process holds, "3, 4, 5". */
 static PyObject *held_text(const struct ext_stream *stream)
 {
 	PyObject *text = PyUnicode_FromString("");
@@ -36,7 +36,8 @@ static void refuse_held(struct ext_stream *stream)
 	Py_XDECREF(text);
 }
 
-int ext_stream_wait(struct ext_stream *stream, int64_t timeout_ns)
+/* Sleeps until a frame is ready: 1, 0 at the end, -1 with an exception. */
+static int wait_ready(struct ext_stream *stream, int64_t timeout_ns)
 {
 	int64_t deadline = timeout_ns < 0 ? INT64_MAX : ext_now_ns() + timeout_ns;
 	bool collected = false;
@@ -77,7 +78,7 @@ static struct ext_frame *take(struct ext_stream *stream)
 
 	if (!ndma_ring_ready(stream->ring))
 		return NULL;
-	/* First the object: an entry without an owner would be lost. */
+	/* The object comes first: a ring entry that was taken without one would be lost. */
 	frame = ext_frame_alloc(stream);
 	if (!frame)
 		return NULL;
@@ -94,7 +95,8 @@ static struct ndma_frame *pending_at(const struct ext_stream *stream, uint32_t i
 	return &stream->pending[(stream->pending_first + i) % stream->frames];
 }
 
-/* One more that next() hands out; never full, for there is room for every frame. */
+/* Appends the frame to the pending ones, which next() hands out first; there is room for every
+ * frame. */
 static void defer(struct ext_stream *stream, struct ext_frame *frame)
 {
 	*pending_at(stream, stream->pending_count++) = frame->entry;
@@ -136,15 +138,16 @@ static PyObject *next_pending(struct ext_stream *stream)
 	return (PyObject *)frame;
 }
 
-/* Frames that a cancelled read left, the first start, and sleeping. */
+/* next() where it cannot take a ready frame at once: pending frames, the first start, and
+ * sleeping. */
 static PyObject *next_slowly(struct ext_stream *stream, int64_t timeout_ns)
 {
 	struct ext_frame *frame;
 	int ret;
 
-	if (ext_stream_ready(stream))
+	if (ext_stream_check(stream))
 		return NULL;
-	if (stream->busy) {
+	if (stream->awaited) {
 		PyErr_Format(PyExc_RuntimeError,
 			     "another thread or task waits for the next frame "
 			     "of this stream of %s: one at a time",
@@ -153,18 +156,18 @@ static PyObject *next_slowly(struct ext_stream *stream, int64_t timeout_ns)
 	}
 	if (stream->pending_count)
 		return next_pending(stream);
-	stream->busy = true;
+	stream->awaited = true;
 	ret = ext_stream_start(stream) ? -1 : 1;
 	for (frame = NULL; ret > 0;) {
 		frame = take(stream);
 		if (frame || PyErr_Occurred())
 			break;
-		ret = ext_stream_wait(stream, timeout_ns);
+		ret = wait_ready(stream, timeout_ns);
 	}
-	/* Closed while it slept: what was ready still counts. */
+	/* The stream was closed meanwhile: a frame that was ready is still handed out. */
 	if (!ret)
 		frame = take(stream);
-	stream->busy = false;
+	stream->awaited = false;
 	return frame ? deliver(stream, frame) : NULL;
 }
 
@@ -173,7 +176,7 @@ PyObject *ext_stream_next(PyObject *self)
 	struct ext_stream *stream = (struct ext_stream *)self;
 	struct ext_frame *frame;
 
-	if (stream->busy || stream->closed || stream->pending_count ||
+	if (stream->awaited || stream->closed || stream->pending_count ||
 	    !ext_process_is(stream->process))
 		return next_slowly(stream, stream->timeout_ns);
 	frame = take(stream);
@@ -189,7 +192,7 @@ PyObject *ext_stream_latest(PyObject *self, PyObject *unused)
 
 	if (!latest && !PyErr_Occurred())
 		PyErr_Format(PyExc_EOFError, "%s: the stream has ended", stream->name);
-	while (latest && !stream->busy && !stream->closed) {
+	while (latest && !stream->awaited && !stream->closed) {
 		struct ext_frame *newer = stream->pending_count ? NULL : take(stream);
 
 		if (!newer && !stream->pending_count)
@@ -202,8 +205,9 @@ PyObject *ext_stream_latest(PyObject *self, PyObject *unused)
 	return latest;
 }
 
-/* For _aio.py. Moves ready frames into `pending` until `wanted` are there: (how many go together,
- * whether that is all: the stream has ended, or a loss is to be raised in its frame's turn). */
+/* For _aio.py. Moves ready frames into `pending` until `wanted` are there. Returns how many go
+ * together, and whether no more will: the stream has ended, or the next frame's turn raises a
+ * loss. */
 PyObject *ext_stream_poll(PyObject *self, PyObject *argument)
 {
 	struct ext_stream *stream = (struct ext_stream *)self;
@@ -212,7 +216,7 @@ PyObject *ext_stream_poll(PyObject *self, PyObject *argument)
 	uint32_t count = 0;
 	int ret;
 
-	if ((wanted == -1 && PyErr_Occurred()) || ext_stream_ready(stream) ||
+	if ((wanted == -1 && PyErr_Occurred()) || ext_stream_check(stream) ||
 	    ext_stream_start(stream))
 		return NULL;
 	while (!ended && count < (unsigned long)wanted) {
@@ -233,7 +237,7 @@ PyObject *ext_stream_poll(PyObject *self, PyObject *argument)
 		}
 		if (PyErr_Occurred())
 			return NULL;
-		ret = ext_stream_wait(stream, 0);
+		ret = wait_ready(stream, 0);
 		if (ret < 0 && PyErr_ExceptionMatches(PyExc_TimeoutError)) {
 			PyErr_Clear();
 			break;
@@ -253,14 +257,14 @@ PyObject *ext_stream_claim(PyObject *self, PyObject *argument)
 
 	if (claim < 0)
 		return NULL;
-	if (claim && stream->busy) {
+	if (claim && stream->awaited) {
 		PyErr_Format(PyExc_RuntimeError,
 			     "another thread or task waits for the next frame "
 			     "of this stream of %s: one at a time",
 			     stream->name);
 		return NULL;
 	}
-	stream->busy = claim;
+	stream->awaited = claim;
 	Py_RETURN_NONE;
 }
 

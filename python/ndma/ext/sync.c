@@ -20,7 +20,7 @@ PyObject *ext_sync_new(PyObject *self, PyObject *access)
 	int choice = ext_choice("access", access, choices);
 	struct ext_sync *sync;
 
-	if (choice < 0 || ext_buffer_ready(buffer))
+	if (choice < 0 || ext_buffer_check(buffer))
 		return NULL;
 	sync = ext_object_alloc(buffer->state->sync_type);
 	if (!sync)
@@ -38,11 +38,11 @@ static int run(struct ext_sync *sync, int (*bracket)(struct ndma_buffer *buffer,
 	int ret;
 
 	do {
-		if (PyErr_CheckSignals() || ext_buffer_ready(buffer))
+		if (PyErr_CheckSignals() || ext_buffer_check(buffer))
 			return -1;
-		ext_buffer_pin(buffer);
+		ext_buffer_begin_call(buffer);
 		Py_BEGIN_ALLOW_THREADS ret = bracket(buffer->handle, sync->access);
-		Py_END_ALLOW_THREADS ext_buffer_unpin(buffer);
+		Py_END_ALLOW_THREADS ext_buffer_end_call(buffer);
 	} while (ret == -EINTR || ret == -EAGAIN);
 	if (ret < 0)
 		ext_error(buffer->state, EXT_BUFFER, ret);
@@ -66,7 +66,7 @@ static PyObject *sync_exit(PyObject *self, PyObject *args)
 	if (!SYNC->active)
 		Py_RETURN_NONE;
 	SYNC->active = false;
-	/* A buffer that was closed inside needs no end. */
+	/* A buffer that was closed inside `with` has no bracket left to close. */
 	if (!SYNC->buffer->closed && run(SYNC, ndma_buffer_sync_end))
 		return NULL;
 	Py_RETURN_NONE;

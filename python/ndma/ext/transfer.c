@@ -35,7 +35,7 @@ PyObject *ext_transfer_new(PyObject *self, PyObject *args, PyObject *kwargs)
 		return NULL;
 	chosen = ext_choice("direction", direction, directions);
 	if (chosen < 0 || (guard && (guarded = ext_choice("guard", guard, guards)) < 0) ||
-	    (timeout && ext_timeout(timeout, &timeout_ns)) || ext_buffer_ready(buffer))
+	    (timeout && ext_timeout(timeout, &timeout_ns)) || ext_buffer_check(buffer))
 		return NULL;
 	if (timeout_ns <= 0) {
 		PyErr_Format(PyExc_ValueError,
@@ -61,15 +61,15 @@ static int refuse(struct ext_transfer *transfer, int error)
 	struct ext_buffer *buffer = transfer->buffer;
 
 	if (error == -EBUSY && ext_buffer_views(buffer))
-		ext_buffer_refuse(buffer, transfer->direction == NDMA_TO_DEVICE
-						  ? "give the buffer to the device to read"
-						  : "give the buffer to the device to write");
+		ext_buffer_refuse_views(buffer, transfer->direction == NDMA_TO_DEVICE
+							? "give the buffer to the device to read"
+							: "give the buffer to the device to write");
 	else
 		ext_error(buffer->state, EXT_BUFFER, error);
 	return -1;
 }
 
-/* Views that only garbage holds do not count against it: one collection, then the answer. */
+/* Views that only garbage keeps are no reason to refuse: one collection, then the answer. */
 static int begin(struct ext_transfer *transfer)
 {
 	struct ext_buffer *buffer = transfer->buffer;
@@ -78,14 +78,14 @@ static int begin(struct ext_transfer *transfer)
 	int ret;
 
 	for (;;) {
-		if (ext_buffer_ready(buffer))
+		if (ext_buffer_check(buffer))
 			return -1;
-		ext_buffer_pin(buffer);
+		ext_buffer_begin_call(buffer);
 		Py_BEGIN_ALLOW_THREADS ret =
 			ndma_transfer_begin(buffer->handle, transfer->direction, transfer->guard,
 					    transfer->flags, (uint64_t)transfer->timeout_ns, &id);
 		Py_END_ALLOW_THREADS if (!ret) break;
-		ext_buffer_unpin(buffer);
+		ext_buffer_end_call(buffer);
 		if (ret == -EINTR) {
 			if (PyErr_CheckSignals())
 				return -1;
@@ -101,11 +101,11 @@ static int begin(struct ext_transfer *transfer)
 	transfer->process = ext_process();
 	buffer->transfers++;
 	buffer->transfer_thread = PyThread_get_thread_ident();
-	ext_buffer_unpin(buffer);
+	ext_buffer_end_call(buffer);
 	return 0;
 }
 
-/* A negative errno; in a forked child the parent's transfer is not ours to end. */
+/* 0 or a negative errno. A forked child does not end its parent's transfer. */
 static int end(struct ext_transfer *transfer)
 {
 	struct ext_buffer *buffer = transfer->buffer;
@@ -115,11 +115,11 @@ static int end(struct ext_transfer *transfer)
 	transfer->id = 0;
 	if (!id || !ext_process_is(transfer->process))
 		return 0;
-	ext_buffer_pin(buffer);
+	ext_buffer_begin_call(buffer);
 	Py_BEGIN_ALLOW_THREADS ret = ndma_transfer_end(buffer->handle, id);
-	/* Another may have begun meanwhile, or after this one's deadline. */
+	/* Another transfer may have begun meanwhile, or after this one's deadline. */
 	Py_END_ALLOW_THREADS buffer->transfers--;
-	ext_buffer_unpin(buffer);
+	ext_buffer_end_call(buffer);
 	return ret;
 }
 
@@ -127,7 +127,7 @@ static PyObject *transfer_begin(PyObject *self, PyObject *unused)
 {
 	int ret;
 
-	/* It would forget one of two ids: other code runs while it begins. */
+	/* The id of one of two transfers would be lost: other code runs while one begins. */
 	if (TRANSFER->id || TRANSFER->beginning)
 		return ext_error_os(TRANSFER->buffer->state->locked_error, EBUSY,
 				    PyUnicode_FromString("this transfer is in progress already"));
@@ -163,7 +163,7 @@ static PyObject *transfer_enter(PyObject *self, PyObject *unused)
 	return Py_NewRef(self);
 }
 
-/* The exception on its way out is the news; that the deadline passed too is not. */
+/* An exception on its way out must not be hidden by the news that the deadline has passed. */
 static PyObject *transfer_exit(PyObject *self, PyObject *args)
 {
 	int ret = end(TRANSFER);
@@ -206,7 +206,7 @@ static PyObject *transfer_repr(PyObject *self)
 				    TRANSFER->id ? "in progress" : "not in progress");
 }
 
-/* Forgotten in progress: it ends, and says so as an open file does. */
+/* A transfer that was forgotten in progress ends, with a ResourceWarning as an open file's. */
 static void transfer_finalize(PyObject *self)
 {
 	PyObject *type, *value, *traceback;
