@@ -134,6 +134,21 @@ def test_a_second_waiter_is_refused(source):
     asyncio.run(run())
 
 
+def test_an_ended_stream_starts_again_for_the_next_loop_alone(fast):
+    async def main():
+        with fast.stream(64, count=3) as stream:
+            assert [frame.sequence async for frame in stream] == [0, 1, 2]
+            assert [frame.sequence async for frame in stream] == [3, 4, 5]
+            assert await stream.read(3) == []
+            with pytest.raises(StopAsyncIteration):
+                await anext(stream)
+            stream.start()
+            assert [frame.sequence for frame in await stream.read(4)] == [6, 7, 8]
+            assert [frame.sequence async for frame in stream] == [9, 10, 11]
+
+    asyncio.run(main())
+
+
 def test_stop_and_close_wake_the_waiter(source):
     source.fault_stall = 1
 

@@ -82,7 +82,66 @@ def test_a_stream_starts_when_it_is_entered_or_asked(fast):
 def test_count_ends_the_iteration(fast):
     with fast.stream(64, count=7) as stream:
         assert [frame.sequence for frame in stream] == list(range(7))
-        assert list(stream) == []
+
+
+def test_start_keeps_the_count_of_the_stream(fast):
+    with fast.stream(64, count=3) as stream:
+        list(stream)
+        stream.start()
+        assert [frame.sequence for frame in stream] == [3, 4, 5]
+        stream.start(1)
+        assert [frame.sequence for frame in stream] == [6]
+        stream.start()
+        assert [frame.sequence for frame in stream] == [7, 8, 9]
+
+
+def test_a_loop_over_an_ended_stream_starts_it_again(fast):
+    stream = fast.stream(64, count=3)
+    assert [frame.sequence for frame in stream] == [0, 1, 2]
+    assert [frame.sequence for frame in stream] == [3, 4, 5]
+    with stream:
+        assert [frame.sequence for frame in stream] == [6, 7, 8]
+    with pytest.raises(ValueError, match="closed"):
+        list(stream)
+    with pytest.raises(ValueError, match="closed"), stream:
+        pass
+
+
+def test_with_starts_an_ended_stream_again(fast):
+    stream = fast.stream(64, count=3)
+    list(stream)
+    with stream:
+        ready(stream, 6)
+
+
+def test_a_loop_goes_on_with_what_another_one_left(fast):
+    with fast.stream(64, count=5) as stream:
+        for frame in stream:
+            if frame.sequence == 1:
+                break
+        assert [frame.sequence for frame in stream] == [2, 3, 4]
+
+
+def test_a_loop_after_stop_ends_at_the_end_and_the_next_one_starts_again(fast):
+    with fast.stream(64, frames=8, count=20, on_loss="ignore") as stream:
+        ready(stream, 8)
+        stream.stop()
+        assert len(list(stream)) == 8
+        assert len([frame.sequence for frame in stream]) == 20
+
+
+def test_what_ended_stays_so_until_it_is_started(fast):
+    with fast.stream(64, count=5) as stream:
+        chunks = iter(stream)
+        assert [len(list(itertools.islice(chunks, 2))) for _ in range(5)] == [2, 2, 1, 0, 0]
+        for _ in range(2):
+            with pytest.raises(StopIteration):
+                next(stream)
+            with pytest.raises(EOFError, match="ended"):
+                stream.latest()
+        stream.start()
+        assert next(stream).sequence == 5
+        assert next(chunks, None) is None
 
 
 def test_a_stream_can_be_started_again(fast):

@@ -43,6 +43,7 @@
 struct ext_state {
 	PyTypeObject *source_type;
 	PyTypeObject *stream_type;
+	PyTypeObject *iterator_type;
 	PyTypeObject *frame_type;
 	PyTypeObject *buffer_type;
 	PyTypeObject *lease_type;
@@ -343,13 +344,14 @@ struct ext_stream {
 	uint32_t pending_count;
 	uint32_t frames;
 	bool awaited;			/* a thread or a task waits for the next frame */
-	bool running;			/* was started */
+	bool started;
+	bool ended;			/* a caller was told so */
 	bool closed;
 	bool writable;
 	bool iq;
 	bool simulated;
 	enum ext_on_loss on_loss;
-	uint64_t count;
+	uint64_t count;			/* of a run whose start() names none; 0: no end */
 	int64_t timeout_ns;		/* negative: none */
 	uint64_t delivered;
 	uint64_t lost;
@@ -371,6 +373,7 @@ struct ext_stream_request {
 
 int ext_stream_setup(PyObject *module, struct ext_state *state);
 int ext_stream_info_setup(PyObject *module, struct ext_state *state);
+int ext_stream_iterator_setup(PyObject *module, struct ext_state *state);
 PyObject *ext_stream_create(struct ext_source *source, struct ext_stream_request *request);
 int ext_samples(PyObject *object, uint64_t *samples);
 int ext_channels(PyObject *object, uint32_t *channels);
@@ -378,7 +381,10 @@ int ext_order(PyObject *object, uint32_t *order);
 PyObject *ext_stream_next(PyObject *self);
 /* -1 with an exception where the stream is closed, or another process's. */
 int ext_stream_check(struct ext_stream *stream);
+/* Lets the source fill frames, unless the stream was started, or stopped, before. */
 int ext_stream_start(struct ext_stream *stream);
+/* Starts a stream anew whose end was told; any other is left as it is. */
+int ext_stream_begin_again(struct ext_stream *stream);
 
 /* loss.c: what on_loss says about the loss before `frame`: 0, or -1 with an exception. */
 int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame);

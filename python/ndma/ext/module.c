@@ -204,6 +204,7 @@ static int module_exec(PyObject *module)
 	do {                                        \
 		action((state)->source_type);       \
 		action((state)->stream_type);       \
+		action((state)->iterator_type);     \
 		action((state)->frame_type);        \
 		action((state)->buffer_type);       \
 		action((state)->lease_type);        \

@@ -20,7 +20,7 @@ static PyMethodDef source_methods[] = {
 	  "on_loss : {\"warn\", \"raise\", \"ignore\"}\n"
 	  "    LossWarning at the first loss, then at most one a second; or FrameLossError.\n"
 	  "count : int, optional\n"
-	  "    End after so many frames, lost ones included.\n"
+	  "    End each run after so many frames, lost ones included.\n"
 	  "timeout : float, optional\n"
 	  "    Seconds that one frame may take; TimeoutError then.\n"
 	  "writable : bool\n"

@@ -30,14 +30,21 @@ static int start(struct ext_stream *stream, uint64_t count)
 		ext_error(stream->state, EXT_STREAM, ret);
 		return -1;
 	}
-	stream->running = true;
-	stream->count = count;
+	stream->started = true;
+	stream->ended = false;
 	return 0;
 }
 
 int ext_stream_start(struct ext_stream *stream)
 {
-	return stream->running ? 0 : start(stream, stream->count);
+	return stream->started ? 0 : start(stream, stream->count);
+}
+
+int ext_stream_begin_again(struct ext_stream *stream)
+{
+	if (!stream->ended || stream->pending_count)
+		return 0;
+	return ext_stream_check(stream) ? -1 : start(stream, stream->count);
 }
 
 PyObject *ext_stream_start_method(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -45,10 +52,11 @@ PyObject *ext_stream_start_method(PyObject *self, PyObject *args, PyObject *kwar
 	static char *names[] = { "count", NULL };
 	struct ext_stream *stream = (struct ext_stream *)self;
 	PyObject *count = Py_None;
-	uint64_t wanted = 0;
+	uint64_t wanted;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:start", names, &count) ||
-	    ext_count(count, &wanted) || ext_stream_check(stream) || start(stream, wanted))
+	    ext_count(count, &wanted) || ext_stream_check(stream) ||
+	    start(stream, count == Py_None ? stream->count : wanted))
 		return NULL;
 	Py_RETURN_NONE;
 }
@@ -60,7 +68,7 @@ PyObject *ext_stream_stop(PyObject *self, PyObject *unused)
 
 	if (ext_stream_check(stream))
 		return NULL;
-	stream->running = true; /* next() must not start a stopped stream again */
+	stream->started = true; /* next() must not start a stopped stream again */
 	Py_BEGIN_ALLOW_THREADS ret = ndma_stream_stop(stream->handle);
 	Py_END_ALLOW_THREADS if (ret < 0) return ext_error(stream->state, EXT_STREAM, ret);
 	Py_RETURN_NONE;
@@ -82,7 +90,7 @@ PyObject *ext_stream_enter(PyObject *self, PyObject *unused)
 {
 	struct ext_stream *stream = (struct ext_stream *)self;
 
-	if (ext_stream_check(stream) || ext_stream_start(stream))
+	if (ext_stream_check(stream) || ext_stream_start(stream) || ext_stream_begin_again(stream))
 		return NULL;
 	return Py_NewRef(self);
 }

@@ -165,8 +165,10 @@ static PyObject *next_slowly(struct ext_stream *stream, int64_t timeout_ns)
 		ret = wait_ready(stream, timeout_ns);
 	}
 	/* The stream was closed meanwhile: a frame that was ready is still handed out. */
-	if (!ret)
+	if (!ret) {
 		frame = take(stream);
+		stream->ended = !frame && !PyErr_Occurred();
+	}
 	stream->awaited = false;
 	return frame ? deliver(stream, frame) : NULL;
 }
@@ -244,7 +246,7 @@ PyObject *ext_stream_poll(PyObject *self, PyObject *argument)
 		}
 		if (ret < 0)
 			return NULL;
-		ended = !ret;
+		stream->ended = ended = !ret;
 	}
 	return Py_BuildValue("(IO)", count, ended ? Py_True : Py_False);
 }

@@ -10,7 +10,8 @@ static PyMethodDef stream_methods[] = {
 	  "Let the source fill frames; entering the stream or asking for a frame does it too.\n\n"
 	  "Parameters\n----------\n"
 	  "count : int, optional\n"
-	  "    Stop after so many frames, lost ones included.\n\n"
+	  "    Stop this run after so many frames, lost ones included; by default the stream's own\n"
+	  "    `count`.\n\n"
 	  "Raises\n------\n"
 	  "ValueError\n"
 	  "    Closed, or a count below 1.\n"
@@ -24,7 +25,8 @@ static PyMethodDef stream_methods[] = {
 	  ">>> stream.close()" },
 	{ "stop", ext_stream_stop, METH_NOARGS,
 	  "stop($self, /)\n--\n\n"
-	  "Stop the source. Iteration ends after the frames that are ready. Any thread.\n\n"
+	  "Stop the source. The loop ends after the frames that are ready; the next one starts the\n"
+	  "source again. Any thread.\n\n"
 	  "Raises\n------\n"
 	  "ValueError\n"
 	  "    Closed.\n\n"
@@ -80,7 +82,8 @@ static PyMethodDef stream_methods[] = {
 	  "    How many, at most all of the stream's.\n\n"
 	  "Returns\n-------\n"
 	  "list of Frame\n"
-	  "    Fewer only at the end of the stream, and before a loss that the next call raises.\n\n"
+	  "    Fewer only at the end of the stream, and before a loss that the next call raises; none\n"
+	  "    from then on until the stream is started again.\n\n"
 	  "Raises\n------\n"
 	  "ValueError\n"
 	  "    Less than 1, or more than the stream has; closed.\n"
@@ -112,6 +115,10 @@ static PyType_Slot stream_slots[] = {
 	  "A run of a source into frames; made by `Source.stream()`.\n\n"
 	  "Iterate over it, or ``async for``. One thread or task asks for frames at a time; frames\n"
 	  "go back from any thread; stop() and close() may be called from any thread.\n\n"
+	  "It ends after `count` frames, after stop() and close(). A loop over a stream whose end a\n"
+	  "loop or next() has met before starts it again, as start() and ``with`` do: for `count`\n"
+	  "frames more, with sequences that go on. Until then next() raises StopIteration, latest()\n"
+	  "EOFError, and read() returns an empty list. One ``iter(stream)`` never begins again.\n\n"
 	  "Asking for a frame raises TimeoutError after `timeout`, FramesHeldError when this process\n"
 	  "holds every frame, SourceGone when the source was unplugged, FrameLossError where the\n"
 	  "stream was made with ``on_loss=\"raise\"``.\n\n"
@@ -122,9 +129,9 @@ static PyType_Slot stream_slots[] = {
 	{ Py_tp_dealloc, ext_stream_dealloc },
 	{ Py_tp_traverse, ext_stream_traverse },
 	{ Py_tp_repr, ext_stream_repr },
-	{ Py_tp_iter, PyObject_SelfIter },
+	{ Py_tp_iter, ext_stream_iter },
 	{ Py_tp_iternext, ext_stream_next },
-	{ Py_am_aiter, PyObject_SelfIter },
+	{ Py_am_aiter, ext_stream_iter },
 	{ Py_am_anext, ext_stream_anext },
 	{ Py_tp_methods, stream_methods },
 	{ Py_tp_getset, ext_stream_getset },
@@ -144,5 +151,5 @@ int ext_stream_setup(PyObject *module, struct ext_state *state)
 	state->stream_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &stream_spec, NULL);
 	if (!state->stream_type || PyModule_AddType(module, state->stream_type))
 		return -1;
-	return ext_stream_info_setup(module, state);
+	return ext_stream_iterator_setup(module, state) ? -1 : ext_stream_info_setup(module, state);
 }

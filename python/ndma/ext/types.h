@@ -76,6 +76,7 @@ PyObject *ext_stream_take(PyObject *self, PyObject *unused);
 
 extern PyGetSetDef ext_stream_getset[];
 PyObject *ext_stream_anext(PyObject *self);
+PyObject *ext_stream_iter(PyObject *self);
 void ext_stream_dealloc(PyObject *self);
 int ext_stream_traverse(PyObject *self, visitproc visit, void *arg);
 PyObject *ext_stream_repr(PyObject *self);
