@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """DLPack, both generations."""
 
+import ctypes
+
 import numpy as np
 import pytest
 
@@ -51,30 +53,60 @@ def test_a_capsule_that_nobody_takes_gives_its_lease_back(buf):
         assert buf.leases() == []
 
 
-def test_read_only_memory_needs_a_consumer_that_knows_of_it(buf):
+def flags(capsule):
+    """Of a versioned capsule: bit 0 is read-only, bit 1 copied."""
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return ctypes.c_uint64.from_address(pointer(capsule, b"dltensor_versioned") + 24).value
+
+
+def test_read_only_memory_is_copied(buf):
     ro = buf.as_readonly()
-    with pytest.raises(BufferError):
-        ro.__dlpack__()
-    capsule = ro.__dlpack__(max_version=(1, 0))
-    assert name(capsule) == "dltensor_versioned"
-    if NEW:
-        x = np.from_dlpack(ro)
-        assert not x.flags.writeable
+    for arguments in {}, {"copy": None}, {"copy": True}:
+        assert name(ro.__dlpack__(**arguments)) == "dltensor"
+        assert flags(ro.__dlpack__(max_version=(1, 0), **arguments)) == 2
+    x = np.from_dlpack(ro)
+    buf[1, 1] = 50
+    assert x[1, 1] == 5 and ro.leases() == []
+    # The control: what can be written is shared.
+    assert flags(buf.__dlpack__(max_version=(1, 0))) == 0
 
 
-def test_a_frame_is_read_only(source):
+def test_read_only_memory_is_not_shared(buf, source):
+    ro = buf.as_readonly()
     with source.stream(64, channels=1, count=1) as stream:
         frame = next(stream)
-        with pytest.raises(BufferError):
-            frame.__dlpack__()
-        assert name(frame.__dlpack__(max_version=(1, 0))) == "dltensor_versioned"
-        if NEW:
-            x = np.from_dlpack(frame)
-            assert not x.flags.writeable and (x == frame.array()).all()
-            del frame
-            assert stream.held == [0]
-            del x
-            assert stream.held == []
+        for version in None, (1, 0):
+            with pytest.raises(BufferError, match=r"np\.asarray\(buffer\).*made of"):
+                ro.__dlpack__(copy=False, max_version=version)
+            with pytest.raises(BufferError, match=r"np\.asarray\(frame\).*stream\(writable=True\)"):
+                frame.__dlpack__(copy=False, max_version=version)
+    with buf.transfer("to_device"), pytest.raises(BufferError, match="after the transfer"):
+        buf.__dlpack__(copy=False)
+    assert ro.leases() == buf.leases() == []
+
+
+def test_a_frame_is_copied(source):
+    with source.stream(64, channels=1, count=1) as stream:
+        frame = next(stream)
+        samples = frame.copy()
+        assert flags(frame.__dlpack__(max_version=(1, 0))) == 2
+        x = np.from_dlpack(frame)
+        del frame
+        assert stream.held == [] and (x == samples).all()
+
+
+def test_a_writable_frame_is_shared(source):
+    with source.stream(64, channels=1, count=1, writable=True) as stream:
+        frame = next(stream)
+        assert flags(frame.__dlpack__(max_version=(1, 0), copy=False)) == 0
+        x = np.from_dlpack(frame)
+        frame.array(writable=True)[0, 0] = 77
+        assert x[0, 0] == 77
+        del frame
+        assert stream.held == [0]
+        del x
+        assert stream.held == []
 
 
 def test_a_copy_is_the_consumers_own(buf):

@@ -167,7 +167,6 @@ def test_a_frame_goes_back_with_its_last_view(fast):
 VIEWS = {
     "asarray": np.asarray, "frombuffer": lambda frame: np.frombuffer(frame, "i2"),
     "ndarray": lambda frame: np.ndarray((5,), "i2", frame), "memoryview": memoryview,
-    "from_dlpack": np.from_dlpack if np.lib.NumpyVersion(np.__version__) >= "2.1.0" else np.asarray,
     "slice": lambda frame: frame.array()[:, ::3].T, "buffer_array": lambda f: f.buffer_array(),
     "pickle buffer": pickle.PickleBuffer,
 }

@@ -83,9 +83,23 @@ def test_numbers_arrive(dtype):
     assert torch.from_dlpack(buf).tolist() == buf.array().tolist()
 
 
-@needs_versioned
-def test_a_tensor_keeps_a_frame(source):
+def test_a_tensor_of_read_only_memory_is_its_own(source):
+    ro = ndma.array([5, 6], "i2").as_readonly()
     with source.stream(64, channels=1, count=1) as stream:
+        frame = next(stream)
+        for memory in frame, ro:
+            before = memory.__array__(copy=True)
+            tensor = torch.from_dlpack(memory)
+            assert tensor.tolist() == before.tolist()
+            tensor -= 1
+            assert (memory.__array__() == before).all()
+        del frame, memory
+        assert stream.held == []
+
+
+@needs_versioned
+def test_a_tensor_keeps_a_writable_frame(source):
+    with source.stream(64, channels=1, count=1, writable=True) as stream:
         frame = next(stream)
         tensor = torch.from_dlpack(frame)
         assert tensor.tolist() == frame.array().tolist()

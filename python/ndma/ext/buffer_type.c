@@ -236,7 +236,9 @@ static PyMethodDef buffer_methods[] = {
 	{ "__dlpack__", (PyCFunction)(void (*)(void))ext_buffer_dlpack,
 	  METH_VARARGS | METH_KEYWORDS,
 	  "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
-	  "For ``numpy.from_dlpack`` and ``torch.from_dlpack``; the tensor is a lease." },
+	  "For ``numpy.from_dlpack`` and ``torch.from_dlpack``; the tensor is a lease.\n\n"
+	  "Read-only memory is copied, unless ``copy=False`` asks for BufferError: consumers write\n"
+	  "to it in spite of DLPack's flag, and that ends the interpreter." },
 	{ "__dlpack_device__", ext_dlpack_device, METH_NOARGS,
 	  "__dlpack_device__($self, /)\n--\n\n``(1, 0)``: memory of the CPU." },
 	{ "__enter__", ext_buffer_enter, METH_NOARGS,

@@ -84,8 +84,13 @@ PyObject *ext_buffer_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
 
 	if (!lease)
 		return NULL;
-	capsule = ext_dlpack_export(lease->layout, lease->data, lease->access == NDMA_READ,
-				    (PyObject *)lease, args, kwargs);
+	capsule = ext_dlpack_export(
+		lease->layout, lease->data,
+		lease->access == NDMA_WRITE ? NULL
+		: BUFFER->readonly
+			? "share it by np.asarray(buffer), or the Buffer that this one was made of"
+			: "share it by np.asarray(buffer), or after the transfer",
+		(PyObject *)lease, args, kwargs);
 	Py_DECREF(lease);
 	return capsule;
 }

@@ -44,7 +44,6 @@ struct dl_managed_versioned {
 };
 
 #define DL_CPU 1
-#define DL_READ_ONLY (1u << 0)
 #define DL_IS_COPIED (1u << 1)
 #define DL_NAME "dltensor"
 #define DL_NAME_VERSIONED "dltensor_versioned"
@@ -244,12 +243,12 @@ static int parse_version(PyObject *version, bool *versioned)
 	return 0;
 }
 
-PyObject *ext_dlpack_export(const struct ext_layout *layout, void *data, bool readonly,
+PyObject *ext_dlpack_export(const struct ext_layout *layout, void *data, const char *instead,
 			    PyObject *owner, PyObject *args, PyObject *kwargs)
 {
 	static char *names[] = { "stream", "max_version", "dl_device", "copy", NULL };
 	PyObject *stream = Py_None, *version = Py_None, *device = Py_None, *copy = Py_None;
-	bool versioned;
+	bool versioned, readonly = instead;
 	int copies = 0;
 
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO:__dlpack__", names, &stream,
@@ -265,16 +264,17 @@ PyObject *ext_dlpack_export(const struct ext_layout *layout, void *data, bool re
 		copies = PyObject_IsTrue(copy);
 	if (copies < 0)
 		return NULL;
-	if (copies)
+	/* Consumers ignore the read-only flag, and a write through such a tensor is a SIGSEGV. */
+	if (copies || (readonly && copy == Py_None))
 		return make_copy(layout, data, owner, versioned);
-	if (readonly && !versioned) {
-		PyErr_SetString(PyExc_BufferError,
-				"this memory is read-only, which DLPack says from "
-				"version 1.0 on, and the consumer knows only older ones: give it a "
-				"copy");
+	if (readonly) {
+		PyErr_Format(PyExc_BufferError,
+			     "this memory is read-only, which consumers of DLPack ignore: take a "
+			     "copy, or %s",
+			     instead);
 		return NULL;
 	}
-	return make_capsule(layout, data, owner, versioned, readonly ? DL_READ_ONLY : 0);
+	return make_capsule(layout, data, owner, versioned, 0);
 }
 
 PyObject *ext_dlpack_device(PyObject *self, PyObject *unused)

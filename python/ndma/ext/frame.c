@@ -222,7 +222,12 @@ PyObject *ext_frame_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
 	layout = ext_frame_layout(frame);
 	if (!layout)
 		return NULL;
-	return ext_dlpack_export(layout, frame->entry.data, true, self, args, kwargs);
+	return ext_dlpack_export(
+		layout, frame->entry.data,
+		frame->stream->writable
+			? NULL
+			: "share it by np.asarray(frame), or make the stream by stream(writable=True)",
+		self, args, kwargs);
 }
 
 PyObject *ext_frame_reduce(PyObject *self, PyObject *unused)

@@ -116,7 +116,12 @@ static PyMethodDef frame_methods[] = {
 	  "__array__($self, /, dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked." },
 	{ "__dlpack__", (PyCFunction)(void (*)(void))ext_frame_dlpack, METH_VARARGS | METH_KEYWORDS,
 	  "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
-	  "For ``numpy.from_dlpack`` and ``torch.from_dlpack``: a read-only tensor." },
+	  "For ``numpy.from_dlpack`` and ``torch.from_dlpack``.\n\n"
+	  "Of a stream made with ``writable=True`` the tensor keeps the frame. Of any other it is a\n"
+	  "copy, unless ``copy=False`` asks for BufferError: consumers write to read-only memory in\n"
+	  "spite of DLPack's flag, and that ends the interpreter. ``torch.from_numpy(frame.array())``\n"
+	  "ignores NumPy's flag likewise, and ``torch.asarray(frame)`` takes the bytes for numbers of\n"
+	  "another kind: use ``torch.from_dlpack``." },
 	{ "__dlpack_device__", ext_dlpack_device, METH_NOARGS,
 	  "__dlpack_device__($self, /)\n--\n\n``(1, 0)``: memory of the CPU." },
 	{ "__reduce__", ext_frame_reduce, METH_NOARGS,

@@ -302,8 +302,9 @@ PyObject *ext_allocator_new(PyObject *module, PyObject *args, PyObject *kwargs);
 
 /* ---------------------------------------------------------------- dlpack.c */
 
-/* __dlpack__ of a view whose memory `owner` (a Lease or a Frame) keeps. */
-PyObject *ext_dlpack_export(const struct ext_layout *layout, void *data, bool readonly,
+/* __dlpack__ of a view whose memory `owner` (a Lease or a Frame) keeps. Memory is read-only where
+ * `instead` says what to do for a consumer that wants it shared; NULL: writable. */
+PyObject *ext_dlpack_export(const struct ext_layout *layout, void *data, const char *instead,
 			    PyObject *owner, PyObject *args, PyObject *kwargs);
 
 /* ---------------------------------------------------------------- sources */
