@@ -11,6 +11,8 @@ when the last array over them is gone. `empty`, `zeros`, `array` and `from_fd` g
 memory that no array can look at while a device owns it.
 """
 
+import sys as _sys
+
 from ._ext import (
     Allocator,
     Buffer,
@@ -74,3 +76,8 @@ __all__ = [
     "trace_leases",
     "zeros",
 ]
+
+if "IPython" in _sys.modules:
+    from . import _interactive
+
+    _interactive.attach()

@@ -297,28 +297,6 @@ def test_an_exception_in_an_interactive_session_keeps_a_view(buf, monkeypatch):
     buf.resize(3)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("IPython") is None, reason="this guest has no IPython")
-def test_ipythons_history_keeps_a_view_until_it_is_reset(tmp_path):
-    run_python("""
-        import ndma
-        from IPython.core.interactiveshell import InteractiveShell
-        shell = InteractiveShell.instance()
-        buf = ndma.zeros(5)
-        shell.push({"buf": buf})
-        for cell in "buf.array()", "1", "2", "3", "4":
-            shell.run_cell(cell, store_history=True).raise_error()
-        assert 1 in shell.user_ns["Out"] and len(buf.leases()) == 1
-        try:
-            buf.resize(3)
-        except BufferError as error:
-            assert "Out[n]" in str(error)
-        else:
-            raise SystemExit("resized under a view")
-        shell.run_cell("%reset -f out")
-        buf.resize(3)
-    """, IPYTHONDIR=str(tmp_path))
-
-
 def test_threads_cannot_sneak_a_view_in(buf):
     stop = threading.Event()
     wrong = []

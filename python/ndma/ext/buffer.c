@@ -142,7 +142,7 @@ PyObject *ext_buffer_wrap(struct ext_state *state, struct ndma_buffer *handle, P
 {
 	struct ext_buffer *buffer = NULL;
 
-	if (!teach_multiprocessing(state))
+	if (!ext_interactive_attach() && !teach_multiprocessing(state))
 		buffer = ext_object_alloc(state->buffer_type);
 	if (!buffer) {
 		ndma_buffer_close(handle);
@@ -185,8 +185,7 @@ void *ext_buffer_refuse_views(struct ext_buffer *buffer, const char *what)
 		return NULL;
 	text = PyUnicode_FromFormat(
 		"cannot %s: views of it are alive in this process (%zd, to write %zd). Let go of "
-		"the arrays, slices and memoryviews made from it: lists, _ and Out[n] in IPython, "
-		"and sys.last_traceback keep them too%U",
+		"the arrays, slices and memoryviews made from it: lists, _ and Out[n] in IPython (%%reset -f out), and sys.last_traceback keep them too%U",
 		what, ext_buffer_views(buffer), buffer->views[NDMA_WRITE], where);
 	Py_DECREF(where);
 	return ext_error_os(buffer->state->locked_error, EBUSY, text);

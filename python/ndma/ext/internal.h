@@ -115,6 +115,12 @@ int ext_collect(void);
 /* Warns once in a process that the module is not loaded, and memfd stands in. */
 int ext_warn_memfd(struct ext_state *state);
 
+/* ---------------------------------------------------------------- interactive.c */
+
+/* Has IPython, where it is loaded, keep copies of what it displays, not frames and leases. Called
+ * where the first of them can come from: IPython may be loaded after ndma. */
+int ext_interactive_attach(void);
+
 /* ---------------------------------------------------------------- arguments.c */
 
 /* Positional and keyword arguments of a fast call into `values`, in the order of `names`

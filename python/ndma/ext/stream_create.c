@@ -169,7 +169,7 @@ PyObject *ext_stream_create(struct ext_source *source, struct ext_stream_request
 {
 	PyObject *stream;
 
-	if (ext_source_begin_call(source))
+	if (ext_interactive_attach() || ext_source_begin_call(source))
 		return NULL;
 	stream = create(source, request);
 	ext_source_end_call(source);

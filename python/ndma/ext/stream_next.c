@@ -27,12 +27,13 @@ static void refuse_held(struct ext_stream *stream)
 	PyObject *text = held_text(stream);
 
 	if (text)
-		PyErr_Format(stream->state->frames_held_error,
-			     "this program holds all %u frames of %s (sequence %U), so none can "
-			     "come. Let go of frames and of the arrays made from them: lists, _ "
-			     "and Out[n] in IPython, and sys.last_traceback keep them too. "
-			     "frame.copy() keeps the samples without the frame",
-			     stream->frames, stream->name, text);
+		PyErr_Format(
+			stream->state->frames_held_error,
+			"this program holds all %u frames of %s (sequence %U), so none can "
+			"come. Let go of frames and of the arrays made from them: lists, _ and Out[n] in "
+			"IPython (%%reset -f out), and sys.last_traceback keep them too. "
+			"frame.copy() keeps the samples without the frame",
+			stream->frames, stream->name, text);
 	Py_XDECREF(text);
 }
 
