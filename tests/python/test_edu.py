@@ -2,13 +2,19 @@
 """The edu card: what its DMA brings is right to the byte. A copy takes it 100 ms."""
 
 import errno
+import gc
 import os
 import signal
+import sys
+import textwrap
+import threading
 
 import numpy as np
 import pytest
 
 import ndma
+
+from conftest import run_python
 
 pytestmark = [pytest.mark.guest, pytest.mark.device]
 
@@ -44,6 +50,105 @@ def test_a_read_is_right_to_the_byte(edu):
     x = edu.read(samples=5000, timeout=30)
     assert x.shape == (1, 5000)
     assert any((x[0] == pattern(sequence, 5000)).all() for sequence in range(4))
+
+
+@pytest.fixture
+def session(monkeypatch):
+    """As if somebody typed."""
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+
+
+def test_a_cell_that_is_run_again_gets_its_stream(edu, session, monkeypatch):
+    monkeypatch.setattr(sys, "last_traceback", None, raising=False)
+    cell = """
+        source = ndma.open("edu0")
+        stream = source.stream(samples=64, frames=3, timeout=30)
+        stream.start()
+        frame = next(stream)
+    """
+    names = {"ndma": ndma}
+    exec(textwrap.dedent(cell), names)
+    for _ in range(3):
+        old, frame = names["stream"], names["frame"]
+        with pytest.warns(RuntimeWarning, match="edu0 had an older stream of this session"):
+            exec(textwrap.dedent(cell), names)
+        assert old.closed and not names["stream"].closed
+        with pytest.raises(ValueError, match="a newer one of this session has replaced it"):
+            next(old)
+        assert frame.array().shape == (1, 64)
+    names["stream"].close()
+
+
+def test_a_cell_that_raised_is_run_again(edu, session):
+    def cell():
+        for frame in edu.stream(64, frames=3, timeout=30):
+            raise KeyError(frame.sequence)
+
+    with pytest.raises(KeyError) as kept:
+        cell()
+    with pytest.warns(RuntimeWarning), pytest.raises(KeyError):
+        cell()
+    assert kept.value.args == (0,)
+
+
+def test_a_stream_that_is_read_is_not_replaced(edu, session):
+    with edu.stream(64, frames=3, timeout=30) as stream:
+        for frame in stream:
+            with pytest.raises(OSError, match="This program has <ndma.Stream of edu0.*close"):
+                edu.stream(64, frames=3)
+            break
+        del frame
+    # In a thread of its own, between two frames.
+    with edu.stream(64, frames=3, timeout=30) as stream:
+        go, has = threading.Event(), threading.Event()
+
+        def work():
+            next(stream)
+            has.set()
+            go.wait()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        has.wait()
+        with pytest.raises(OSError, match="close"):
+            edu.stream(64, frames=3)
+        go.set()
+        thread.join()
+        with pytest.warns(RuntimeWarning):
+            edu.stream(64, frames=3).close()
+        assert stream.closed
+
+
+def test_a_read_replaces_no_stream(edu, session):
+    with edu.stream(64, frames=3), pytest.raises(OSError, match="its close\\(\\) gives it back"):
+        edu.read(64)
+
+
+def test_a_program_is_told_what_would_free_the_source(edu):
+    with edu.stream(64, frames=3) as stream:
+        with pytest.raises(OSError, match="This program has <ndma.Stream of edu0") as caught:
+            ndma.open("edu0").stream(64, frames=3)
+        assert caught.value.errno == errno.EBUSY and not stream.closed
+        out = run_python("""
+            import sys, ndma
+            sys.ps1 = ">>> "
+            try:
+                ndma.open("edu0").stream(64, frames=3)
+            except OSError as error:
+                print(error)
+        """)
+        assert "Another program has it (fuser -v /dev/ndma/edu0 tells which)" in out
+
+
+def test_a_stream_that_only_garbage_keeps_is_in_nobodys_way(edu):
+    gc.disable()
+    try:
+        knot = [edu.stream(64, frames=3)]
+        knot.append(knot)
+        del knot
+        edu.stream(64, frames=3).close()
+    finally:
+        gc.enable()
 
 
 def test_the_card_says_what_it_is(edu):

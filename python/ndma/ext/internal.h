@@ -64,6 +64,7 @@ struct ext_state {
 	PyArray_Descr *time_descr;	/* datetime64[ns] */
 	PyObject *module_name;		/* "ndma" */
 	PyObject *loss_registry;	/* of LossWarning; emptied before each */
+	struct ext_stream *streams;	/* borrowed: each leaves the list when it dies */
 	bool traces_leases;
 	bool warned_memfd;
 	bool taught_multiprocessing;	/* how to send a Buffer */
@@ -353,6 +354,7 @@ struct ext_stream {
 	bool awaited;			/* a thread or a task waits for the next frame */
 	bool started;
 	bool ended;			/* a caller was told so */
+	bool replaced;			/* closed by this session for a newer one */
 	bool closed;
 	bool writable;
 	bool iq;
@@ -367,6 +369,10 @@ struct ext_stream {
 	uint32_t channels;
 	float *scale;			/* by channel, from the first physical() on; offset behind */
 	char name[NDMA_NAME_MAX];
+	unsigned int iterators;		/* that have not ended */
+	unsigned long thread;		/* that started it, or last waited for a frame */
+	struct ext_stream *next;	/* of the module's streams, newest first */
+	struct ext_stream **link;
 };
 
 /* What a stream is asked for by: Source.stream(), and read() with its own choices. */
@@ -376,6 +382,7 @@ struct ext_stream_request {
 	enum ext_on_loss on_loss;
 	uint64_t count;
 	int64_t timeout_ns;
+	bool replaces;			/* an idle stream of an interactive session */
 };
 
 int ext_stream_setup(PyObject *module, struct ext_state *state);
@@ -392,6 +399,12 @@ int ext_stream_check(struct ext_stream *stream);
 int ext_stream_start(struct ext_stream *stream);
 /* Starts a stream anew whose end was told; any other is left as it is. */
 int ext_stream_begin_again(struct ext_stream *stream);
+
+/* stream_busy.c, for a source `name` that has no stream left. In an interactive session the oldest
+ * idle one of this process is closed, with a warning: 1; 0 if there is none; -1 with an exception. */
+int ext_stream_replace(struct ext_state *state, const char *name);
+/* OSError that says what would free a stream. Always NULL. */
+void *ext_stream_refuse_busy(struct ext_state *state, const char *name);
 
 /* loss.c: what on_loss says about the loss before `frame`: 0, or -1 with an exception. */
 int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame);

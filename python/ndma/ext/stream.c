@@ -13,7 +13,9 @@ int ext_stream_check(struct ext_stream *stream)
 		return -1;
 	}
 	if (stream->closed) {
-		PyErr_Format(PyExc_ValueError, "this stream of %s is closed", stream->name);
+		PyErr_Format(PyExc_ValueError, "this stream of %s is closed%s", stream->name,
+			     stream->replaced ? ": a newer one of this session has replaced it"
+					      : "");
 		return -1;
 	}
 	return 0;
@@ -32,6 +34,7 @@ static int start(struct ext_stream *stream, uint64_t count)
 	}
 	stream->started = true;
 	stream->ended = false;
+	stream->thread = PyThread_get_thread_ident();
 	return 0;
 }
 
@@ -122,6 +125,11 @@ void ext_stream_dealloc(PyObject *self)
 	PyTypeObject *type = Py_TYPE(self);
 
 	PyObject_GC_UnTrack(self);
+	if (stream->link) {
+		*stream->link = stream->next;
+		if (stream->next)
+			stream->next->link = stream->link;
+	}
 	ndma_stream_free(stream->handle);
 	ext_layout_put(stream->layout);
 	PyMem_Free(stream->pending);

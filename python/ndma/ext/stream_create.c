@@ -3,6 +3,7 @@
 #include "internal.h"
 #include "types.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* "int16, int32" of what the source has, for messages. */
@@ -133,11 +134,49 @@ static int stream_init(struct ext_stream *stream, struct ext_stream_request *req
 	return stream->layout ? 0 : -1;
 }
 
+/* Opens the stream; where the source has none left, once more without those that only garbage
+ * keeps, and then without an idle one that the session may replace. */
+static int open_handle(struct ext_source *source, const struct ext_stream_request *request,
+		       struct ext_stream *stream)
+{
+	bool collected = false;
+	int ret;
+
+	for (;;) {
+		Py_BEGIN_ALLOW_THREADS ret =
+			ndma_stream_create(source->handle, &request->options, &stream->handle);
+		Py_END_ALLOW_THREADS if (!ret) return 0;
+		if (ret != -EBUSY || !strstr(ndma_error(), "no stream left")) {
+			ext_error(source->state, EXT_STREAM, ret);
+			return -1;
+		}
+		if (!collected) {
+			collected = true;
+			if (ext_collect())
+				return -1;
+			continue;
+		}
+		ret = request->replaces ? ext_stream_replace(source->state, stream->name) : 0;
+		if (!ret)
+			ext_stream_refuse_busy(source->state, stream->name);
+		if (ret <= 0)
+			return -1;
+	}
+}
+
+static void link_stream(struct ext_stream *stream)
+{
+	stream->next = stream->state->streams;
+	stream->link = &stream->state->streams;
+	if (stream->next)
+		stream->next->link = &stream->next;
+	stream->state->streams = stream;
+}
+
 static PyObject *create(struct ext_source *source, struct ext_stream_request *request)
 {
 	char format[16];
 	struct ext_stream *stream;
-	int ret;
 
 	if (request->dtype && request->dtype != Py_None) {
 		if (choose_format(source, request->dtype, request->options.iq, format))
@@ -149,18 +188,11 @@ static PyObject *create(struct ext_source *source, struct ext_stream_request *re
 		return NULL;
 	stream->simulated = ndma_source_is_simulated(source->handle);
 	snprintf(stream->name, sizeof(stream->name), "%s", ndma_source_name(source->handle));
-	Py_BEGIN_ALLOW_THREADS ret =
-		ndma_stream_create(source->handle, &request->options, &stream->handle);
-	Py_END_ALLOW_THREADS if (ret < 0)
-	{
-		ext_error(source->state, EXT_STREAM, ret);
+	if (open_handle(source, request, stream) || stream_init(stream, request)) {
 		Py_DECREF(stream);
 		return NULL;
 	}
-	if (stream_init(stream, request)) {
-		Py_DECREF(stream);
-		return NULL;
-	}
+	link_stream(stream);
 	PyObject_GC_Track(stream);
 	return (PyObject *)stream;
 }
@@ -266,5 +298,6 @@ PyObject *ext_stream_from_arguments(PyObject *self, PyObject *args, PyObject *kw
 	request.options.guard = choice ? NDMA_GUARD_SIGBUS : NDMA_GUARD_NONE;
 	request.options.writable = writable;
 	request.options.iq = iq;
+	request.replaces = true;
 	return ext_stream_create((struct ext_source *)self, &request);
 }

@@ -25,6 +25,7 @@ PyObject *ext_stream_iter(PyObject *self)
 		return NULL;
 	iterator->stream = (struct ext_stream *)Py_NewRef(self);
 	iterator->done = false;
+	stream->iterators++;
 	return (PyObject *)iterator;
 }
 
@@ -35,8 +36,11 @@ static PyObject *iterator_next(PyObject *self)
 	if (ITERATOR->done)
 		return NULL;
 	frame = ext_stream_next((PyObject *)ITERATOR->stream);
-	if (!frame && !PyErr_Occurred())
+	/* Another thread may have met the end too. */
+	if (!frame && !PyErr_Occurred() && !ITERATOR->done) {
 		ITERATOR->done = true;
+		ITERATOR->stream->iterators--;
+	}
 	return frame;
 }
 
@@ -50,6 +54,8 @@ static void iterator_dealloc(PyObject *self)
 	struct ext_stream *stream = ITERATOR->stream;
 	PyTypeObject *type = Py_TYPE(self);
 
+	if (!ITERATOR->done)
+		stream->iterators--;
 	PyObject_Free(self);
 	Py_DECREF(type);
 	Py_DECREF(stream);

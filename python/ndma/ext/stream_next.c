@@ -158,6 +158,7 @@ static PyObject *next_slowly(struct ext_stream *stream, int64_t timeout_ns)
 	if (stream->pending_count)
 		return next_pending(stream);
 	stream->awaited = true;
+	stream->thread = PyThread_get_thread_ident();
 	ret = ext_stream_start(stream) ? -1 : 1;
 	for (frame = NULL; ret > 0;) {
 		frame = take(stream);
@@ -268,6 +269,7 @@ PyObject *ext_stream_claim(PyObject *self, PyObject *argument)
 		return NULL;
 	}
 	stream->awaited = claim;
+	stream->thread = PyThread_get_thread_ident();
 	Py_RETURN_NONE;
 }
 
