@@ -4,6 +4,7 @@
 Imported with the first Buffer, so that `import ndma` does not pay for it.
 """
 
+import errno
 import os
 from multiprocessing import reduction
 from typing import Any
@@ -12,7 +13,13 @@ from ._ext import Buffer, from_fd
 
 
 def _rebuild(handle: Any, *layout: Any) -> Buffer:
-    fd = handle.detach()
+    try:
+        fd = handle.detach()
+    except (ConnectionError, FileNotFoundError, EOFError) as error:
+        raise ConnectionAbortedError(
+            errno.ECONNABORTED, "the process that sent this Buffer has ended before it was "
+            "received, and the memory with it: let it run until then (take from the queue or "
+            "pipe first, join() afterwards), or make the Buffer in a process that stays") from error
     try:
         return from_fd(fd, *layout)
     finally:

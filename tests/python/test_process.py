@@ -91,6 +91,41 @@ PROGRAM = """
 """
 
 
+ENDED = """
+    import multiprocessing as mp, os, sys, ndma
+
+    def put(queue, pipe):
+        buf = ndma.array([7, 7])
+        queue.put(buf)
+        pipe.send(buf)
+
+    if __name__ == "__main__":
+        context = mp.get_context(sys.argv[1])
+        queue, (here, there) = context.Queue(), context.Pipe()
+        worker = context.Process(target=put, args=(queue, there))
+        worker.start()
+        worker.join()
+        for take in queue.get, here.recv:
+            try:
+                take()
+            except OSError as error:
+                print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_a_buffer_whose_sender_has_ended_is_refused_in_a_sentence(method, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(ENDED))
+    done = subprocess.run([sys.executable, program, method], capture_output=True, text=True,
+                          timeout=180)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2, done.stdout
+    for line in lines:
+        assert line.startswith("ConnectionAbortedError") and "let it run until then" in line
+
+
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_multiprocessing_passes_buffers_by_descriptor(method, tmp_path):
     program = tmp_path / "program.py"
