@@ -23,6 +23,7 @@
 
 /* Sets the words of ndma_error() and returns -error, so that it can be returned at once. */
 int ndma_set_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define NDMA_CLOSED_FD "descriptor %d, which is ndma's, was closed by somebody else"
 
 /* ---------------------------------------------------------------- process.c: fork */
 

@@ -46,6 +46,8 @@ mapped:
 	map->bytes = bytes;
 	return 0;
 failed:
+	if (errno == EBADF)
+		return ndma_set_error(EBADF, NDMA_CLOSED_FD, fd);
 	return ndma_set_error(errno, "mapping %llu bytes: %s", (unsigned long long)bytes,
 			      strerror(errno));
 }

@@ -142,6 +142,8 @@ int ndma_memfd_file_reopen(int fd, int flags)
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	own = open(path, flags | O_CLOEXEC);
+	if (own < 0 && errno == ENOENT && fcntl(fd, F_GETFD) < 0)
+		return ndma_set_error(EBADF, NDMA_CLOSED_FD, fd);
 	if (own < 0 && errno == ENOENT)
 		return ndma_set_error(ENOENT, "opening %s: memfd buffers need /proc to be mounted",
 				      path);

@@ -9,6 +9,8 @@ import pytest
 
 import ndma
 
+from conftest import run_python
+
 
 def test_a_new_buffer_is_zero_and_c_contiguous():
     for make in ndma.empty, ndma.zeros:
@@ -425,3 +427,21 @@ def test_options_of_memory(source):
         ndma.empty(1, source="sim0")
     with pytest.raises(TypeError):
         ndma.empty(1, "f4", None)
+
+
+def test_a_buffer_whose_descriptor_somebody_closed_is_named_as_that():
+    run_python("""
+        import errno, os, ndma
+        buffers = ndma.zeros(3), ndma.zeros(3)
+        for buf in buffers:
+            os.close(buf.fileno())
+        for buf, use in zip(buffers, ("array", "as_readonly")):
+            try:
+                getattr(buf, use)()
+            except OSError as error:
+                assert error.errno == errno.EBADF, error
+                if use == "array" or ndma.backend() == "memfd":
+                    assert "was closed by somebody else" in str(error), error
+            else:
+                raise SystemExit(use)
+    """)

@@ -4,6 +4,7 @@
 import copy
 import errno
 import pickle
+import wave
 
 import numpy as np
 import pytest
@@ -238,3 +239,24 @@ def test_attributes_are_read_only(frame):
     for name in "sequence", "dropped", "valid", "time", "shape", "dtype", "flags", "colour":
         with pytest.raises(AttributeError):
             setattr(frame, name, 1)
+
+
+def test_interleaved_samples_are_written_as_they_lie_through_the_transpose(fast, tmp_path):
+    with fast.stream(64, channels=2, order="interleaved", count=1) as stream:
+        frame = next(stream)
+        with open(tmp_path / "raw", "wb") as file:
+            with pytest.raises(BufferError, match=r"interleaved.*array\(\)\.T"):
+                file.write(frame)
+            file.write(frame.array().T)
+        with wave.open(str(tmp_path / "wave"), "wb") as file:
+            file.setparams((2, 2, 8000, 0, "NONE", None))
+            file.writeframes(frame.array().T)
+        with wave.open(str(tmp_path / "wave"), "rb") as file:
+            samples = np.frombuffer(file.readframes(64), "<i2").reshape(64, 2).T
+        assert (samples == frame.array()).all()
+        assert (tmp_path / "raw").read_bytes() == frame.array().T.tobytes()
+    buf = ndma.zeros(64, "u1")
+    buf.set_layout("i2", (2, 3), (16, 2))
+    with open(tmp_path / "raw", "wb") as file, \
+            pytest.raises(BufferError, match=r"array\(\)\.copy\(\)"):
+        file.write(buf)

@@ -168,9 +168,8 @@ static PyObject *whole_shape(int64_t bytes, PyObject *dtype, Py_ssize_t offset)
 		return NULL;
 	itemsize = PyDataType_ELSIZE(descr);
 	Py_DECREF(descr);
-	if (offset < 0 || offset > bytes || !itemsize) {
-		PyErr_Format(PyExc_ValueError, "offset %zd: the buffer has %lld bytes", offset,
-			     (long long)bytes);
+	if (!itemsize) {
+		PyErr_SetString(PyExc_ValueError, "elements of no bytes: say a shape");
 		return NULL;
 	}
 	return PyLong_FromSsize_t((bytes - offset) / itemsize);
@@ -180,10 +179,17 @@ static PyObject *whole_shape(int64_t bytes, PyObject *dtype, Py_ssize_t offset)
 static struct ext_layout *describe(int64_t bytes, PyObject *dtype, PyObject *shape,
 				   PyObject *strides, Py_ssize_t offset)
 {
-	PyObject *element = dtype == Py_None ? PyUnicode_FromString("B") : Py_NewRef(dtype);
-	PyObject *extent = NULL;
+	PyObject *element, *extent = NULL;
 	struct ext_layout *layout = NULL;
 
+	if (offset < 0 || offset > bytes) {
+		PyErr_Format(PyExc_ValueError,
+			     "offset must be 0 to the buffer's %lld bytes, not %zd%s",
+			     (long long)bytes, offset,
+			     offset < 0 ? ": nothing lies in front of it" : "");
+		return NULL;
+	}
+	element = dtype == Py_None ? PyUnicode_FromString("B") : Py_NewRef(dtype);
 	if (element)
 		extent = shape == Py_None ? whole_shape(bytes, element, offset) : Py_NewRef(shape);
 	if (extent)

@@ -288,13 +288,20 @@ int ext_layout_export(const struct ext_layout *layout, void *data, bool readonly
 	if (asks(flags, PyBUF_WRITABLE) && readonly)
 		return refuse(view, "a writable view was asked for; this memory is read-only");
 	if (asks(flags, PyBUF_C_CONTIGUOUS) && !c)
-		return refuse(view, "a C-contiguous view was asked for; this memory is not");
+		return refuse(view,
+			      f ? "a C-contiguous view was asked for; this memory is in Fortran "
+				  "order (interleaved): its array().T is C-contiguous"
+				: "a C-contiguous view was asked for; this memory is not: its "
+				  "array().copy() is");
 	if (asks(flags, PyBUF_F_CONTIGUOUS) && !f)
 		return refuse(view, "a Fortran-contiguous view was asked for; this memory is not");
 	if (asks(flags, PyBUF_ANY_CONTIGUOUS) && !c && !f)
 		return refuse(view, "a contiguous view was asked for; this memory is not");
 	if (!asks(flags, PyBUF_STRIDES) && !c)
-		return refuse(view, "a view without strides was asked for; this memory needs them");
+		return refuse(view, f ? "a view without strides was asked for; this memory is in "
+					"Fortran order (interleaved): its array().T needs none"
+				      : "a view without strides was asked for; this memory needs "
+					"them: its array().copy() does not");
 	if (asks(flags, PyBUF_FORMAT) && !asks(flags, PyBUF_ND))
 		return refuse(view, "a format was asked for without a shape");
 
