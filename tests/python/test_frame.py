@@ -5,6 +5,7 @@ import copy
 import errno
 import pickle
 import wave
+import weakref
 
 import numpy as np
 import pytest
@@ -260,3 +261,49 @@ def test_interleaved_samples_are_written_as_they_lie_through_the_transpose(fast,
     with open(tmp_path / "raw", "wb") as file, \
             pytest.raises(BufferError, match=r"array\(\)\.copy\(\)"):
         file.write(buf)
+
+
+def test_a_frame_is_what_array_likes_are(fast):
+    with fast.stream(64, channels=2, count=1) as stream:
+        frame = next(stream)
+        array = frame.array()
+        for name in "ndim", "size", "itemsize", "shape", "dtype", "nbytes":
+            assert getattr(frame, name) == getattr(array, name), name
+        assert len(frame) == 2 and frame[1, 5] == array[1, 5]
+        assert [row.shape for row in frame] == [(64,), (64,)]
+        assert (frame[:, ::4] == array[:, ::4]).all() and frame[0].base is not None
+        for key, error in ((2, 0), IndexError), ("x", IndexError), ((0, 64), IndexError):
+            with pytest.raises(error):
+                frame[key]
+        part = frame[1]
+        del frame, array
+        assert stream.held == [0]
+        del part
+        assert stream.held == []
+
+
+def test_an_index_of_a_frame_with_its_error_flag_is_refused(source):
+    source.fault_error = 1
+    with source.stream(64, channels=2, count=1) as stream:
+        frame = next(stream)
+        for use in (lambda: frame[0], lambda: list(frame)):
+            with pytest.raises(OSError, match="on_error"):
+                use()
+        assert len(frame) == 2
+
+
+def test_a_weak_reference_keeps_neither_frame_nor_buffer(fast):
+    gone = []
+    with fast.stream(64, channels=2, count=1) as stream:
+        frame = next(stream)
+        buf = ndma.zeros(3)
+        for thing in frame, buf:
+            assert weakref.ref(thing)() is thing
+        weak = [weakref.ref(thing, gone.append) for thing in (frame, buf)]
+        finalizer = weakref.finalize(frame, gone.append, "finalized")
+        keep = frame.array(), buf.array()
+        del frame, buf, thing
+        assert all(ref() is not None for ref in weak) and finalizer.alive
+        del keep
+        assert stream.held == [] and [ref() for ref in weak] == [None, None]
+        assert len(gone) == 3 and "finalized" in gone

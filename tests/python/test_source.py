@@ -300,3 +300,18 @@ def test_a_source_does_not_travel(source):
     import pickle
     with pytest.raises(TypeError, match="name"):
         pickle.dumps(source)
+
+
+def test_a_read_in_units_is_that_of_the_counts(source):
+    source.pattern = "counter"
+    raw = source.read(100, channels=2)
+    x = source.read(100, channels=2, physical=True)
+    scale = np.array([channel.scale for channel in source.channels[:2]], "f4")[:, None]
+    offset = np.array([channel.offset for channel in source.channels[:2]], "f4")[:, None]
+    assert x.dtype == np.dtype("f4") and x.shape == raw.shape and x.flags.c_contiguous
+    assert np.allclose(x, raw.astype("f4") * scale + offset)
+    pairs = source.read(100, iq=True, physical=True)
+    assert pairs.dtype == np.dtype("f4") and pairs.shape[1:] == (100, 2)
+    # More than one frame, and interleaved.
+    with source.stream(100, channels=2, order="interleaved", count=1) as stream:
+        assert np.allclose(next(stream).physical(), x)

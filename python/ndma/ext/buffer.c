@@ -274,6 +274,8 @@ void ext_buffer_dealloc(PyObject *self)
 	PyTypeObject *type = Py_TYPE(self);
 
 	PyObject_GC_UnTrack(self);
+	if (BUFFER->weakrefs)
+		PyObject_ClearWeakRefs(self);
 	ndma_buffer_close(BUFFER->handle);
 	ext_layout_put(BUFFER->layout);
 	type->tp_free(self);

@@ -3,6 +3,9 @@
 #include "internal.h"
 #include "types.h"
 
+#include <stddef.h>
+#include <structmember.h>
+
 static PyMethodDef buffer_methods[] = {
 	{ "array", (PyCFunction)(void (*)(void))ext_buffer_array_method,
 	  METH_FASTCALL | METH_KEYWORDS,
@@ -250,6 +253,11 @@ static PyMethodDef buffer_methods[] = {
 	{ NULL },
 };
 
+static PyMemberDef buffer_members[] = {
+	{ "__weaklistoffset__", T_PYSSIZET, offsetof(struct ext_buffer, weakrefs), READONLY },
+	{ NULL },
+};
+
 static PyType_Slot buffer_slots[] = {
 	{ Py_tp_doc,
 	  "DMA memory with a dtype and a shape; made by `empty`, `zeros`, `array` and\n"
@@ -274,6 +282,7 @@ static PyType_Slot buffer_slots[] = {
 	{ Py_mp_ass_subscript, ext_buffer_setitem },
 	{ Py_tp_methods, buffer_methods },
 	{ Py_tp_getset, ext_buffer_getset },
+	{ Py_tp_members, buffer_members },
 	{ Py_bf_getbuffer, ext_buffer_getbuffer },
 	{ Py_bf_releasebuffer, ext_buffer_releasebuffer },
 	{ 0, NULL },

@@ -18,6 +18,7 @@ struct ext_frame *ext_frame_alloc(struct ext_stream *stream)
 	frame->stream = (struct ext_stream *)Py_NewRef(stream);
 	frame->layout = NULL;
 	frame->held = false;
+	frame->weakrefs = NULL;
 	return frame;
 }
 
@@ -28,6 +29,8 @@ void ext_frame_dealloc(PyObject *object)
 	struct ext_stream *stream = frame->stream;
 	PyTypeObject *type = Py_TYPE(object);
 
+	if (frame->weakrefs)
+		PyObject_ClearWeakRefs(object);
 	/* Only the parent gives a frame back: a forked child has no rings. */
 	if (frame->held && ext_process_is(stream->process) &&
 	    ndma_ring_release(stream->ring, frame->entry.completion.index))
@@ -161,6 +164,35 @@ PyObject *ext_frame_dunder_array(PyObject *self, PyObject *args, PyObject *kwarg
 		return NULL;
 	array = ext_frame_array_method(self, NULL, 0, NULL);
 	return array ? ext_array_convert(array, dtype, copy) : NULL;
+}
+
+Py_ssize_t ext_frame_length(PyObject *self)
+{
+	const struct ext_layout *layout = ext_frame_layout((struct ext_frame *)self);
+
+	return layout ? layout->shape[0] : -1;
+}
+
+PyObject *ext_frame_getitem(PyObject *self, PyObject *key)
+{
+	PyObject *array = ext_frame_array_method(self, NULL, 0, NULL), *item;
+
+	if (!array)
+		return NULL;
+	item = PyObject_GetItem(array, key);
+	Py_DECREF(array);
+	return item;
+}
+
+PyObject *ext_frame_iter(PyObject *self)
+{
+	PyObject *array = ext_frame_array_method(self, NULL, 0, NULL), *iterator;
+
+	if (!array)
+		return NULL;
+	iterator = PyObject_GetIter(array);
+	Py_DECREF(array);
+	return iterator;
 }
 
 PyObject *ext_frame_copy(PyObject *self, PyObject *unused)

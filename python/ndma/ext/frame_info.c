@@ -86,6 +86,23 @@ static PyObject *get_shape(PyObject *self, void *unused)
 	return layout ? ext_layout_shape(layout) : NULL;
 }
 
+static PyObject *get_size(PyObject *self, void *unused)
+{
+	const struct ext_layout *layout = ext_frame_layout(FRAME);
+
+	return layout ? PyLong_FromSsize_t(ext_layout_size(layout)) : NULL;
+}
+
+static PyObject *get_ndim(PyObject *self, void *unused)
+{
+	return PyLong_FromLong(FRAME->stream->layout->ndim);
+}
+
+static PyObject *get_itemsize(PyObject *self, void *unused)
+{
+	return PyLong_FromSsize_t(FRAME->stream->layout->itemsize);
+}
+
 static PyObject *get_dtype(PyObject *self, void *unused)
 {
 	return Py_NewRef(FRAME->stream->layout->descr);
@@ -135,6 +152,9 @@ PyGetSetDef ext_frame_getset[] = {
 	{ "valid", get_valid, NULL, "int: valid samples of each channel." },
 	{ "nbytes", get_nbytes, NULL, "int: bytes of the valid samples." },
 	{ "shape", get_shape, NULL, "tuple of int: of `array()`." },
+	{ "ndim", get_ndim, NULL, "int: dimensions of `array()`." },
+	{ "size", get_size, NULL, "int: numbers in `array()`." },
+	{ "itemsize", get_itemsize, NULL, "int: bytes of one number." },
 	{ "dtype", get_dtype, NULL, "numpy.dtype: of one number." },
 	{ "flags", get_flags, NULL, "int: all flags, as in <linux/ndma.h>." },
 	{ "partial", get_flag, NULL, "bool: the frame is short.", FLAG(NDMA_FRAME_PARTIAL) },

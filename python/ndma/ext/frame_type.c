@@ -3,6 +3,9 @@
 #include "internal.h"
 #include "types.h"
 
+#include <stddef.h>
+#include <structmember.h>
+
 static PyMethodDef frame_methods[] = {
 	{ "array", (PyCFunction)(void (*)(void))ext_frame_array_method,
 	  METH_FASTCALL | METH_KEYWORDS,
@@ -129,11 +132,17 @@ static PyMethodDef frame_methods[] = {
 	{ NULL },
 };
 
+static PyMemberDef frame_members[] = {
+	{ "__weaklistoffset__", T_PYSSIZET, offsetof(struct ext_frame, weakrefs), READONLY },
+	{ NULL },
+};
+
 static PyType_Slot frame_slots[] = {
 	{ Py_tp_doc,
 	  "One filled frame of a stream, in the device's own memory.\n\n"
 	  "Obtained from a Stream. It goes back to the device when the last reference to it and\n"
-	  "to every array made from it is gone, in any thread.\n\n"
+	  "to every array made from it is gone, in any thread. ``frame[key]``, ``len(frame)`` and a\n"
+	  "loop over it are those of `array()`.\n\n"
 	  "Examples\n--------\n"
 	  ">>> with ndma.open(\"sim0\").stream(1000, count=2) as stream:\n"
 	  "...     [(frame.sequence, frame.dropped, frame.valid) for frame in stream]\n"
@@ -142,6 +151,10 @@ static PyType_Slot frame_slots[] = {
 	{ Py_tp_repr, ext_frame_repr },
 	{ Py_tp_methods, frame_methods },
 	{ Py_tp_getset, ext_frame_getset },
+	{ Py_tp_members, frame_members },
+	{ Py_tp_iter, ext_frame_iter },
+	{ Py_mp_length, ext_frame_length },
+	{ Py_mp_subscript, ext_frame_getitem },
 	{ Py_bf_getbuffer, ext_frame_getbuffer },
 	{ 0, NULL },
 };

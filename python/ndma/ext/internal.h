@@ -18,8 +18,9 @@
  * Everything here is read and written with the GIL held, except where libndma waits.
  *
  * A Frame or a Lease dies wherever its last reference goes, in the middle of anybody's code: their
- * deallocs allocate nothing, call no Python and touch no exception. They refer only to objects
- * that never refer back, so they need no garbage collection.
+ * deallocs allocate nothing, call no Python (but callbacks of weak references to a Frame) and touch
+ * no exception. They refer only to objects that never refer back, so they need no garbage
+ * collection.
  */
 #ifndef NDMA_EXT_INTERNAL_H
 #define NDMA_EXT_INTERNAL_H
@@ -236,6 +237,7 @@ struct ext_buffer {
 	bool readonly;
 	bool shared;			/* others may change its layout, begin a transfer */
 	struct ndma_layout stored;	/* what `layout` was made from */
+	PyObject *weakrefs;
 };
 
 int ext_buffer_setup(PyObject *module, struct ext_state *state);
@@ -417,7 +419,11 @@ struct ext_frame {
 	struct ext_layout *layout;	/* of a short frame, once asked for; NULL: the stream's */
 	struct ndma_frame entry;
 	bool held;			/* the entry is ours to give back */
+	PyObject *weakrefs;
 };
+
+/* Turns counts of the stream into the channels' units, in a C-contiguous float32 array. */
+int ext_stream_scale(struct ext_stream *stream, PyArrayObject *array);
 
 int ext_frame_setup(PyObject *module, struct ext_state *state);
 /* Without an entry yet. */

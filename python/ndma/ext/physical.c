@@ -33,27 +33,13 @@ static int load_scales(struct ext_stream *stream)
 	return 0;
 }
 
-/* A C-contiguous float32 copy, scaled where it lies. */
-PyObject *ext_frame_physical(PyObject *self, PyObject *unused)
+int ext_stream_scale(struct ext_stream *stream, PyArrayObject *array)
 {
-	struct ext_stream *stream = ((struct ext_frame *)self)->stream;
-	PyObject *array, *copy;
-	npy_intp row;
-	float *value;
+	npy_intp row = PyArray_SIZE(array) / stream->channels;
+	float *value = PyArray_DATA(array);
 
 	if (load_scales(stream))
-		return NULL;
-	array = PyObject_CallMethod(self, "array", NULL);
-	if (!array)
-		return NULL;
-	copy = PyArray_FromAny(array, PyArray_DescrFromType(NPY_FLOAT), 0, 0,
-			       NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ENSURECOPY | NPY_ARRAY_FORCECAST,
-			       NULL);
-	Py_DECREF(array);
-	if (!copy)
-		return NULL;
-	row = PyArray_SIZE((PyArrayObject *)copy) / stream->channels;
-	value = PyArray_DATA((PyArrayObject *)copy);
+		return -1;
 	for (uint32_t channel = 0; channel < stream->channels; channel++) {
 		float scale = stream->scale[channel];
 		float offset = stream->scale[stream->channels + channel];
@@ -61,6 +47,24 @@ PyObject *ext_frame_physical(PyObject *self, PyObject *unused)
 		for (npy_intp i = 0; i < row; i++, value++)
 			*value = *value * scale + offset;
 	}
+	return 0;
+}
+
+/* A C-contiguous float32 copy, scaled where it lies. */
+PyObject *ext_frame_physical(PyObject *self, PyObject *unused)
+{
+	struct ext_stream *stream = ((struct ext_frame *)self)->stream;
+	PyObject *array, *copy;
+
+	array = PyObject_CallMethod(self, "array", NULL);
+	if (!array)
+		return NULL;
+	copy = PyArray_FromAny(array, PyArray_DescrFromType(NPY_FLOAT), 0, 0,
+			       NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ENSURECOPY | NPY_ARRAY_FORCECAST,
+			       NULL);
+	Py_DECREF(array);
+	if (copy && ext_stream_scale(stream, (PyArrayObject *)copy))
+		Py_CLEAR(copy);
 	return copy;
 }
 

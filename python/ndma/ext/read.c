@@ -159,15 +159,16 @@ static PyObject *close_stream(PyObject *stream, PyObject *result)
 
 PyObject *ext_source_read(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = { "samples", "timeout", "dtype", "channels", "order", "iq", NULL };
+	static char *names[] = { "samples", "timeout", "dtype",    "channels",
+				 "order",   "iq",      "physical", NULL };
 	struct ext_stream_request request = { .options = NDMA_STREAM_OPTIONS_INIT };
 	PyObject *samples, *timeout = Py_None, *channels = Py_None, *order = Py_None;
 	PyObject *stream, *array;
 	uint64_t count;
-	int iq = 0;
+	int iq = 0, physical = 0;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOp:read", names, &samples, &timeout,
-					 &request.dtype, &channels, &order, &iq) ||
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOpp:read", names, &samples, &timeout,
+					 &request.dtype, &channels, &order, &iq, &physical) ||
 	    ext_samples(samples, &count) || ext_timeout(timeout, &request.timeout_ns) ||
 	    ext_channels(channels, &request.options.channels) ||
 	    ext_order(order, &request.options.order))
@@ -181,11 +182,15 @@ PyObject *ext_source_read(PyObject *self, PyObject *args, PyObject *kwargs)
 		npy_intp shape[3] = { layout->shape[0], (npy_intp)count,
 				      layout->ndim > 2 ? layout->shape[2] : 1 };
 
-		Py_INCREF(layout->descr);
-		array = PyArray_NewFromDescr(&PyArray_Type, layout->descr, layout->ndim, shape,
-					     NULL, NULL, 0, NULL);
+		PyArray_Descr *descr = physical ? PyArray_DescrFromType(NPY_FLOAT)
+						: (PyArray_Descr *)Py_NewRef(layout->descr);
+
+		array = PyArray_NewFromDescr(&PyArray_Type, descr, layout->ndim, shape, NULL, NULL,
+					     0, NULL);
 	}
-	if (array && copy_frames(stream, (PyArrayObject *)array))
+	if (array &&
+	    (copy_frames(stream, (PyArrayObject *)array) ||
+	     (physical && ext_stream_scale((struct ext_stream *)stream, (PyArrayObject *)array))))
 		Py_CLEAR(array);
 	return close_stream(stream, array);
 }

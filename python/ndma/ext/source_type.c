@@ -55,12 +55,14 @@ static PyMethodDef source_methods[] = {
 	  "...     [frame.sequence for frame in stream]\n"
 	  "[0, 1, 2]" },
 	{ "read", (PyCFunction)(void (*)(void))ext_source_read, METH_VARARGS | METH_KEYWORDS,
-	  "read($self, /, samples, *, timeout=None, dtype=None, channels=None, order=None, iq=False)\n--\n\n"
+	  "read($self, /, samples, *, timeout=None, dtype=None, channels=None, order=None, iq=False,\n"
+	  "     physical=False)\n--\n\n"
 	  "So many samples without a gap, as an array of its own.\n\n"
 	  "Parameters\n----------\n"
 	  "samples : int\n    Of each channel; any number.\n"
 	  "timeout : float, optional\n    Seconds without data; TimeoutError then.\n"
-	  "dtype, channels, order, iq\n    As in `stream`.\n\n"
+	  "dtype, channels, order, iq\n    As in `stream`.\n"
+	  "physical : bool\n    In the channels' units, as float32: raw * scale + offset.\n\n"
 	  "Returns\n-------\n"
 	  "numpy.ndarray\n    Shape ``(channels, samples)``, and a trailing 2 for I/Q.\n\n"
 	  "Raises\n------\n"

@@ -97,6 +97,9 @@ PyObject *ext_frame_to_buffer(PyObject *self, PyObject *unused);
 
 extern PyGetSetDef ext_frame_getset[];
 void ext_frame_dealloc(PyObject *object);
+PyObject *ext_frame_iter(PyObject *self);
+Py_ssize_t ext_frame_length(PyObject *self);
+PyObject *ext_frame_getitem(PyObject *self, PyObject *key);
 PyObject *ext_frame_repr(PyObject *self);
 int ext_frame_getbuffer(PyObject *self, Py_buffer *view, int flags);
 
