@@ -39,12 +39,13 @@ from ._ext import (
     backend,
     empty,
     from_fd,
-    open,
+    open as open,
     sources,
     trace_leases,
     zeros,
 )
 
+# All but open(): `from ndma import *` must not replace the built-in one.
 __all__ = [
     "Allocator",
     "Buffer",
@@ -71,7 +72,6 @@ __all__ = [
     "backend",
     "empty",
     "from_fd",
-    "open",
     "sources",
     "trace_leases",
     "zeros",

@@ -42,6 +42,13 @@ def members(node):
     return names
 
 
+def test_import_of_everything_leaves_the_built_ins_alone():
+    names = {}
+    exec("from ndma import *", names)
+    assert not set(names) - {"__builtins__", "__version__"} & set(dir(builtins))
+    assert names["Source"] is ndma.Source and "open" not in names and ndma.open
+
+
 def test_everything_public_has_a_type():
     nodes, tree = stub()
     assigned = {item.target.id for item in tree.body if isinstance(item, ast.AnnAssign)}

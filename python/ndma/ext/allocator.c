@@ -180,8 +180,7 @@ PyObject *ext_allocator_new(PyObject *module, PyObject *args, PyObject *kwargs)
 	struct ext_allocator *allocator;
 	int contiguous = 0;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOp:allocator", names, &source, &node,
-					 &contiguous) ||
+	if (!ext_parse(args, kwargs, "|$OOp:allocator", names, &source, &node, &contiguous) ||
 	    ext_buffer_options(state, source, node, contiguous, &request) || ext_warn_memfd(state))
 		return NULL;
 	allocator = ext_object_alloc(state->allocator_type);

@@ -3,7 +3,60 @@
 #include "internal.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <string.h>
 #include <time.h>
+
+/* TypeError for a keyword that the function does not have; -1. */
+static int refuse_keyword(const char *function, PyObject *keyword, const char *const *names)
+{
+	PyObject *list = PyList_New(0), *difflib = NULL, *near = NULL;
+
+	for (; list && *names; names++) {
+		PyObject *name = PyUnicode_FromString(*names);
+
+		if (!name || PyList_Append(list, name))
+			Py_CLEAR(list);
+		Py_XDECREF(name);
+	}
+	difflib = list ? PyImport_ImportModule("difflib") : NULL;
+	near = difflib ? PyObject_CallMethod(difflib, "get_close_matches", "OOi", keyword, list, 1)
+		       : NULL;
+	if (near && PyList_Check(near) && PyList_GET_SIZE(near))
+		PyErr_Format(PyExc_TypeError, "%s() has no argument %R; the nearest is %R",
+			     function, keyword, PyList_GET_ITEM(near, 0));
+	else if (near)
+		PyErr_Format(PyExc_TypeError, "%s() has no argument %R; it has %R", function,
+			     keyword, list);
+	Py_XDECREF(near);
+	Py_XDECREF(difflib);
+	Py_XDECREF(list);
+	return -1;
+}
+
+int ext_parse(PyObject *args, PyObject *kwargs, const char *format, char **names, ...)
+{
+	const char *function = strchr(format, ':') + 1;
+	PyObject *keyword, *value;
+	Py_ssize_t at = 0;
+	va_list list;
+	int ret;
+
+	while (kwargs && PyDict_Next(kwargs, &at, &keyword, &value)) {
+		char **name = names;
+
+		while (*name && PyUnicode_CompareWithASCIIString(keyword, *name))
+			name++;
+		if (!*name) {
+			refuse_keyword(function, keyword, (const char *const *)names);
+			return 0;
+		}
+	}
+	va_start(list, names);
+	ret = PyArg_VaParseTupleAndKeywords(args, kwargs, format, names, list);
+	va_end(list);
+	return ret;
+}
 
 int ext_arguments(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
 		  const char *const *names, PyObject **values)
@@ -25,10 +78,10 @@ int ext_arguments(const char *function, PyObject *const *args, Py_ssize_t nargs,
 
 		while (names[i] && PyUnicode_CompareWithASCIIString(keyword, names[i]))
 			i++;
-		if (!names[i] || i < nargs) {
-			PyErr_Format(PyExc_TypeError,
-				     names[i] ? "%s() got several values for argument '%U'"
-					      : "%s() got an unexpected keyword argument '%U'",
+		if (!names[i])
+			return refuse_keyword(function, keyword, names);
+		if (i < nargs) {
+			PyErr_Format(PyExc_TypeError, "%s() got several values for argument '%U'",
 				     function, keyword);
 			return -1;
 		}

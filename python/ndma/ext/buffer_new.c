@@ -57,8 +57,7 @@ static PyObject *empty(PyObject *module, PyObject *args, PyObject *kwargs, const
 	struct ext_layout *layout;
 	int contiguous = 0;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &shape, &dtype, &source,
-					 &node, &contiguous) ||
+	if (!ext_parse(args, kwargs, format, names, &shape, &dtype, &source, &node, &contiguous) ||
 	    ext_buffer_options(state, source, node, contiguous, &request))
 		return NULL;
 	layout = ext_layout_from_arguments(shape, dtype);
@@ -113,8 +112,8 @@ PyObject *ext_buffer_from_array(PyObject *module, PyObject *args, PyObject *kwar
 	PyArray_Descr *descr = NULL;
 	int contiguous = 0;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$OOp:array", names, &x, &dtype, &source,
-					 &node, &contiguous) ||
+	if (!ext_parse(args, kwargs, "O|O$OOp:array", names, &x, &dtype, &source, &node,
+		       &contiguous) ||
 	    ext_buffer_options(state, source, node, contiguous, &request) ||
 	    !PyArray_DescrConverter2(dtype, &descr))
 		return NULL;
@@ -257,8 +256,8 @@ PyObject *ext_buffer_from_fd(PyObject *module, PyObject *args, PyObject *kwargs)
 	int64_t bytes;
 	int fd;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOOn:from_fd", names, &object, &dtype,
-					 &shape, &strides, &offset))
+	if (!ext_parse(args, kwargs, "O|OOOn:from_fd", names, &object, &dtype, &shape, &strides,
+		       &offset))
 		return NULL;
 	fd = PyObject_AsFileDescriptor(object);
 	if (fd < 0)
@@ -289,8 +288,8 @@ PyObject *ext_buffer_set_layout(PyObject *self, PyObject *args, PyObject *kwargs
 	Py_ssize_t offset = 0;
 	int ret;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOn:set_layout", names, &dtype, &shape,
-					 &strides, &offset) ||
+	if (!ext_parse(args, kwargs, "O|OOn:set_layout", names, &dtype, &shape, &strides,
+		       &offset) ||
 	    ext_buffer_check_views(buffer, "change the layout"))
 		return NULL;
 	layout =

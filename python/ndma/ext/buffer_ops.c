@@ -113,8 +113,7 @@ PyObject *ext_buffer_assign(PyObject *self, PyObject *args, PyObject *kwargs)
 	PyObject *x, *from, *to;
 	int ret;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O&:assign", names, &x,
-					 PyArray_CastingConverter, &casting))
+	if (!ext_parse(args, kwargs, "O|O&:assign", names, &x, PyArray_CastingConverter, &casting))
 		return NULL;
 	from = PyArray_FromAny(x, NULL, 0, 0, 0, NULL);
 	if (!from)

@@ -71,7 +71,7 @@ PyObject *ext_buffer_dunder_array(PyObject *self, PyObject *args, PyObject *kwar
 	static char *names[] = { "dtype", "copy", NULL };
 	PyObject *dtype = Py_None, *copy = Py_None, *array;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:__array__", names, &dtype, &copy))
+	if (!ext_parse(args, kwargs, "|OO:__array__", names, &dtype, &copy))
 		return NULL;
 	array = ext_buffer_array(BUFFER, 0);
 	return array ? ext_array_convert(array, dtype, copy) : NULL;

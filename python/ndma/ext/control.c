@@ -149,6 +149,33 @@ static int menu_value(struct ext_source *source, const struct ndma_control_info 
 	return index < 0 ? -1 : 0;
 }
 
+/* ValueError that says what the control takes, and which of it is nearest to `scaled` units of
+ * 10^exponent. */
+static void refuse_number(const struct ndma_control_info *info, PyObject *object, double scaled)
+{
+	PyObject *min = number(info, info->min), *max = number(info, info->max);
+	PyObject *step = number(info, info->step), *nearest = NULL;
+	double width = info->step > 0 ? (double)info->step : 1;
+	double steps = round((scaled - (double)info->min) / width);
+	const char *gap = *info->unit ? " " : "";
+
+	if (!isnan(scaled) && scaled > (double)info->min && scaled < (double)info->max)
+		nearest = number(info, info->min + (int64_t)(steps * width));
+	else if (!isnan(scaled))
+		nearest = Py_XNewRef(scaled < (double)info->max ? min : max);
+	if (min && max && step && nearest)
+		PyErr_Format(PyExc_ValueError,
+			     "%s = %R: expected %R to %R in steps of %R%s%s; the nearest is %R",
+			     info->name, object, min, max, step, gap, info->unit, nearest);
+	else if (min && max && step && !PyErr_Occurred())
+		PyErr_Format(PyExc_ValueError, "%s = %R: expected %R to %R in steps of %R%s%s",
+			     info->name, object, min, max, step, gap, info->unit);
+	Py_XDECREF(nearest);
+	Py_XDECREF(step);
+	Py_XDECREF(max);
+	Py_XDECREF(min);
+}
+
 /* A whole number of the control's steps of 10^exponent: 1e6, 1_000_000 and np.float32(1e6) alike. */
 static int integer_value(const struct ndma_control_info *info, PyObject *object, int64_t *value)
 {
@@ -176,8 +203,7 @@ static int integer_value(const struct ndma_control_info *info, PyObject *object,
 				    : wanted / pow(10, info->exponent);
 	if (!(fabs(scaled) < 9.2e18) ||
 	    fabs(scaled - round(scaled)) > 1e-9 * fmax(1, fabs(scaled))) {
-		PyErr_Format(PyExc_ValueError, "%s = %R: expected a multiple of 1e%d %s",
-			     info->name, object, info->exponent, info->unit);
+		refuse_number(info, object, scaled);
 		return -1;
 	}
 	*value = llround(scaled);

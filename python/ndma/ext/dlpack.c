@@ -251,8 +251,8 @@ PyObject *ext_dlpack_export(const struct ext_layout *layout, void *data, const c
 	bool versioned, readonly = instead;
 	int copies = 0;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO:__dlpack__", names, &stream,
-					 &version, &device, &copy) ||
+	if (!ext_parse(args, kwargs, "|$OOOO:__dlpack__", names, &stream, &version, &device,
+		       &copy) ||
 	    check_device(device) || parse_version(version, &versioned))
 		return NULL;
 	if (stream != Py_None) {

@@ -160,7 +160,7 @@ PyObject *ext_frame_dunder_array(PyObject *self, PyObject *args, PyObject *kwarg
 	static char *names[] = { "dtype", "copy", NULL };
 	PyObject *dtype = Py_None, *copy = Py_None, *array;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:__array__", names, &dtype, &copy))
+	if (!ext_parse(args, kwargs, "|OO:__array__", names, &dtype, &copy))
 		return NULL;
 	array = ext_frame_array_method(self, NULL, 0, NULL);
 	return array ? ext_array_convert(array, dtype, copy) : NULL;

@@ -125,6 +125,8 @@ int ext_interactive_attach(void);
 
 /* ---------------------------------------------------------------- arguments.c */
 
+/* PyArg_ParseTupleAndKeywords(), with a TypeError that names an unknown keyword and the nearest. */
+int ext_parse(PyObject *args, PyObject *kwargs, const char *format, char **names, ...);
 /* Positional and keyword arguments of a fast call into `values`, in the order of `names`
  * (NULL-terminated); missing ones stay as they are. */
 int ext_arguments(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,

@@ -167,8 +167,8 @@ PyObject *ext_source_read(PyObject *self, PyObject *args, PyObject *kwargs)
 	uint64_t count;
 	int iq = 0, physical = 0;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOpp:read", names, &samples, &timeout,
-					 &request.dtype, &channels, &order, &iq, &physical) ||
+	if (!ext_parse(args, kwargs, "O|$OOOOpp:read", names, &samples, &timeout, &request.dtype,
+		       &channels, &order, &iq, &physical) ||
 	    ext_samples(samples, &count) || ext_timeout(timeout, &request.timeout_ns) ||
 	    ext_channels(channels, &request.options.channels) ||
 	    ext_order(order, &request.options.order))
@@ -244,8 +244,7 @@ PyObject *ext_source_read_into(PyObject *self, PyObject *args, PyObject *kwargs)
 	PyArrayObject *out;
 	int failed, filled;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:read_into", names, &target,
-					 &timeout) ||
+	if (!ext_parse(args, kwargs, "O|$O:read_into", names, &target, &timeout) ||
 	    ext_timeout(timeout, &request.timeout_ns) ||
 	    ext_source_check((struct ext_source *)self))
 		return NULL;

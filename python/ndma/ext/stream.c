@@ -57,9 +57,8 @@ PyObject *ext_stream_start_method(PyObject *self, PyObject *args, PyObject *kwar
 	PyObject *count = Py_None;
 	uint64_t wanted;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:start", names, &count) ||
-	    ext_count(count, &wanted) || ext_stream_check(stream) ||
-	    start(stream, count == Py_None ? stream->count : wanted))
+	if (!ext_parse(args, kwargs, "|O:start", names, &count) || ext_count(count, &wanted) ||
+	    ext_stream_check(stream) || start(stream, count == Py_None ? stream->count : wanted))
 		return NULL;
 	Py_RETURN_NONE;
 }

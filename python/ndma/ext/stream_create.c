@@ -275,9 +275,9 @@ PyObject *ext_stream_from_arguments(PyObject *self, PyObject *args, PyObject *kw
 	PyObject *node = Py_None;
 	int writable = 0, iq = 0, choice = 0;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOO$OOpOOOpOO:stream", names, &samples,
-					 &frames, &policy, &on_loss, &count, &timeout, &writable,
-					 &request.dtype, &channels, &order, &iq, &guard, &node))
+	if (!ext_parse(args, kwargs, "O|OOO$OOpOOOpOO:stream", names, &samples, &frames, &policy,
+		       &on_loss, &count, &timeout, &writable, &request.dtype, &channels, &order,
+		       &iq, &guard, &node))
 		return NULL;
 	if (ext_samples(samples, &request.options.samples) ||
 	    parse_frames(frames, &request.options.frames) || ext_count(count, &request.count) ||

@@ -30,8 +30,8 @@ PyObject *ext_transfer_new(PyObject *self, PyObject *args, PyObject *kwargs)
 	int64_t timeout_ns = NS_PER_S;
 	struct ext_transfer *transfer;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO$p:transfer", names, &direction,
-					 &timeout, &guard, &fence))
+	if (!ext_parse(args, kwargs, "O|OO$p:transfer", names, &direction, &timeout, &guard,
+		       &fence))
 		return NULL;
 	chosen = ext_choice("direction", direction, directions);
 	if (chosen < 0 || (guard && (guarded = ext_choice("guard", guard, guards)) < 0) ||
