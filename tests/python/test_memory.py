@@ -42,6 +42,7 @@ SEQUENCES = {
     "dlpack": """
         buf = ndma.zeros((4, 5))
         buf.__dlpack__(); buf.__dlpack__(max_version=(1, 0)); buf.__dlpack__(copy=True)
+        buf.as_readonly().__dlpack__(); buf.as_readonly().__dlpack__(max_version=(1, 0))
         np.asarray(buf); buf.__array__("f4")
     """,
     "source": """
@@ -49,7 +50,16 @@ SEQUENCES = {
         source.paced = False
         source.channels, source.formats, source.controls, dir(source), repr(source)
         source.rate = 1e5
-        source.read(100, channels=1)
+        source.read(100, channels=1); source.read(100, channels=1, physical=True)
+    """,
+    "words": """
+        source = ndma.open("sim0")
+        for refused in (lambda: source.stream(sample=3), lambda: source.read(3, zzz=1),
+                        lambda: setattr(source, "rate", 1.5), lambda: ndma.zeros(3).array(write=1)):
+            try:
+                refused()
+            except (TypeError, ValueError):
+                pass
     """,
     "stream": """
         source = ndma.open("sim0")
@@ -58,6 +68,8 @@ SEQUENCES = {
         with source.stream(64, channels=2, count=6) as stream:
             for frame in stream:
                 frame.array(); frame.physical(); frame.time; repr(frame); np.asarray(frame)
+                frame.size, len(frame), frame[0], list(frame), weakref.ref(frame)
+            sum(frame.valid for frame in stream); list(zip(stream, [1]))
             stream.stats, stream.channels, stream.held, repr(stream)
     """,
     "layout": """
@@ -102,14 +114,14 @@ SEQUENCES = {
 # What every program below begins with. `left()` is what a sequence must leave as it was: what holds
 # an object of a final type holds its type.
 PRELUDE = """
-    import ctypes, faulthandler, gc, os, sys, textwrap, warnings
+    import ctypes, difflib, faulthandler, gc, os, sys, textwrap, warnings, weakref
     import numpy as np
     import ndma
     warnings.simplefilter("ignore")
     faulthandler.enable()
     types = (ndma.Allocator, ndma.Buffer, ndma.Frame, ndma.Lease, ndma.Source, ndma.Stream,
              ndma.Sync, ndma.Transfer)
-    space = {{"np": np, "ndma": ndma, "pair": np.dtype([("a", "i2"), ("b", ">f4", 3)]),
+    space = {{"np": np, "ndma": ndma, "weakref": weakref, "pair": np.dtype([("a", "i2"), ("b", ">f4", 3)]),
              "nested": np.dtype([("x", "i1"), ("y", [("z", ">c8", (2, 2))]), ("s", "S3")])}}
     code = compile(textwrap.dedent({sequence!r}), "sequence", "exec")
 
