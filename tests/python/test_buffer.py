@@ -279,6 +279,23 @@ def test_as_readonly_never_writes():
         mmap.mmap(ro.fileno(), 24)
 
 
+def test_a_memfd_is_a_file_and_a_dma_buf_is_not(backend):
+    import mmap
+    buf = ndma.array(np.arange(4096, dtype="u1"))
+    assert mmap.mmap(buf.fileno(), 4096)[:3] == b"\0\1\2"
+    past_the_library = (
+        lambda: os.pread(buf.fileno(), 1, 5)[0],
+        lambda: mmap.mmap(buf.fileno(), 0)[5],
+        lambda: mmap.mmap(buf.fileno(), 4096, flags=mmap.MAP_PRIVATE)[5],
+        lambda: np.memmap(f"/proc/self/fd/{buf.fileno()}", "u1", "r")[5])
+    for look in past_the_library:
+        if backend == "memfd":
+            assert look() == 5
+        else:
+            with pytest.raises(OSError):
+                look()
+
+
 def test_from_fd_gets_the_layout_from_the_fd(no_leaks):
     buf = ndma.array(np.arange(6, dtype=">i2").reshape(2, 3))
     with ndma.from_fd(buf.fileno()) as other:
