@@ -153,7 +153,7 @@ def test_a_stream_that_only_garbage_keeps_is_in_nobodys_way(edu):
 
 def test_the_card_says_what_it_is(edu):
     assert edu.name == "edu0" and not edu.simulated
-    assert "edu0" in repr(edu) and ":" in edu.device
+    assert "edu0" in repr(edu) and ":" in edu.device and "1 channel>" in repr(edu)
     assert edu.channels[0].name == "pattern"
     assert edu.formats[0].dtype == np.dtype("u1")
 

@@ -19,7 +19,7 @@ def test_sources_are_listed():
 def test_a_source_says_what_it_is(source):
     assert source.name == "sim0"
     assert source.simulated is True
-    assert "sim0" in repr(source) and "simulated" in repr(source)
+    assert "sim0" in repr(source) and "8 channels, simulated>" in repr(source)
     assert source.driver and isinstance(source.device, str)
     assert source.samples_step >= 1 and source.frame_bytes_max > 4096
     low, high = source.frames_range

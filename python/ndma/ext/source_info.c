@@ -192,9 +192,9 @@ PyObject *ext_source_repr(PyObject *self)
 		return PyUnicode_FromString("<ndma.Source, closed>");
 	if (load_info(self, &info))
 		return NULL;
-	return PyUnicode_FromFormat("<ndma.Source %s: %s%s%s, %u channels%s>", info.name,
+	return PyUnicode_FromFormat("<ndma.Source %s: %s%s%s, %u channel%s%s>", info.name,
 				    info.driver, *info.device ? " at " : "", info.device,
-				    info.channels,
+				    info.channels, info.channels == 1 ? "" : "s",
 				    ndma_source_is_simulated(SOURCE->handle) ? ", simulated" : "");
 }
 
