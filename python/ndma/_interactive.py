@@ -19,6 +19,8 @@ from ._ext import Frame, Lease
 # A larger array is kept as its repr alone.
 COPIED_BYTES = 64 << 20
 
+LOOKED_INTO = Frame, Lease, np.ndarray, memoryview, dict, list, tuple, set, frozenset
+
 _attached: WeakSet[Any] = WeakSet()
 
 
@@ -54,6 +56,8 @@ class _Copier:
         self.done: dict[int, tuple[Any, Any]] = {}    # the original too, for its id to stay its own
 
     def replace(self, value: Any) -> Any:
+        if not isinstance(value, LOOKED_INTO):
+            return value
         if id(value) not in self.done:
             # A list that holds itself meets its copy before that is filled.
             copy: Any = [] if isinstance(value, list) else {} if isinstance(value, dict) else value

@@ -7,6 +7,8 @@
  * Source    owns a libndma source. Its streams do not need it: each opened the device once more.
  * Stream    owns a libndma stream: the rings and the memory of all frames, freed with the object,
  *           not by close().
+ * StreamIterator
+ *           one loop over a stream: a reference on the stream.
  * Frame     owns one entry of its stream's ring and a reference on the stream. It is exporter and
  *           base of every view of it; its dealloc gives the entry back.
  * Buffer    owns a libndma buffer, freed when it is closed and the last view is gone.

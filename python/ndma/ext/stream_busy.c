@@ -83,7 +83,9 @@ void *ext_stream_refuse_busy(struct ext_state *state, const char *name)
 
 	while (own && !is_open(own, name))
 		own = own->next;
-	return ext_error_os(
+	/* Its repr may run a collection. */
+	Py_XINCREF(own);
+	ext_error_os(
 		PyExc_OSError, EBUSY,
 		own ? PyUnicode_FromFormat("%s is in use: it has no stream left. This program has "
 					   "%R: its close() gives it back",
@@ -92,4 +94,6 @@ void *ext_stream_refuse_busy(struct ext_state *state, const char *name)
 					   "has it (fuser -v /dev/ndma/%s tells which): it is free "
 					   "when that closes its stream or ends",
 					   name, name));
+	Py_XDECREF(own);
+	return NULL;
 }
