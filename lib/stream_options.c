@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "setup.h"
 #include "stream.h"
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -55,64 +56,32 @@ static int resolve_format(const struct ndma_source *source, const struct ndma_so
 	return no_format(source, info, options);
 }
 
-static int resolve_order(const struct ndma_source *source, const struct ndma_source_format *format,
-			 uint32_t asked, uint32_t *order)
+/* The same rules as the backend's, which the source may refuse by too: here they get their words. */
+static int check(const struct ndma_source *source, const struct ndma_source_info *info,
+		 const struct ndma_source_format *has, const struct ndma_stream_setup *setup)
 {
-	const char *orders = "planar or interleaved";
+	const struct ndma_setup_limits limits = {
+		.formats = info->formats,
+		.channels = info->channels,
+		.frames_min = info->frames_min,
+		.frames_max = info->frames_max,
+		.frame_bytes_max = info->frame_bytes_max,
+		.samples_step = info->samples_step,
+	};
+	const struct ndma_format_desc format = {
+		.format = has->format,
+		.itemsize = has->itemsize,
+		.bits = has->bits,
+		.orders = has->orders,
+		.flags = has->flags,
+	};
+	struct ndma_setup_verdict verdict;
+	int rc;
 
-	*order = asked ? asked : format->orders & -format->orders;
-	if (*order & format->orders && !(*order & (*order - 1)))
-		return 0;
-	if (format->orders == NDMA_ORDER_PLANAR)
-		orders = "planar";
-	else if (format->orders == NDMA_ORDER_INTERLEAVED)
-		orders = "interleaved";
-	return ndma_set_error(EINVAL, "memory order %u: %s makes samples of format \"%s\" %s",
-			      asked, source->name, format->format, orders);
-}
-
-static int check_counts(const struct ndma_source *source, const struct ndma_source_info *info,
-			const struct ndma_stream_setup *setup)
-{
-	uint64_t step = info->samples_step ? info->samples_step : 1;
-	uint64_t nearest;
-
-	if (setup->frames < info->frames_min || setup->frames > info->frames_max)
-		return ndma_set_error(EINVAL, "%u frames: %s takes %u to %u", setup->frames,
-				      source->name, info->frames_min, info->frames_max);
-	if (setup->channels > info->channels)
-		return ndma_set_error(EINVAL, "%u channels: %s has %u", setup->channels,
-				      source->name, info->channels);
-	if (setup->samples && setup->samples % step == 0)
-		return 0;
-	nearest = (setup->samples + step / 2) / step * step;
-	return ndma_set_error(EINVAL,
-			      "%llu samples a frame: %s takes multiples of %llu; the nearest is "
-			      "%llu",
-			      (unsigned long long)setup->samples, source->name,
-			      (unsigned long long)step,
-			      (unsigned long long)(nearest ? nearest : step));
-}
-
-static int check_bytes(const struct ndma_source *source, const struct ndma_source_info *info,
-		       const struct ndma_stream_setup *setup,
-		       const struct ndma_source_format *format)
-{
-	uint32_t channels = setup->channels ? setup->channels : info->channels;
-	uint64_t sample = (uint64_t)channels * format->itemsize;
-	uint64_t step = info->samples_step ? info->samples_step : 1;
-	uint64_t most;
-
-	if (format->flags & NDMA_FORMAT_IQ)
-		sample *= 2;
-	most = info->frame_bytes_max / sample / step * step;
-	if (setup->samples <= most)
-		return 0;
-	return ndma_set_error(EINVAL,
-			      "%llu samples of %u channels of format \"%s\" a frame: %s takes at "
-			      "most %llu",
-			      (unsigned long long)setup->samples, channels, format->format,
-			      source->name, (unsigned long long)most);
+	rc = ndma_setup_check_stream(&limits, setup, &verdict);
+	if (!rc)
+		rc = ndma_setup_check_frame(&limits, &format, setup, &verdict);
+	return rc ? ndma_setup_error(rc, source->name, &format, setup, &verdict) : 0;
 }
 
 int ndma_stream_resolve(const struct ndma_source *source, const struct ndma_stream_options *options,
@@ -128,14 +97,6 @@ int ndma_stream_resolve(const struct ndma_source *source, const struct ndma_stre
 	rc = resolve_format(source, &info, options, &format);
 	if (rc)
 		return rc;
-	if (options->policy > NDMA_POLICY_LATEST)
-		return ndma_set_error(EINVAL, "policy %u: expected NDMA_POLICY_DROP or _LATEST",
-				      options->policy);
-	if (options->guard != NDMA_GUARD_NONE && options->guard != NDMA_GUARD_SIGBUS)
-		return ndma_set_error(EINVAL,
-				      "guard %u of a stream: expected NDMA_GUARD_NONE or "
-				      "_SIGBUS",
-				      options->guard);
 	*setup = (struct ndma_stream_setup){
 		.size = sizeof(*setup),
 		.direction = NDMA_FROM_DEVICE,
@@ -143,14 +104,10 @@ int ndma_stream_resolve(const struct ndma_source *source, const struct ndma_stre
 		.policy = options->policy,
 		.guard = options->guard,
 		.format = format.index,
+		.order = options->order ? options->order : format.orders & -format.orders,
 		.channels = options->channels,
 		.node = options->node,
 		.samples = options->samples,
 	};
-	rc = resolve_order(source, &format, options->order, &setup->order);
-	if (!rc)
-		rc = check_counts(source, &info, setup);
-	if (!rc)
-		rc = check_bytes(source, &info, setup, &format);
-	return rc;
+	return check(source, &info, &format, setup);
 }

@@ -29,25 +29,11 @@
 #include <linux/types.h>
 #include <uapi/linux/ndma.h>
 
+#include "shared/ndma_setup.h"
+
 struct ndma_source;
 struct ndma_stream;
 struct ndma_frame;
-
-/**
- * struct ndma_format_desc - one kind of sample that a card makes
- * @format: PEP 3118 format of one number, "<h"
- * @itemsize: bytes of one number
- * @bits: significant bits of one number
- * @orders: NDMA_ORDER_… that the card can write
- * @flags: NDMA_FORMAT_IQ or 0
- */
-struct ndma_format_desc {
-	const char *format;
-	u32 itemsize;
-	u32 bits;
-	u32 orders;
-	u32 flags;
-};
 
 /**
  * struct ndma_channel_desc - one channel; physical = raw * scale + offset

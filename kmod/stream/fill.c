@@ -107,7 +107,7 @@ static int ndma_fill_configure(struct ndma_stream *stream, const struct ndma_fil
 			       const struct ndma_buffer *buffer)
 {
 	const struct ndma_source_desc *desc = stream->source->desc;
-	const struct ndma_stream_setup setup = {
+	struct ndma_stream_setup setup = {
 		.frames = 1,
 		.policy = NDMA_POLICY_DROP,
 		.guard = NDMA_GUARD_NONE,

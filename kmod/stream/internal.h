@@ -331,8 +331,11 @@ void ndma_stream_kill(struct ndma_stream *stream);
 /* ---------------------------------------------------------------- setup.c */
 
 int ndma_stream_setup_ioctl(struct file *file, void *arg);
-/* All under the mutex. Finds configuration and layout for @setup, or refuses it. */
-int ndma_setup_configure(struct ndma_stream *stream, const struct ndma_stream_setup *setup);
+/*
+ * All under the mutex. Finds configuration, layout and the outputs of @setup, or refuses it by what a
+ * frame is: what a stream alone has, and a fill has not, is not looked at.
+ */
+int ndma_setup_configure(struct ndma_stream *stream, struct ndma_stream_setup *setup);
 /* One of the source's streams; -EBUSY: there is none left. */
 int ndma_setup_claim(struct ndma_source *source);
 void ndma_setup_unclaim(struct ndma_source *source);

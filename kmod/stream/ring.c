@@ -8,13 +8,13 @@
  * released index must be that of a frame that user space has.
  */
 #include <linux/anon_inodes.h>
-#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "internal.h"
+#include "ndma_setup.h"
 
 /* Swaps that user space may win in a row before a steal is given up (it can go on for ever). */
 #define STEAL_TRIES	8
@@ -45,12 +45,16 @@ int ndma_ring_create(u32 frames, struct ndma_ring **out)
 {
 	struct ndma_ring *ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
 	struct file *file;
+	int ret;
 
 	if (!ring)
 		return -ENOMEM;
-	ring->entries = roundup_pow_of_two(frames);
-	ring->completions_bytes = PAGE_ALIGN(struct_size(ring->completions, ring, ring->entries));
-	ring->releases_bytes = PAGE_ALIGN(struct_size(ring->releases, ring, ring->entries));
+	ret = ndma_setup_measure_rings(frames, PAGE_SIZE, &ring->entries,
+				       &ring->completions_bytes, &ring->releases_bytes);
+	if (ret) {
+		kfree(ring);
+		return ret;
+	}
 	/* vmalloc_user() would do, but its memory is charged to nobody. */
 	ring->completions = __vmalloc(ring->completions_bytes, NDMA_GFP_ASKED | __GFP_ZERO);
 	ring->releases = __vmalloc(ring->releases_bytes, NDMA_GFP_ASKED | __GFP_ZERO);

@@ -1,101 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Setup of a stream: what was asked for, its memory, its rings; and the way back. */
-#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
-#include <linux/overflow.h>
 
 #include "internal.h"
+#include "ndma_setup.h"
+
+static struct ndma_setup_limits ndma_setup_limits(const struct ndma_source_desc *desc)
+{
+	return (struct ndma_setup_limits) {
+		.formats = desc->nr_formats,
+		.channels = desc->nr_channels,
+		.frames_min = desc->frames_min,
+		.frames_max = desc->frames_max,
+		.frame_bytes_max = desc->frame_bytes_max,
+		.samples_step = desc->samples_step,
+	};
+}
 
 static int ndma_setup_check(const struct ndma_source_desc *desc,
 			    const struct ndma_stream_setup *setup)
 {
-	if (setup->flags || setup->reserved)
-		return -EINVAL;
-	if (!setup->direction || setup->direction > NDMA_BOTH)
-		return -EINVAL;
-	if (setup->direction != NDMA_FROM_DEVICE)
-		return -EOPNOTSUPP;
-	if (setup->policy > NDMA_POLICY_LATEST)
-		return -EINVAL;
-	if (setup->guard != NDMA_GUARD_NONE && setup->guard != NDMA_GUARD_SIGBUS)
-		return -EINVAL;
-	if (setup->frames < desc->frames_min || setup->frames > desc->frames_max)
-		return -EINVAL;
+	const struct ndma_setup_limits limits = ndma_setup_limits(desc);
+	struct ndma_setup_verdict verdict;
+	int ret;
+
+	ret = ndma_setup_check_stream(&limits, setup, &verdict);
+	if (ret)
+		return ret;
 	if (setup->node != NDMA_NODE_ANY &&
 	    (setup->node < 0 || setup->node >= MAX_NUMNODES || !node_online(setup->node)))
 		return -EINVAL;
 	return 0;
 }
 
-static int ndma_setup_config(struct ndma_stream *stream, const struct ndma_stream_setup *setup)
+int ndma_setup_configure(struct ndma_stream *stream, struct ndma_stream_setup *setup)
 {
 	const struct ndma_source_desc *desc = stream->source->desc;
-	struct ndma_stream_config *config = &stream->config;
-	u64 bytes;
+	const struct ndma_setup_limits limits = ndma_setup_limits(desc);
+	const struct ndma_setup_memory memory = {
+		.page_bytes = PAGE_SIZE,
+		.guard_bytes = NDMA_HUGE_BYTES,
+		.piece_bytes = NDMA_HUGE_BYTES,
+		.contiguous = desc->segments_max == 1,
+	};
+	const struct ndma_format_desc *format =
+		ndma_setup_format(desc->formats, desc->nr_formats, setup->format);
+	struct ndma_setup_verdict verdict;
+	int ret;
 
-	if (setup->format >= desc->nr_formats || setup->channels > desc->nr_channels)
-		return -EINVAL;
-	config->format = &desc->formats[setup->format];
-	if (!is_power_of_2(setup->order) || !(setup->order & config->format->orders))
-		return -EINVAL;
-	if (!setup->samples || setup->samples % max(desc->samples_step, 1u))
-		return -EINVAL;
-	config->order = setup->order;
-	config->channels = setup->channels ?: desc->nr_channels;
-	config->frames = setup->frames;
-	config->samples = setup->samples;
-
-	bytes = config->format->itemsize;
-	if (config->format->flags & NDMA_FORMAT_IQ)
-		bytes *= 2;
-	if (check_mul_overflow(bytes, (u64)config->channels, &bytes) ||
-	    check_mul_overflow(bytes, config->samples, &bytes))
-		return -EOVERFLOW;
-	if (bytes > desc->frame_bytes_max)
-		return -EINVAL;
-	config->frame_bytes = bytes;
-
-	/*
-	 * Pages of its own for a frame, huge ones where they are taken away and given back; a
-	 * piece that has to be contiguous must not cross 2 MiB.
-	 */
-	stream->guarded = setup->guard == NDMA_GUARD_SIGBUS;
-	stream->stride = round_up(bytes, stream->guarded ? NDMA_HUGE_BYTES : PAGE_SIZE);
-	if (desc->segments_max == 1 && bytes <= NDMA_HUGE_BYTES && config->frames > 1)
-		stream->stride = roundup_pow_of_two(stream->stride);
-	if (check_mul_overflow(stream->stride, (u64)config->frames, &bytes))
-		return -EOVERFLOW;
+	ret = ndma_setup_check_frame(&limits, format, setup, &verdict);
+	if (!ret)
+		ret = ndma_setup_measure(&limits, &memory, format, setup, &verdict);
+	if (ret)
+		return ret;
+	stream->config = (struct ndma_stream_config) {
+		.format = format,
+		.order = setup->order,
+		.channels = setup->channels,
+		.frames = setup->frames,
+		.samples = setup->samples,
+		.frame_bytes = setup->frame_bytes,
+	};
+	stream->stride = setup->frame_stride;
+	stream->layout = setup->layout;
 	stream->policy = setup->policy;
+	stream->guarded = setup->guard == NDMA_GUARD_SIGBUS;
 	return 0;
-}
-
-/* Of one frame: [channel, sample], and [2] for I/Q. */
-static void ndma_setup_layout(struct ndma_stream *stream)
-{
-	const struct ndma_stream_config *config = &stream->config;
-	struct ndma_layout *layout = &stream->layout;
-	u64 unit = config->format->itemsize;
-	bool iq = config->format->flags & NDMA_FORMAT_IQ;
-
-	memset(layout, 0, sizeof(*layout));
-	strscpy(layout->format, config->format->format, sizeof(layout->format));
-	layout->itemsize = config->format->itemsize;
-	layout->ndim = iq ? 3 : 2;
-	if (iq) {
-		layout->shape[2] = 2;
-		layout->strides[2] = unit;
-		unit *= 2;
-	}
-	layout->shape[0] = config->channels;
-	layout->shape[1] = config->samples;
-	if (config->order == NDMA_ORDER_PLANAR) {
-		layout->strides[0] = config->samples * unit;
-		layout->strides[1] = unit;
-	} else {
-		layout->strides[0] = unit;
-		layout->strides[1] = config->channels * unit;
-	}
 }
 
 /* Of the whole buffer: the frame's, with the frames in front. */
@@ -113,15 +84,6 @@ static void ndma_setup_backing_layout(const struct ndma_stream *stream,
 		backing->shape[i + 1] = layout->shape[i];
 		backing->strides[i + 1] = layout->strides[i];
 	}
-}
-
-int ndma_setup_configure(struct ndma_stream *stream, const struct ndma_stream_setup *setup)
-{
-	int ret = ndma_setup_config(stream, setup);
-
-	if (!ret)
-		ndma_setup_layout(stream);
-	return ret;
 }
 
 static int ndma_setup_memory(struct ndma_stream *stream, int node)
@@ -229,18 +191,6 @@ teardown:
 	return ret;
 }
 
-static void ndma_setup_answer(const struct ndma_stream *stream, struct ndma_stream_setup *setup)
-{
-	setup->channels = stream->config.channels;
-	setup->frame_bytes = stream->config.frame_bytes;
-	setup->frame_stride = stream->stride;
-	setup->data_bytes = stream->buffer->capacity;
-	setup->entries = stream->ring->entries;
-	setup->completions_bytes = stream->ring->completions_bytes;
-	setup->releases_bytes = stream->ring->releases_bytes;
-	setup->layout = stream->layout;
-}
-
 static int ndma_setup_locked(struct ndma_stream *stream, struct ndma_stream_setup *setup)
 {
 	int ret;
@@ -262,7 +212,8 @@ static int ndma_setup_locked(struct ndma_stream *stream, struct ndma_stream_setu
 	ret = ndma_setup_connect(stream);
 	if (ret)
 		goto end_memory;
-	ndma_setup_answer(stream, setup);
+	/* Memory comes in whole huge pages where there is much of it. */
+	setup->data_bytes = stream->buffer->capacity;
 	/*
 	 * Release: all of the above. Pairs with the acquire loads in file.c, wait.c and export.c.
 	 */

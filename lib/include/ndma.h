@@ -691,9 +691,10 @@ struct ndma_frame {
  * @options: copied
  * @out: the stream, freed by the caller with ndma_stream_free()
  *
- * Return: 0; -EINVAL: an option, the words say what the source can do; -EBUSY: the source has no
- * stream left; -EOPNOTSUPP: memory that the device reaches does not exist in that size, or no such
- * guard, or as ndma_buffer_create(); -EDQUOT; -ENOMEM; -EMFILE; -ENODEV; -EACCES.
+ * Return: 0; -EINVAL: an option, the words say what the source can do; -EOVERFLOW: a frame whose
+ * bytes 63 bits do not count; -EBUSY: the source has no stream left; -EOPNOTSUPP: memory that the
+ * device reaches does not exist in that size, or no such guard, or as ndma_buffer_create(); -EDQUOT;
+ * -ENOMEM; -EMFILE; -ENODEV; -EACCES.
  */
 int ndma_stream_create(const struct ndma_source *source, const struct ndma_stream_options *options,
 		       struct ndma_stream **out);
@@ -918,12 +919,12 @@ int ndma_stream_control_set(struct ndma_stream *stream, uint32_t id, int64_t val
  * is closed or gone, or this process ends. The source is always stopped first: when the buffer is
  * the CPU's again, no device writes to it any more.
  *
- * Return: 0; -EINVAL: an option, the words say what the source can do; -ERANGE: the buffer is too
- * small; -EBUSY: the buffer is leased, in a transfer or pinned, or the source is in use, the words
- * say which; -EPERM: not the buffer's owner, or a read-only handle; -EOPNOTSUPP: a source or buffer
- * of another backend, memory that the device does not reach, a card that cannot stop by itself;
- * -ETIMEDOUT: the fences of others, the words name their drivers; -ENODEV: the source is gone;
- * -EINTR: nothing began, call again.
+ * Return: 0; -EINVAL: an option, the words say what the source can do; -EOVERFLOW: bytes that 63
+ * bits do not count; -ERANGE: the buffer is too small; -EBUSY: the buffer is leased, in a transfer or
+ * pinned, or the source is in use, the words say which; -EPERM: not the buffer's owner, or a read-only
+ * handle; -EOPNOTSUPP: a source or buffer of another backend, memory that the device does not reach, a
+ * card that cannot stop by itself; -ETIMEDOUT: the fences of others, the words name their drivers;
+ * -ENODEV: the source is gone; -EINTR: nothing began, call again.
  */
 int ndma_fill_begin(struct ndma_source *source, struct ndma_buffer *buffer,
 		    const struct ndma_stream_options *options, uint64_t timeout_ns);

@@ -5,7 +5,7 @@
 
 #include "stream.h"
 
-const struct memfd_format ndma_memfd_formats[] = { NDMA_SIM_FORMATS };
+const struct ndma_format_desc ndma_memfd_formats[] = { NDMA_SIM_FORMATS };
 static const struct memfd_channel channels[] = { NDMA_SIM_CHANNELS };
 
 const uint32_t ndma_memfd_nr_formats = sizeof(ndma_memfd_formats) / sizeof(*ndma_memfd_formats);

@@ -9,115 +9,35 @@
 #include <unistd.h>
 
 #include "stream.h"
+#include "../setup.h"
 
-#define GUARD_STRIDE (2u << 20)
-
-static int check_frames(const struct ndma_stream_setup *setup)
+int ndma_memfd_setup_plan(const char *source, struct ndma_stream_setup *setup)
 {
-	if (setup->frames < NDMA_SIM_FRAMES_MIN || setup->frames > NDMA_SIM_FRAMES_MAX)
-		return ndma_set_error(EINVAL, "%u frames: expected %u to %u", setup->frames,
-				      NDMA_SIM_FRAMES_MIN, NDMA_SIM_FRAMES_MAX);
-	if (setup->policy > NDMA_POLICY_LATEST)
-		return ndma_set_error(EINVAL, "policy %u: expected NDMA_POLICY_DROP or _LATEST",
-				      setup->policy);
-	if (setup->guard != NDMA_GUARD_NONE && setup->guard != NDMA_GUARD_SIGBUS)
-		return ndma_set_error(EINVAL,
-				      "guard %u on a stream: expected NDMA_GUARD_NONE or "
-				      "_SIGBUS",
-				      setup->guard);
-	return ndma_memfd_node_check(setup->node);
-}
-
-static int check(const struct ndma_stream_setup *setup)
-{
-	const struct memfd_format *format;
-
-	if (setup->flags || setup->reserved)
-		return ndma_set_error(EINVAL, "stream flags 0x%x: expected 0", setup->flags);
-	if (setup->direction < NDMA_FROM_DEVICE || setup->direction > NDMA_BOTH)
-		return ndma_set_error(EINVAL, "direction %u: expected NDMA_FROM_DEVICE",
-				      setup->direction);
-	if (setup->direction != NDMA_FROM_DEVICE)
-		return ndma_set_error(EOPNOTSUPP, "streams to a device are not there yet");
-	if (setup->format >= ndma_memfd_nr_formats)
-		return ndma_set_error(EINVAL, "format %u: the source has 0 to %u", setup->format,
-				      ndma_memfd_nr_formats - 1);
-	format = &ndma_memfd_formats[setup->format];
-	if (setup->order & (setup->order - 1) || !(setup->order & format->orders))
-		return ndma_set_error(EINVAL, "order 0x%x: expected one of 0x%x", setup->order,
-				      format->orders);
-	if (setup->channels > ndma_memfd_nr_channels)
-		return ndma_set_error(EINVAL, "%u channels: the source has %u", setup->channels,
-				      ndma_memfd_nr_channels);
-	return check_frames(setup);
-}
-
-/* [channel, sample], and a trailing 2 for I/Q; strides tell planar from interleaved. */
-static void lay_out(struct ndma_stream_setup *setup, const struct memfd_format *format)
-{
-	bool iq = format->flags & NDMA_FORMAT_IQ;
-	uint64_t unit = (uint64_t)format->itemsize * (iq ? 2 : 1);
-	struct ndma_layout *layout = &setup->layout;
-	bool planar = setup->order == NDMA_ORDER_PLANAR;
-
-	memset(layout, 0, sizeof(*layout));
-	layout->itemsize = format->itemsize;
-	layout->ndim = iq ? 3 : 2;
-	layout->shape[0] = setup->channels;
-	layout->shape[1] = setup->samples;
-	layout->strides[0] = (int64_t)(planar ? setup->samples * unit : unit);
-	layout->strides[1] = (int64_t)(planar ? unit : setup->channels * unit);
-	if (iq) {
-		layout->shape[2] = 2;
-		layout->strides[2] = format->itemsize;
-	}
-	strcpy(layout->format, format->format);
-}
-
-static uint32_t power_of_two_from(uint32_t number)
-{
-	uint32_t power = 1;
-
-	while (power < number)
-		power <<= 1;
-	return power;
-}
-
-int ndma_memfd_setup_plan(struct ndma_stream_setup *setup)
-{
-	const struct memfd_format *format;
-	uint64_t sample_bytes;
+	const struct ndma_setup_limits limits = {
+		.formats = ndma_memfd_nr_formats,
+		.channels = ndma_memfd_nr_channels,
+		.frames_min = NDMA_SIM_FRAMES_MIN,
+		.frames_max = NDMA_SIM_FRAMES_MAX,
+		.frame_bytes_max = NDMA_SIM_FRAME_BYTES_MAX,
+		.samples_step = NDMA_SIM_SAMPLES_STEP,
+	};
+	const struct ndma_setup_memory memory = {
+		.page_bytes = ndma_memfd_page_up(1),
+		.guard_bytes = 2u << 20,
+	};
+	const struct ndma_format_desc *format =
+		ndma_setup_format(ndma_memfd_formats, ndma_memfd_nr_formats, setup->format);
+	struct ndma_setup_verdict verdict;
 	int rc;
 
-	rc = check(setup);
+	rc = ndma_setup_check_stream(&limits, setup, &verdict);
+	if (!rc)
+		rc = ndma_setup_check_frame(&limits, format, setup, &verdict);
+	if (!rc)
+		rc = ndma_setup_measure(&limits, &memory, format, setup, &verdict);
 	if (rc)
-		return rc;
-	format = &ndma_memfd_formats[setup->format];
-	if (!setup->channels)
-		setup->channels = ndma_memfd_nr_channels;
-	sample_bytes = (uint64_t)format->itemsize * setup->channels;
-	if (format->flags & NDMA_FORMAT_IQ)
-		sample_bytes *= 2;
-	if (!setup->samples || setup->samples > NDMA_SIM_FRAME_BYTES_MAX / sample_bytes)
-		return ndma_set_error(EINVAL,
-				      "%" PRIu64 " samples: expected 1 to %" PRIu64
-				      " (frames of at most %u bytes)",
-				      (uint64_t)setup->samples,
-				      NDMA_SIM_FRAME_BYTES_MAX / sample_bytes,
-				      NDMA_SIM_FRAME_BYTES_MAX);
-	setup->frame_bytes = setup->samples * sample_bytes;
-	setup->frame_stride = ndma_memfd_page_up(setup->frame_bytes);
-	if (setup->guard == NDMA_GUARD_SIGBUS)
-		setup->frame_stride = (setup->frame_stride + GUARD_STRIDE - 1) &
-				      ~((uint64_t)GUARD_STRIDE - 1);
-	setup->data_bytes = setup->frame_stride * setup->frames;
-	setup->entries = power_of_two_from(setup->frames);
-	setup->completions_bytes = (uint32_t)ndma_memfd_page_up(
-		sizeof(struct ndma_completions) + setup->entries * sizeof(struct ndma_completion));
-	setup->releases_bytes = (uint32_t)ndma_memfd_page_up(sizeof(struct ndma_releases) +
-							     setup->entries * sizeof(uint32_t));
-	lay_out(setup, format);
-	return 0;
+		return ndma_setup_error(rc, source, format, setup, &verdict);
+	return ndma_memfd_node_check(setup->node);
 }
 
 static int map(int fd, uint64_t bytes, int prot, void **out)
@@ -238,7 +158,7 @@ int ndma_memfd_stream_create(const struct ndma_source *base, struct ndma_stream_
 	struct memfd_stream *stream;
 	int rc;
 
-	rc = ndma_memfd_setup_plan(setup);
+	rc = ndma_memfd_setup_plan(base->name, setup);
 	if (rc)
 		return rc;
 	stream = allocate(source, setup, writable);

@@ -74,7 +74,7 @@ int ndma_memfd_source_info(const struct ndma_source *base, struct ndma_source_in
 int ndma_memfd_source_format(const struct ndma_source *source, uint32_t index,
 			     struct ndma_source_format *format)
 {
-	const struct memfd_format *has;
+	const struct ndma_format_desc *has;
 
 	(void)source;
 	if (index >= ndma_memfd_nr_formats)

@@ -11,7 +11,7 @@
 
 void ndma_memfd_stream_configure(struct memfd_stream *stream)
 {
-	const struct memfd_format *format = stream->format;
+	const struct ndma_format_desc *format = stream->format;
 	const int64_t *values = stream->values;
 	size_t length = strlen(format->format);
 

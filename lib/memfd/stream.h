@@ -13,17 +13,10 @@
 #define NDMA_LIB_MEMFD_STREAM_H
 
 #include "memfd.h"
+#include "ndma_setup.h"
 #include "ndma_sim.h"
 
 #define MEMFD_CONTROLS	14
-
-struct memfd_format {
-	const char *format;
-	uint32_t itemsize;
-	uint32_t bits;
-	uint32_t orders;
-	uint32_t flags;
-};
 
 struct memfd_channel {
 	const char *name;
@@ -117,7 +110,7 @@ struct memfd_stream {
 	struct ndma_stream base;
 	struct memfd_card *card;
 	struct memfd_stream *next;
-	const struct memfd_format *format;
+	const struct ndma_format_desc *format;
 	int data_fd;
 	int wake_fd;
 	bool writable;
@@ -182,7 +175,7 @@ int ndma_memfd_control_get(const struct ndma_source *source, uint32_t id, int64_
 int ndma_memfd_control_set(struct ndma_source *source, uint32_t id, int64_t *value);
 
 /* card.c */
-extern const struct memfd_format ndma_memfd_formats[];
+extern const struct ndma_format_desc ndma_memfd_formats[];
 extern const uint32_t ndma_memfd_nr_formats;
 extern const uint32_t ndma_memfd_nr_channels;
 /* Fills in all but the name, the rate and the time of the start. */
@@ -211,8 +204,8 @@ int ndma_memfd_source_channel(const struct ndma_source *source, uint32_t index,
 			      struct ndma_source_channel *channel);
 
 /* setup.c */
-/* Checks the inputs of @setup and computes its outputs. */
-int ndma_memfd_setup_plan(struct ndma_stream_setup *setup);
+/* Checks the inputs of @setup and computes its outputs. @source: its name, for the words. */
+int ndma_memfd_setup_plan(const char *source, struct ndma_stream_setup *setup);
 int ndma_memfd_stream_create(const struct ndma_source *source, struct ndma_stream_setup *setup,
 			     bool writable, struct ndma_stream **out);
 void ndma_memfd_stream_free(struct ndma_stream *stream);

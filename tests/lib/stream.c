@@ -116,7 +116,7 @@ TEST_F(sim, wrong_options_are_refused_with_what_the_source_can_do)
 		const char *words;
 	} wrong[] = {
 		{ { .samples = 0 }, "0 samples" },
-		{ { .samples = 1ULL << 60 }, "at most" },
+		{ { .samples = 1ULL << 40 }, "at most" },
 		{ { .samples = 64, .frames = 1 }, "2 to 4096" },
 		{ { .samples = 64, .frames = 1U << 31 }, "2 to 4096" },
 		{ { .samples = 64, .channels = 99 }, "has 8" },

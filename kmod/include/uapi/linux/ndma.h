@@ -608,8 +608,9 @@ struct ndma_control {
  *   trailing 2 for I/Q
  *
  * Once per open file (EBUSY the second time; also while the source has no stream left).
- * EACCES unless the file is open for reading and writing. EINVAL, EOVERFLOW, EDQUOT, ENOMEM,
- * EOPNOTSUPP (memory that the device reaches does not exist in that size), ENODEV.
+ * EACCES unless the file is open for reading and writing. EOVERFLOW: bytes of a frame, or of all,
+ * that 63 bits do not count. EOPNOTSUPP: memory that the device reaches does not exist in that size.
+ * EINVAL, EDQUOT, ENOMEM, ENODEV.
  */
 struct ndma_stream_setup {
 	__u32 size;
@@ -785,7 +786,7 @@ struct ndma_stream_export {
  * is set up as a stream or fills already; the source has no stream left. ERANGE: the buffer is too
  * small. EOPNOTSUPP: the source cannot stop by itself (%NDMA_SOURCE_CYCLIC), or its device does not
  * reach the buffer: allocate it with source_fd. ETIMEDOUT: fences of others did not signal before
- * the deadline. EINVAL, ENOMEM, ENODEV, EINTR.
+ * the deadline. EINVAL, EOVERFLOW (as NDMA_STREAM_SETUP), ENOMEM, ENODEV, EINTR.
  */
 struct ndma_fill_begin {
 	__u32 size;
