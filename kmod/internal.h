@@ -18,6 +18,7 @@
 #include <linux/device.h>
 #include <linux/dma-buf.h>
 #include <linux/fs.h>
+#include <linux/sizes.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/ndma.h>
@@ -25,6 +26,12 @@
 #include "compat.h"
 
 #define NDMA_HUGE_BYTES		PMD_SIZE
+
+/*
+ * What a guard on a stream takes away at once. Where pages have 16 KiB a huge page has 32 MiB, and a
+ * small frame would cost as much.
+ */
+#define NDMA_GUARD_BYTES	(PMD_SIZE < SZ_2M ? PMD_SIZE : SZ_2M)
 
 /* For what is as large as user space asks: a failure is told to the caller, and not to the log. */
 #define NDMA_GFP_ASKED		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN)

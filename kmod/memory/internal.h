@@ -22,14 +22,14 @@ struct ndma_account;
  * @bytes: at least so many, more than 0
  * @node: NUMA node or NDMA_NODE_ANY
  * @contiguous: one compound page, or -EOPNOTSUPP
- * @huge: whole 2 MiB pages even below 2 MiB (a stream with a guard)
+ * @guarded: pages of %NDMA_GUARD_BYTES, however many bytes (a stream with a guard)
  * @dev: the device that must reach it, or NULL
  */
 struct ndma_memory_spec {
 	u64 bytes;
 	int node;
 	bool contiguous;
-	bool huge;
+	bool guarded;
 	struct device *dev;
 };
 

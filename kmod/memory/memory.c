@@ -84,7 +84,9 @@ static int ndma_memory_round(const struct ndma_memory_spec *spec, u64 *capacity)
 	}
 	if (spec->bytes > (u64)totalram_pages() << PAGE_SHIFT)
 		return ndma_memory_refuse(spec, -ENOMEM, "more than this machine has");
-	if ((spec->bytes >= NDMA_HUGE_BYTES || spec->huge) && NDMA_HUGE_ORDER <= NDMA_ORDER_MAX)
+	if (spec->guarded)
+		unit = NDMA_GUARD_BYTES;
+	else if (spec->bytes >= NDMA_HUGE_BYTES && NDMA_HUGE_ORDER <= NDMA_ORDER_MAX)
 		unit = NDMA_HUGE_BYTES;
 	*capacity = round_up(spec->bytes, unit);
 	return 0;
@@ -123,10 +125,13 @@ static int ndma_order_below(int order)
 	return order ? 0 : -1;
 }
 
-static int ndma_order_first(u64 capacity, bool contiguous)
+static int ndma_order_first(const struct ndma_memory_spec *spec, u64 capacity)
 {
-	if (contiguous)
+	if (spec->contiguous)
 		return get_order(capacity);
+	/* A larger page would be of several frames, and the guard of one would take the others'. */
+	if (spec->guarded)
+		return get_order(NDMA_GUARD_BYTES);
 	return NDMA_HUGE_ORDER <= NDMA_ORDER_MAX ? NDMA_HUGE_ORDER : NDMA_MEDIUM_ORDER;
 }
 
@@ -135,7 +140,7 @@ static int ndma_chunks_alloc(const struct ndma_memory_spec *spec, u64 capacity,
 			     struct list_head *chunks)
 {
 	int node = spec->node == NDMA_NODE_ANY && spec->dev ? dev_to_node(spec->dev) : spec->node;
-	int order = ndma_order_first(capacity, spec->contiguous);
+	int order = ndma_order_first(spec, capacity);
 	gfp_t zone = ndma_device_zone(spec->dev);
 	u64 left = capacity;
 	int count = 0;

@@ -40,7 +40,7 @@ int ndma_setup_configure(struct ndma_stream *stream, struct ndma_stream_setup *s
 	const struct ndma_setup_limits limits = ndma_setup_limits(desc);
 	const struct ndma_setup_memory memory = {
 		.page_bytes = PAGE_SIZE,
-		.guard_bytes = NDMA_HUGE_BYTES,
+		.guard_bytes = NDMA_GUARD_BYTES,
 		.piece_bytes = NDMA_HUGE_BYTES,
 		.contiguous = desc->segments_max == 1,
 	};
@@ -92,7 +92,7 @@ static int ndma_setup_memory(struct ndma_stream *stream, int node)
 	struct ndma_memory_spec spec = {
 		.bytes = stream->stride * stream->config.frames,
 		.node = node,
-		.huge = stream->guarded,
+		.guarded = stream->guarded,
 		.dev = dev,
 	};
 	struct ndma_layout *backing;

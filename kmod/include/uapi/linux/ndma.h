@@ -591,7 +591,7 @@ struct ndma_control {
  * @direction: %NDMA_FROM_DEVICE; others: EOPNOTSUPP
  * @frames: how many frames, frames_min to frames_max
  * @policy: NDMA_POLICY_…
- * @guard: %NDMA_GUARD_NONE or %NDMA_GUARD_SIGBUS (frame_stride is then whole huge pages)
+ * @guard: %NDMA_GUARD_NONE or %NDMA_GUARD_SIGBUS (frame_stride is then whole 2 MiB)
  * @format: index of a format
  * @order: one NDMA_ORDER_… of that format
  * @channels: how many channels, from the first; 0: all
