@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "ndma_own.h"
 
 int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access)
 {
@@ -17,7 +18,7 @@ int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access)
 	if (access != NDMA_READ && access != NDMA_WRITE)
 		return ndma_set_error(EINVAL, "access %u: expected NDMA_READ or NDMA_WRITE",
 				      access);
-	if (access == NDMA_WRITE && buffer->readonly)
+	if (!ndma_own_may_lease(buffer->readonly, access))
 		return ndma_set_error(EPERM, "this handle of the buffer is read-only: ask for "
 					     "NDMA_READ");
 	return 0;
@@ -173,7 +174,7 @@ NDMA_API int ndma_buffer_set_layout(struct ndma_buffer *buffer, const struct ndm
 
 	if (rc)
 		return rc;
-	if (buffer->readonly)
+	if (!ndma_own_may_set_layout(false, buffer->readonly))
 		return ndma_set_error(EPERM, "a read-only handle cannot change the layout");
 	rc = ndma_layout_check(layout, buffer->bytes);
 	if (rc)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Fills: a source writes to a buffer, once, in place. */
+#include "ndma_own.h"
 #include "stream.h"
 
 static int check(const struct ndma_source *source, const struct ndma_buffer *buffer,
@@ -9,16 +10,11 @@ static int check(const struct ndma_source *source, const struct ndma_buffer *buf
 
 	if (!rc)
 		rc = ndma_process_check(buffer->process, "buffer");
+	if (!rc)
+		rc = ndma_transfer_check(NDMA_FROM_DEVICE, options->guard, timeout_ns);
 	if (rc)
 		return rc;
-	if (options->guard > NDMA_GUARD_SIGBUS)
-		return ndma_set_error(EINVAL,
-				      "guard %u: expected NDMA_GUARD_NONE, _BLOCK or _SIGBUS",
-				      options->guard);
-	if (!timeout_ns || timeout_ns > 3600ULL * 1000000000)
-		return ndma_set_error(EINVAL, "a deadline in %llu ns: expected 1 ns to one hour",
-				      (unsigned long long)timeout_ns);
-	if (buffer->readonly)
+	if (!ndma_own_may_transfer(true, buffer->readonly))
 		return ndma_set_error(EPERM, "no fill through a read-only handle");
 	if (!source->backend->fill_begin || buffer->backend != source->backend)
 		return ndma_set_error(EOPNOTSUPP,

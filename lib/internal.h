@@ -313,6 +313,8 @@ void ndma_stream_init(struct ndma_stream *stream, const struct ndma_backend *bac
 int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access);
 /* holder.c: -EBUSY, with words that begin with @what and name whoever holds the buffer. */
 int ndma_holder_error(const struct ndma_buffer *buffer, const char *what);
+/* transfer.c: 0, or -EINVAL with words: the arguments are those of no transfer or fill. */
+int ndma_transfer_check(uint32_t direction, uint32_t guard, uint64_t timeout_ns);
 
 /* ongoing.c: transfers and fills that were begun in this process and are not known to be over */
 

@@ -1,29 +1,40 @@
 // SPDX-License-Identifier: MIT
 /* Transfers: the time in which a device owns a buffer. */
 #include "internal.h"
+#include "ndma_own.h"
+
+int ndma_transfer_check(uint32_t direction, uint32_t guard, uint64_t timeout_ns)
+{
+	switch (ndma_own_check_transfer(direction, guard, timeout_ns)) {
+	case NDMA_OWN_RULE_NONE:
+		return 0;
+	case NDMA_OWN_RULE_DIRECTION:
+		return ndma_set_error(EINVAL,
+				      "direction %u: expected NDMA_FROM_DEVICE, "
+				      "NDMA_TO_DEVICE or NDMA_BOTH",
+				      direction);
+	case NDMA_OWN_RULE_GUARD:
+		return ndma_set_error(
+			EINVAL, "guard %u: expected NDMA_GUARD_NONE, _BLOCK or _SIGBUS", guard);
+	default:
+		return ndma_set_error(EINVAL, "a deadline in %llu ns: expected 1 ns to one hour",
+				      (unsigned long long)timeout_ns);
+	}
+}
 
 static int check(const struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 		 uint32_t flags, uint64_t timeout_ns)
 {
 	int rc = ndma_process_check(buffer->process, "buffer");
 
+	if (!rc)
+		rc = ndma_transfer_check(direction, guard, timeout_ns);
 	if (rc)
 		return rc;
-	if (direction < NDMA_FROM_DEVICE || direction > NDMA_BOTH)
-		return ndma_set_error(EINVAL,
-				      "direction %u: expected NDMA_FROM_DEVICE, "
-				      "NDMA_TO_DEVICE or NDMA_BOTH",
-				      direction);
-	if (guard > NDMA_GUARD_SIGBUS)
-		return ndma_set_error(
-			EINVAL, "guard %u: expected NDMA_GUARD_NONE, _BLOCK or _SIGBUS", guard);
 	if (flags & ~NDMA_TRANSFER_FENCE)
 		return ndma_set_error(
 			EINVAL, "transfer flags 0x%x: expected NDMA_TRANSFER_FENCE or 0", flags);
-	if (!timeout_ns || timeout_ns > 3600ULL * 1000000000)
-		return ndma_set_error(EINVAL, "a deadline in %llu ns: expected 1 ns to one hour",
-				      (unsigned long long)timeout_ns);
-	if (buffer->readonly)
+	if (!ndma_own_may_transfer(true, buffer->readonly))
 		return ndma_set_error(EPERM, "no transfer through a read-only handle");
 	return 0;
 }
@@ -55,6 +66,8 @@ NDMA_API int ndma_transfer_end(struct ndma_buffer *buffer, uint32_t transfer)
 
 	if (rc)
 		return rc;
+	if (!ndma_own_may_transfer(true, buffer->readonly))
+		return ndma_set_error(EPERM, "no end of a transfer through a read-only handle");
 	rc = buffer->backend->transfer_end(buffer, transfer);
 	if (!rc || rc == -ETIMEDOUT)
 		ndma_ongoing_remove_transfer(buffer, transfer);

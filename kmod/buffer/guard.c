@@ -42,12 +42,13 @@ bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable)
 	const struct ndma_transfer *transfer = &buffer->transfer;
 
 	/* Acquire: what the transfer is. Pairs with the release store in ndma_transfer_claim(). */
-	if (!smp_load_acquire(&transfer->active) || READ_ONCE(transfer->guard) == NDMA_GUARD_NONE)
+	if (!smp_load_acquire(&transfer->active))
 		return false;
 	/* While memory is seized even readers would look like pins. */
 	if (READ_ONCE(transfer->starting))
-		return true;
-	return writable || READ_ONCE(transfer->direction) != NDMA_TO_DEVICE;
+		writable = true;
+	return ndma_own_closes(READ_ONCE(transfer->direction), READ_ONCE(transfer->guard),
+			       writable ? NDMA_WRITE : NDMA_READ);
 }
 
 static bool ndma_guard_is_over(const struct ndma_buffer *buffer, bool writable, bool beginning)
@@ -99,7 +100,7 @@ vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer)
 
 	down_read(&buffer->lock);
 	excluded = ndma_guard_excludes(buffer, writable);
-	reader = !writable && transfer->direction == NDMA_TO_DEVICE;
+	reader = !writable && !ndma_own_conflicts(transfer->direction, NDMA_READ);
 	sigbus = transfer->guard == NDMA_GUARD_SIGBUS;
 	beginning = transfer->starting;
 	up_read(&buffer->lock);

@@ -27,6 +27,7 @@
 #include <linux/xarray.h>
 
 #include "../memory/internal.h"
+#include "ndma_own.h"
 
 #define NDMA_LEASES_MAX 65536
 
@@ -179,6 +180,17 @@ struct ndma_buffer {
 	u64 fence_context;
 	u64 fence_seqno;
 };
+
+/* For the rules of ndma_own.h; buffer->lock is held. */
+static inline struct ndma_own ndma_buffer_own(const struct ndma_buffer *buffer)
+{
+	return (struct ndma_own) {
+		.direction = buffer->transfer.active ? buffer->transfer.direction : 0,
+		.read_leases = buffer->read_leases,
+		.write_leases = buffer->write_leases,
+		.orphaned = buffer->owner_died,
+	};
+}
 
 /* ---------------------------------------------------------------- client.c */
 
@@ -366,8 +378,6 @@ struct ndma_transfer_plan {
 	void *filler_priv;
 	const struct ndma_layout *layout;
 };
-
-#define NDMA_TRANSFER_MAX_NS (3600ULL * NSEC_PER_SEC)
 
 int ndma_transfer_begin_check(const struct file *file, const void *arg);
 int ndma_transfer_begin_ioctl(struct file *file, struct ndma_handle *handle, void *arg);

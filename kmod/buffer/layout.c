@@ -34,15 +34,16 @@ int ndma_layout_get_ioctl(struct file *file, struct ndma_handle *handle, void *a
 
 static int ndma_layout_set(struct ndma_buffer *buffer, const struct ndma_layout *layout)
 {
+	struct ndma_own own;
 	int ret;
 
 	ret = ndma_layout_verify(layout, buffer->bytes);
 	if (ret)
 		return ret;
 	down_write(&buffer->lock);
-	if (buffer->transfer.active || buffer->read_leases || buffer->write_leases)
-		ret = -EBUSY;
-	else
+	own = ndma_buffer_own(buffer);
+	ret = ndma_own_admit_layout(&own);
+	if (!ret)
 		buffer->layout = *layout;
 	up_write(&buffer->lock);
 	return ret;
@@ -52,7 +53,7 @@ int ndma_layout_set_ioctl(struct file *file, struct ndma_handle *handle, void *a
 {
 	const struct ndma_buffer_layout *request = arg;
 
-	if (handle->readonly || handle->buffer->stream)
+	if (!ndma_own_may_set_layout(handle->buffer->stream, handle->readonly))
 		return -EPERM;
 	return ndma_layout_set(handle->buffer, &request->layout);
 }

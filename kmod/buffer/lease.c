@@ -15,16 +15,13 @@
 /* A new lease on @buffer: 0, or why there can be none now. buffer->lock is held for writing. */
 static int ndma_lease_admit(struct ndma_buffer *buffer, u32 access)
 {
-	const struct ndma_transfer *transfer = &buffer->transfer;
+	const struct ndma_own own = ndma_buffer_own(buffer);
+	int ret = ndma_own_admit_lease(&own, access);
 
-	if (transfer->active &&
-	    (transfer->direction != NDMA_TO_DEVICE || access == NDMA_WRITE))
-		return -EBUSY;
-	if (buffer->owner_died) {
+	/* It is told once. */
+	if (ret == -EOWNERDEAD)
 		buffer->owner_died = false;
-		return -EOWNERDEAD;
-	}
-	return 0;
+	return ret;
 }
 
 /* The client's lease of this kind, or NULL. buffer->lock is held. */
@@ -151,7 +148,7 @@ int ndma_lease_acquire_ioctl(struct file *file, struct ndma_handle *handle, void
 	u32 id;
 	int ret;
 
-	if (request->access == NDMA_WRITE && handle->readonly)
+	if (!ndma_own_may_lease(handle->readonly, request->access))
 		return -EPERM;
 	if (!atomic_add_unless(&client->nr_leases, 1, NDMA_LEASES_MAX))
 		return -EMFILE;

@@ -171,16 +171,11 @@ void ndma_transfer_owner_died(struct ndma_buffer *buffer)
 static int ndma_transfer_admit(const struct ndma_buffer *buffer,
 			       const struct ndma_transfer_plan *plan)
 {
-	if (buffer->transfer.active)
-		return -EBUSY;
-	if (plan->guard == NDMA_GUARD_NONE)
-		return buffer->write_leases ||
-		       (plan->direction != NDMA_TO_DEVICE && buffer->read_leases) ? -EBUSY : 0;
-	/* A lease pins the layout, and a guard does not ask for leases. */
-	if (plan->layout && (buffer->read_leases || buffer->write_leases) &&
-	    memcmp(plan->layout, &buffer->layout, sizeof(buffer->layout)))
-		return -EBUSY;
-	return 0;
+	const struct ndma_own own = ndma_buffer_own(buffer);
+	bool relayout = plan->layout &&
+			memcmp(plan->layout, &buffer->layout, sizeof(buffer->layout));
+
+	return ndma_own_admit_transfer(&own, plan->direction, plan->guard, relayout);
 }
 
 /*
@@ -383,10 +378,8 @@ int ndma_transfer_begin_check(const struct file *file, const void *arg)
 {
 	const struct ndma_transfer_begin *request = arg;
 
-	if (request->direction < NDMA_FROM_DEVICE || request->direction > NDMA_BOTH ||
-	    request->flags & ~NDMA_TRANSFER_FENCE || request->guard > NDMA_GUARD_SIGBUS)
-		return -EINVAL;
-	if (!request->timeout_ns || request->timeout_ns > NDMA_TRANSFER_MAX_NS)
+	if (request->flags & ~NDMA_TRANSFER_FENCE ||
+	    ndma_own_check_transfer(request->direction, request->guard, request->timeout_ns))
 		return -EINVAL;
 	if (request->flags & NDMA_TRANSFER_FENCE && request->timeout_ns > NDMA_FENCE_MAX_NS)
 		return -EINVAL;
@@ -395,7 +388,7 @@ int ndma_transfer_begin_check(const struct file *file, const void *arg)
 
 bool ndma_transfer_may(const struct ndma_handle *handle, const struct ndma_client *client)
 {
-	return handle->buffer->owner == client && !handle->readonly;
+	return ndma_own_may_transfer(handle->buffer->owner == client, handle->readonly);
 }
 
 int ndma_transfer_await_fences(struct ndma_buffer *buffer, const struct ndma_transfer_plan *plan)

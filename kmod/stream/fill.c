@@ -250,8 +250,8 @@ int ndma_fill_begin_check(const struct file *file, const void *arg)
 {
 	const struct ndma_fill_begin *request = arg;
 
-	if (request->flags || request->guard > NDMA_GUARD_SIGBUS || !request->timeout_ns ||
-	    request->timeout_ns > NDMA_TRANSFER_MAX_NS)
+	if (request->flags ||
+	    ndma_own_check_transfer(NDMA_FROM_DEVICE, request->guard, request->timeout_ns))
 		return -EINVAL;
 	return 0;
 }

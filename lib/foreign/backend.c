@@ -11,6 +11,7 @@
 
 #include "../internal.h"
 #include "ndma_layout.h"
+#include "ndma_own.h"
 
 /* @layout, @reads and @writes change under base.lock. */
 struct foreign {
@@ -117,12 +118,13 @@ static int foreign_get_layout(const struct ndma_buffer *buffer, struct ndma_layo
 static int foreign_set_layout(struct ndma_buffer *buffer, const struct ndma_layout *layout)
 {
 	struct foreign *self = foreign(buffer);
-	int rc = 0;
+	struct ndma_own own;
+	int rc;
 
 	pthread_mutex_lock(&buffer->lock);
-	if (self->reads || self->writes)
-		rc = -EBUSY;
-	else
+	own = (struct ndma_own){ .read_leases = self->reads, .write_leases = self->writes };
+	rc = ndma_own_admit_layout(&own);
+	if (!rc)
 		self->layout = *layout;
 	pthread_mutex_unlock(&buffer->lock);
 	return rc;

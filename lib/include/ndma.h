@@ -483,8 +483,8 @@ int ndma_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, uint32_t
  *
  * Stop the device first. May come from any thread, also while others sleep in a guard.
  *
- * Return: 0; -ETIMEDOUT: the deadline had ended it already, what the buffer holds is not to be
- * trusted; -EINVAL: that transfer is not in progress.
+ * Return: 0; -ETIMEDOUT: the deadline had passed, what the buffer holds is not to be trusted; -EINVAL:
+ * that transfer is not in progress; -EPERM: not the owner, or a read-only handle.
  */
 int ndma_transfer_end(struct ndma_buffer *buffer, uint32_t transfer);
 

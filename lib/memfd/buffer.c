@@ -168,10 +168,12 @@ int ndma_memfd_buffer_get_layout(const struct ndma_buffer *base, struct ndma_lay
 
 static int set_layout(struct memfd_share *share, const struct ndma_layout *layout)
 {
+	const struct ndma_own own = ndma_memfd_own(share);
 	int rc;
 
-	if (share->counts[0] || share->counts[1] || share->transfer.direction)
-		return -EBUSY;
+	rc = ndma_own_admit_layout(&own);
+	if (rc)
+		return rc;
 	rc = ndma_memfd_lock(share->lock_fd, F_WRLCK, MEMFD_LOCK_READ, 2);
 	if (rc)
 		return rc;

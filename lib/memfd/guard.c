@@ -48,10 +48,9 @@ int ndma_memfd_guard_show(void *address, uint64_t bytes, int prot, int fd, uint6
 				: 0;
 }
 
-/* A transfer to the device leaves reading open, through mappings that only read. */
 static bool is_guarded(const struct memfd_share *share, const struct memfd_map *map)
 {
-	return share->transfer.direction != NDMA_TO_DEVICE || map->access == NDMA_WRITE;
+	return ndma_own_closes(share->transfer.direction, share->transfer.guard, map->access);
 }
 
 static int prot(const struct memfd_map *map)
@@ -103,7 +102,7 @@ static int block(int faults, const struct memfd_map *map)
 
 int ndma_memfd_guard_map(struct memfd_share *share, const struct memfd_map *map)
 {
-	if (!share->transfer.direction || !is_guarded(share, map))
+	if (!is_guarded(share, map))
 		return 0;
 	switch (share->transfer.guard) {
 	case NDMA_GUARD_BLOCK:

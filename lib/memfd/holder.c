@@ -13,7 +13,7 @@
 static bool is_leased(const struct memfd_share *share, uint32_t direction, uint32_t access)
 {
 	/* A transfer locks the bytes of the leases that it excludes: that lock is no lease's. */
-	if (direction && !(direction == NDMA_TO_DEVICE && access == NDMA_READ))
+	if (ndma_own_conflicts(direction, access))
 		return false;
 	return ndma_memfd_lock_is_foreign(share, F_WRLCK, ndma_memfd_lock_byte(access));
 }

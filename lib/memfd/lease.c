@@ -5,12 +5,6 @@
 
 #include "memfd.h"
 
-/* Does a transfer in this direction leave a lease of this kind alone? */
-static bool goes_with(uint32_t direction, uint32_t access)
-{
-	return !direction || (direction == NDMA_TO_DEVICE && access == NDMA_READ);
-}
-
 /*
  * Called with the lease's lock held, which shows that no transfer excludes it. Where the header
  * names one all the same, its owner died in it: the first to ask is told, and may then look.
@@ -18,8 +12,10 @@ static bool goes_with(uint32_t direction, uint32_t access)
 static int check_orphan(struct memfd_share *share, uint32_t access)
 {
 	uint32_t direction = ndma_memfd_header_direction(share);
+	struct ndma_own own = ndma_memfd_own(share);
 
-	if (goes_with(direction, access) || share->orphan_seen)
+	own.orphaned = ndma_own_conflicts(direction, access) && !share->orphan_seen;
+	if (!ndma_own_admit_lease(&own, access))
 		return 0;
 	if (share->locks_to_write)
 		ndma_memfd_header_set_direction(share, 0);
@@ -48,13 +44,14 @@ int ndma_memfd_lease_acquire(struct ndma_buffer *base, uint32_t access, uint32_t
 {
 	struct memfd_share *share = ndma_memfd_share(base);
 	uint32_t *count = &share->counts[access == NDMA_WRITE];
-	int rc = 0;
+	struct ndma_own own;
+	int rc;
 
 	pthread_mutex_lock(&share->state);
+	own = ndma_memfd_own(share);
 	/* A read lock would replace the write lock that our own transfer has on the byte. */
-	if (!goes_with(share->transfer.direction, access))
-		rc = -EBUSY;
-	else if (!*count)
+	rc = ndma_own_admit_lease(&own, access);
+	if (!rc && !*count)
 		rc = acquire_first(share, access);
 	if (!rc) {
 		++*count;
@@ -70,7 +67,8 @@ int ndma_memfd_lease_release(struct ndma_buffer *base, uint32_t lease)
 
 	pthread_mutex_lock(&share->state);
 	/* While a guarded transfer is on over the lease, the byte's lock is the transfer's. */
-	if (!--share->counts[lease == NDMA_WRITE] && goes_with(share->transfer.direction, lease))
+	if (!--share->counts[lease == NDMA_WRITE] &&
+	    !ndma_own_conflicts(share->transfer.direction, lease))
 		ndma_memfd_lock(share->lock_fd, F_UNLCK, ndma_memfd_lock_byte(lease), 1);
 	pthread_mutex_unlock(&share->state);
 	return 0;

@@ -24,6 +24,7 @@
 #include <sys/types.h>
 
 #include "../internal.h"
+#include "ndma_own.h"
 
 #define MEMFD_HEADER_BYTES	4096
 #define MEMFD_MAGIC		0x3164666d616d646eULL	/* "ndmamfd1" */
@@ -172,6 +173,16 @@ static inline struct memfd_buffer *ndma_memfd_buffer(const struct ndma_buffer *b
 static inline struct memfd_share *ndma_memfd_share(const struct ndma_buffer *buffer)
 {
 	return ndma_memfd_buffer(buffer)->share;
+}
+
+/* What this process knows, for the rules of ndma_own.h. share->state is held. */
+static inline struct ndma_own ndma_memfd_own(const struct memfd_share *share)
+{
+	return (struct ndma_own){
+		.direction = share->transfer.direction,
+		.read_leases = share->counts[0],
+		.write_leases = share->counts[1],
+	};
 }
 
 /* file.c: memfds, their memory and their seals */

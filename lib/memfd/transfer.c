@@ -7,11 +7,20 @@
 
 #include "memfd.h"
 
-static int check(const struct memfd_share *share, uint32_t flags)
+static int check_owner(const struct ndma_buffer *base)
 {
-	if (!share->made_here)
-		return ndma_set_error(EPERM,
-				      "only the process that made this buffer begins transfers");
+	if (ndma_own_may_transfer(ndma_memfd_share(base)->made_here, base->readonly))
+		return 0;
+	return ndma_set_error(EPERM,
+			      "only the process that made this buffer begins and ends transfers");
+}
+
+static int check(const struct ndma_buffer *base, uint32_t flags)
+{
+	int rc = check_owner(base);
+
+	if (rc)
+		return rc;
 	if (flags & NDMA_TRANSFER_FENCE)
 		return ndma_set_error(EOPNOTSUPP,
 				      "a memfd has no fences: NDMA_TRANSFER_FENCE needs "
@@ -19,14 +28,9 @@ static int check(const struct memfd_share *share, uint32_t flags)
 	return 0;
 }
 
-static bool is_leased(const struct memfd_share *share, uint32_t direction)
-{
-	return share->counts[1] || (direction != NDMA_TO_DEVICE && share->counts[0]);
-}
-
 static int lock_out(const struct memfd_share *share, uint32_t direction)
 {
-	bool readers = direction != NDMA_TO_DEVICE;
+	bool readers = ndma_own_conflicts(direction, NDMA_READ);
 	int rc;
 
 	rc = ndma_memfd_lock(share->lock_fd, F_WRLCK, readers ? MEMFD_LOCK_READ : MEMFD_LOCK_WRITE,
@@ -50,13 +54,13 @@ static int finish(struct memfd_share *share)
 static int begin(struct memfd_share *share, uint32_t direction, uint32_t guard)
 {
 	struct memfd_transfer *transfer = &share->transfer;
+	const struct ndma_own own = ndma_memfd_own(share);
 	int rc;
 
-	if (transfer->direction)
-		return -EBUSY;
 	/* A guard reaches this process alone: leases of others are refused by lock_out(). */
-	if (guard == NDMA_GUARD_NONE && is_leased(share, direction))
-		return -EBUSY;
+	rc = ndma_own_admit_transfer(&own, direction, guard, false);
+	if (rc)
+		return rc;
 	rc = lock_out(share, direction);
 	if (rc)
 		return rc;
@@ -79,18 +83,24 @@ static int begin(struct memfd_share *share, uint32_t direction, uint32_t guard)
 	return 0;
 }
 
-/* The deadline came. */
-static void expire(struct memfd_share *share)
+/* Ends a transfer whose deadline has passed; its owner is told when it asks. */
+static void abort_late(struct memfd_share *share)
 {
 	struct memfd_transfer *transfer = &share->transfer;
 
+	if (!transfer->direction || ndma_memfd_now_ns() < transfer->until_ns)
+		return;
+	finish(share);
+	transfer->expired = true;
+	ndma_memfd_header_add(share, offsetof(struct memfd_header, aborted), 1);
+}
+
+/* The deadline came. */
+static void expire(struct memfd_share *share)
+{
 	pthread_mutex_lock(&share->state);
 	/* While this thread waited for the lock the transfer may have ended, and the next begun. */
-	if (transfer->direction && ndma_memfd_now_ns() >= transfer->until_ns) {
-		finish(share);
-		transfer->expired = true;
-		ndma_memfd_header_add(share, offsetof(struct memfd_header, aborted), 1);
-	}
+	abort_late(share);
 	pthread_mutex_unlock(&share->state);
 }
 
@@ -100,7 +110,7 @@ int ndma_memfd_transfer_begin(struct ndma_buffer *base, uint32_t direction, uint
 	struct memfd_share *share = ndma_memfd_share(base);
 	int rc;
 
-	rc = check(share, flags);
+	rc = check(base, flags);
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&share->state);
@@ -122,6 +132,8 @@ static int end(struct memfd_share *share, uint32_t id)
 
 	if (id != transfer->id || (!transfer->direction && !transfer->expired))
 		return ndma_set_error(EINVAL, "transfer %u is not in progress on this buffer", id);
+	/* The thread that keeps deadlines may be late, and this one has passed all the same. */
+	abort_late(share);
 	if (!transfer->expired)
 		return finish(share);
 	transfer->expired = false;
@@ -136,6 +148,9 @@ int ndma_memfd_transfer_end(struct ndma_buffer *base, uint32_t transfer)
 	struct memfd_share *share = ndma_memfd_share(base);
 	int rc;
 
+	rc = check_owner(base);
+	if (rc)
+		return rc;
 	pthread_mutex_lock(&share->state);
 	rc = end(share, transfer);
 	pthread_mutex_unlock(&share->state);

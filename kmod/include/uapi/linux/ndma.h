@@ -368,7 +368,8 @@ struct ndma_transfer_begin {
  * @transfer: its id; EINVAL if that transfer is not in progress, or a source's
  * @flags: 0
  *
- * ETIMEDOUT when the deadline had ended it already: what the buffer holds is not to be trusted.
+ * EPERM: not by its owner, or through a read-only handle. ETIMEDOUT when the deadline has passed, also
+ * where it has not ended the transfer yet: what the buffer holds is not to be trusted.
  */
 struct ndma_transfer_end {
 	__u32 size;
