@@ -29,6 +29,7 @@
 #include <linux/types.h>
 #include <uapi/linux/ndma.h>
 
+#include "shared/ndma_control.h"
 #include "shared/ndma_setup.h"
 
 struct ndma_source;
@@ -47,31 +48,6 @@ struct ndma_channel_desc {
 	const char *unit;
 	struct ndma_rational scale;
 	struct ndma_rational offset;
-};
-
-/**
- * struct ndma_control_desc - one setting of a stream
- * @id: NDMA_CONTROL_…
- * @type: NDMA_CONTROL_INTEGER, …
- * @name: a lower-case identifier
- * @unit: of value * 10^exponent, or NULL
- * @exponent: decimal exponent of the value
- * @live: may change while the stream runs
- * @min: smallest value
- * @max: largest value (a menu: last index)
- * @step: step, at least 1
- * @preset: value of a new file
- * @menu: names of a menu's values, @max + 1 of them
- */
-struct ndma_control_desc {
-	u32 id;
-	u32 type;
-	const char *name;
-	const char *unit;
-	s32 exponent;
-	bool live;
-	s64 min, max, step, preset;
-	const char *const *menu;
 };
 
 /**

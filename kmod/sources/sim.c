@@ -336,7 +336,9 @@ static int ndma_sim_control(struct ndma_stream *stream, u32 id, s64 value)
 
 	if (!sim)
 		return 0;
-	if (id == NDMA_CONTROL_TRIGGER_SOFTWARE)
+	/* Else it would be a frame of a run that has another trigger now, and this one later. */
+	if (id == NDMA_CONTROL_TRIGGER_SOFTWARE &&
+	    ndma_stream_control(stream, NDMA_CONTROL_TRIGGER) == NDMA_SIM_TRIGGER_SOFTWARE)
 		atomic_inc(&sim->presses);
 	ndma_sim_poke(sim);
 	return 0;

@@ -73,7 +73,7 @@ static ssize_t controls_show(struct device *node, struct device_attribute *attr,
 		if (control->unit)
 			at += sysfs_emit_at(buf, at, " %s", control->unit);
 		for (k = 0; control->type == NDMA_CONTROL_MENU && k <= control->max; k++)
-			at += sysfs_emit_at(buf, at, " %s", control->menu[k]);
+			at += sysfs_emit_at(buf, at, " %s", control->menu[k] ?: "-");
 		at += sysfs_emit_at(buf, at, "\n");
 	}
 	return at;
@@ -84,7 +84,7 @@ static DEVICE_ATTR_RO(controls);
 static ssize_t rates_show(struct device *node, struct device_attribute *attr, char *buf)
 {
 	const struct ndma_control_desc *rate =
-		ndma_control_lookup(ndma_attribute_source(node)->desc, NDMA_CONTROL_RATE);
+		ndma_control_of(ndma_attribute_source(node)->desc, NDMA_CONTROL_RATE);
 
 	if (!rate)
 		return 0;

@@ -295,7 +295,7 @@ extern const struct attribute_group *ndma_source_groups[];
 
 int ndma_control_init(struct ndma_stream *stream);
 /* The description of a control, or NULL. */
-const struct ndma_control_desc *ndma_control_lookup(const struct ndma_source_desc *desc, u32 id);
+const struct ndma_control_desc *ndma_control_of(const struct ndma_source_desc *desc, u32 id);
 int ndma_control_query_ioctl(struct file *file, void *arg);
 int ndma_control_menu_item_ioctl(struct file *file, void *arg);
 int ndma_control_get_ioctl(struct file *file, void *arg);

@@ -40,8 +40,10 @@ static const char *ndma_desc_check_controls(const struct ndma_source_desc *desc)
 		if (!control->name || control->step < 1 || control->preset < control->min ||
 		    control->preset > control->max)
 			return "a control without name or step, or whose preset is out of range";
-		if (control->type == NDMA_CONTROL_MENU && (!control->menu || control->min))
-			return "a menu without names";
+		if (control->type == NDMA_CONTROL_MENU &&
+		    (!control->menu || control->min || control->step != 1 ||
+		     !control->menu[control->preset]))
+			return "a menu without names, or whose preset has none";
 	}
 	return NULL;
 }

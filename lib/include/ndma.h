@@ -603,7 +603,7 @@ int ndma_control_find(const struct ndma_source *source, const char *name, struct
  * ndma_control_menu() - the name of one value of a menu
  * @source: the source
  * @id: a control of type NDMA_CONTROL_MENU
- * @index: the value, 0 to its max
+ * @index: the value, 0 to its max; some between may have none
  * @name: written: "sine"
  *
  * Return: 0; -EINVAL: @id or @index; -ENODEV.
@@ -616,7 +616,7 @@ int ndma_control_menu(const struct ndma_source *source, uint32_t id, uint32_t in
  * @id: a control
  * @value: written: in 10^exponent of its unit
  *
- * Return: 0; -EINVAL: no such control; -ENODEV.
+ * Return: 0; -EINVAL: no such control, or a button; -ENODEV.
  */
 int ndma_control_get(const struct ndma_source *source, uint32_t id, int64_t *value);
 
@@ -877,7 +877,7 @@ int ndma_stream_stats(const struct ndma_stream *stream, struct ndma_stream_stats
  *
  * Any thread.
  *
- * Return: 0; -EINVAL: no such control; -EBADF: closed; -ENODEV.
+ * Return: 0; -EINVAL: no such control, or a button; -EBADF: closed; -ENODEV.
  */
 int ndma_stream_control_get(const struct ndma_stream *stream, uint32_t id, int64_t *value);
 
@@ -889,8 +889,8 @@ int ndma_stream_control_get(const struct ndma_stream *stream, uint32_t id, int64
  *
  * Any thread.
  *
- * Return: 0; -ERANGE: the words name the nearest valid value; -EBUSY: it cannot change while the
- * stream runs; -EINVAL: no such control; -EBADF: closed; -ENODEV.
+ * Return: 0; -EBUSY: it cannot change while the stream runs; -ERANGE: the words name the nearest valid
+ * value; -EINVAL: no such control; -EBADF: closed; -ENODEV.
  */
 int ndma_stream_control_set(struct ndma_stream *stream, uint32_t id, int64_t value);
 

@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: MIT
 /* The simulated card's controls: the table of ndma_sim.h, and values in its order. */
-#include <string.h>
-
 #include "stream.h"
 
 static const char *const patterns[] = NDMA_SIM_PATTERN_MENU;
 static const char *const triggers[] = NDMA_SIM_TRIGGER_MENU;
 
-const struct memfd_control ndma_memfd_controls[] = { NDMA_SIM_CONTROLS(patterns, triggers) };
+const struct ndma_control_desc ndma_memfd_controls[] = { NDMA_SIM_CONTROLS(patterns, triggers) };
 
 _Static_assert(sizeof(ndma_memfd_controls) / sizeof(*ndma_memfd_controls) == MEMFD_CONTROLS,
 	       "MEMFD_CONTROLS counts NDMA_SIM_CONTROLS");
 
-/* Index of a control, or -1. */
-static int find(uint32_t id)
+/* NULL: none such. */
+static const struct ndma_control_desc *find(uint32_t id)
 {
-	int i;
-
-	for (i = 0; i < MEMFD_CONTROLS; i++)
-		if (ndma_memfd_controls[i].id == id)
-			return i;
-	return -1;
+	return ndma_control_lookup(ndma_memfd_controls, MEMFD_CONTROLS, id);
 }
 
 static int unknown(uint32_t id)
@@ -38,96 +31,84 @@ void ndma_memfd_control_presets(int64_t *values)
 
 int64_t ndma_memfd_control_value(const int64_t *values, uint32_t id)
 {
-	return values[find(id)];
+	return values[find(id) - ndma_memfd_controls];
 }
 
-/* All steps are 1. */
-static int64_t nearest(const struct memfd_control *control, int64_t value)
+int ndma_memfd_control_load(const int64_t *values, uint32_t id, int64_t *value)
 {
-	if (value < control->min)
-		return control->min;
-	return value > control->max ? control->max : value;
+	const struct ndma_control_desc *control = find(id);
+
+	if (!control)
+		return unknown(id);
+	if (ndma_control_admit_get(control))
+		return ndma_set_error(EINVAL, "%s is a button: it is pressed, and has no value",
+				      control->name);
+	*value = values[control - ndma_memfd_controls];
+	return 0;
 }
 
 int ndma_memfd_control_store(int64_t *values, uint32_t id, int64_t *value, bool running)
 {
-	const struct memfd_control *control;
-	int at = find(id);
+	const struct ndma_control_desc *control = find(id);
+	__s64 nearest = *value;
+	int rc;
 
-	if (at < 0)
+	if (!control)
 		return unknown(id);
-	control = &ndma_memfd_controls[at];
-	if (control->type == NDMA_CONTROL_BUTTON)
-		return 0;
-	if (nearest(control, *value) != *value) {
-		*value = nearest(control, *value);
-		return -ERANGE;
-	}
-	if (running && !control->live)
-		return -EBUSY;
-	values[at] = *value;
-	return 0;
+	rc = ndma_control_admit_set(control, running, &nearest);
+	*value = nearest;
+	if (!rc && control->type != NDMA_CONTROL_BUTTON)
+		values[control - ndma_memfd_controls] = *value;
+	return rc;
 }
 
-int ndma_memfd_control_query(const struct ndma_source *source, uint32_t id,
+int ndma_memfd_control_query(const struct ndma_source *base, uint32_t id,
 			     struct ndma_control_info *info)
 {
-	const struct memfd_control *control = NULL;
-	int i;
+	const struct ndma_control_desc *control;
+	int rc;
 
-	(void)source;
-	for (i = 0; i < MEMFD_CONTROLS && !control; i++) {
-		uint32_t has = ndma_memfd_controls[i].id;
-
-		if (id & NDMA_CONTROL_NEXT ? has > (id & ~NDMA_CONTROL_NEXT) : has == id)
-			control = &ndma_memfd_controls[i];
-	}
+	rc = ndma_memfd_card_check(ndma_memfd_source(base)->card);
+	if (rc)
+		return rc;
+	control = ndma_control_seek(ndma_memfd_controls, MEMFD_CONTROLS, id);
 	if (!control)
 		return unknown(id & ~NDMA_CONTROL_NEXT);
-	info->id = control->id;
-	info->type = control->type;
-	strncpy(info->name, control->name, sizeof(info->name) - 1);
-	if (control->unit)
-		strncpy(info->unit, control->unit, sizeof(info->unit) - 1);
-	info->exponent = control->exponent;
-	info->min = control->min;
-	info->max = control->max;
-	info->step = control->step;
-	info->preset = control->preset;
+	ndma_control_describe(control, info);
 	return 0;
 }
 
-int ndma_memfd_control_menu(const struct ndma_source *source, uint32_t id, uint32_t index,
+int ndma_memfd_control_menu(const struct ndma_source *base, uint32_t id, uint32_t index,
 			    char name[NDMA_NAME_MAX])
 {
-	const struct memfd_control *control;
-	int at = find(id);
+	const struct ndma_control_desc *control = find(id);
+	int rc;
 
-	(void)source;
-	if (at < 0)
+	rc = ndma_memfd_card_check(ndma_memfd_source(base)->card);
+	if (rc)
+		return rc;
+	if (!control)
 		return unknown(id);
-	control = &ndma_memfd_controls[at];
-	if (!control->menu)
+	if (!ndma_control_choose(control, index, name))
+		return 0;
+	if (control->type != NDMA_CONTROL_MENU)
 		return ndma_set_error(EINVAL, "%s is no menu", control->name);
-	if (index > control->max)
-		return ndma_set_error(EINVAL, "item %u of %s: it has 0 to %lld", index,
-				      control->name, (long long)control->max);
-	memset(name, 0, NDMA_NAME_MAX);
-	strncpy(name, control->menu[index], NDMA_NAME_MAX - 1);
-	return 0;
+	return ndma_set_error(EINVAL, "no item %u of %s: it has 0 to %lld", index, control->name,
+			      (long long)control->max);
 }
 
 int ndma_memfd_control_get(const struct ndma_source *base, uint32_t id, int64_t *value)
 {
 	struct memfd_source *source = ndma_memfd_source(base);
-	int at = find(id);
+	int rc;
 
-	if (at < 0)
-		return unknown(id);
+	rc = ndma_memfd_card_check(source->card);
+	if (rc)
+		return rc;
 	pthread_mutex_lock(&source->lock);
-	*value = source->values[at];
+	rc = ndma_memfd_control_load(source->values, id, value);
 	pthread_mutex_unlock(&source->lock);
-	return 0;
+	return rc;
 }
 
 int ndma_memfd_control_set(struct ndma_source *base, uint32_t id, int64_t *value)

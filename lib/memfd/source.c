@@ -75,8 +75,11 @@ int ndma_memfd_source_format(const struct ndma_source *source, uint32_t index,
 			     struct ndma_source_format *format)
 {
 	const struct ndma_format_desc *has;
+	int rc;
 
-	(void)source;
+	rc = ndma_memfd_card_check(ndma_memfd_source(source)->card);
+	if (rc)
+		return rc;
 	if (index >= ndma_memfd_nr_formats)
 		return ndma_set_error(EINVAL, "format %u: the source has 0 to %u", index,
 				      ndma_memfd_nr_formats - 1);
@@ -92,6 +95,7 @@ int ndma_memfd_source_format(const struct ndma_source *source, uint32_t index,
 int ndma_memfd_source_channel(const struct ndma_source *source, uint32_t index,
 			      struct ndma_source_channel *channel)
 {
-	(void)source;
-	return ndma_memfd_card_channel(index, channel);
+	int rc = ndma_memfd_card_check(ndma_memfd_source(source)->card);
+
+	return rc ? rc : ndma_memfd_card_channel(index, channel);
 }

@@ -182,7 +182,11 @@ int ndma_memfd_stream_export(struct ndma_stream *base, uint32_t index)
 int ndma_memfd_stream_info(const struct ndma_stream *base, struct ndma_source_info *info)
 {
 	struct memfd_stream *stream = ndma_memfd_stream(base);
+	int rc;
 
+	rc = ndma_memfd_card_check(stream->card);
+	if (rc)
+		return rc;
 	ndma_memfd_card_info(info);
 	memcpy(info->name, base->name, sizeof(info->name));
 	pthread_mutex_lock(&stream->lock);
@@ -199,23 +203,23 @@ int ndma_memfd_stream_info(const struct ndma_stream *base, struct ndma_source_in
 int ndma_memfd_stream_channel(const struct ndma_stream *stream, uint32_t index,
 			      struct ndma_source_channel *channel)
 {
-	(void)stream;
-	return ndma_memfd_card_channel(index, channel);
+	int rc = ndma_memfd_card_check(ndma_memfd_stream(stream)->card);
+
+	return rc ? rc : ndma_memfd_card_channel(index, channel);
 }
 
 int ndma_memfd_stream_control_get(const struct ndma_stream *base, uint32_t id, int64_t *value)
 {
 	struct memfd_stream *stream = ndma_memfd_stream(base);
-	struct ndma_control_info info;
 	int rc;
 
-	rc = ndma_memfd_control_query(NULL, id & ~NDMA_CONTROL_NEXT, &info);
+	rc = ndma_memfd_card_check(stream->card);
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&stream->lock);
-	*value = ndma_memfd_control_value(stream->values, info.id);
+	rc = ndma_memfd_control_load(stream->values, id, value);
 	pthread_mutex_unlock(&stream->lock);
-	return 0;
+	return rc;
 }
 
 int ndma_memfd_stream_control_set(struct ndma_stream *base, uint32_t id, int64_t *value)

@@ -13,6 +13,7 @@
 #define NDMA_LIB_MEMFD_STREAM_H
 
 #include "memfd.h"
+#include "ndma_control.h"
 #include "ndma_setup.h"
 #include "ndma_sim.h"
 
@@ -23,17 +24,6 @@ struct memfd_channel {
 	const char *unit;
 	struct ndma_rational scale;
 	struct ndma_rational offset;
-};
-
-struct memfd_control {
-	uint32_t id;
-	uint32_t type;
-	const char *name;
-	const char *unit;
-	int32_t exponent;
-	bool live;
-	int64_t min, max, step, preset;
-	const char *const *menu;
 };
 
 /**
@@ -159,10 +149,12 @@ static inline struct memfd_source *ndma_memfd_source(const struct ndma_source *s
 }
 
 /* control.c */
-extern const struct memfd_control ndma_memfd_controls[MEMFD_CONTROLS];
+extern const struct ndma_control_desc ndma_memfd_controls[MEMFD_CONTROLS];
 void ndma_memfd_control_presets(int64_t *values);
 /* @values[…] of a control. */
 int64_t ndma_memfd_control_value(const int64_t *values, uint32_t id);
+/* Words and -EINVAL: none such, or a button. */
+int ndma_memfd_control_load(const int64_t *values, uint32_t id, int64_t *value);
 /* Words and -EINVAL: none such; -EBUSY: @running; -ERANGE: the nearest is in *@value. A button
  * changes nothing.
  */

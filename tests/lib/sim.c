@@ -125,21 +125,6 @@ TEST_F(fault, jitter_delays_and_loses_nothing)
 	}
 }
 
-/* The module plugs a card that vanished in again, and the next test wants it. */
-static bool wait_for_sim(void)
-{
-	int64_t until = now_ns() + 20 * SECOND_NS;
-	struct ndma_source *source;
-
-	while (ndma_source_open("sim0", &source)) {
-		if (now_ns() > until)
-			return false;
-		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
-	}
-	ndma_source_close(source);
-	return true;
-}
-
 TEST_F(fault, vanish_is_a_source_that_is_gone_with_its_data_still_there)
 {
 	struct pollfd poller = { .events = POLLIN };

@@ -87,4 +87,19 @@ static inline bool is_counted(const struct ndma_stream *stream, const struct ndm
 	return true;
 }
 
+/* The module plugs a card that vanished in again, and the next test wants it. */
+static inline bool wait_for_sim(void)
+{
+	int64_t until = now_ns() + 20 * SECOND_NS;
+	struct ndma_source *source;
+
+	while (ndma_source_open("sim0", &source)) {
+		if (now_ns() > until)
+			return false;
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	}
+	ndma_source_close(source);
+	return true;
+}
+
 #endif /* NDMA_TEST_SIM_H */

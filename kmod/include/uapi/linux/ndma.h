@@ -554,7 +554,7 @@ struct ndma_control_info {
  * struct ndma_control_menu_item - NDMA_CONTROL_MENU_ITEM: the name of one value
  * @size: sizeof(struct ndma_control_menu_item)
  * @id: in: a control of type %NDMA_CONTROL_MENU
- * @index: in: the value; EINVAL beyond the last
+ * @index: in: the value; EINVAL beyond the last, and for a number that no value has
  * @reserved: 0
  * @name: out: a lower-case identifier, "sine"
  */
@@ -569,9 +569,9 @@ struct ndma_control_menu_item {
 /**
  * struct ndma_control - NDMA_CONTROL_GET and NDMA_CONTROL_SET
  * @size: sizeof(struct ndma_control)
- * @id: in: a control; EINVAL: the source has none such
- * @value: the value; set: ERANGE outside min, max, step, with the nearest valid one written
- *   back; EBUSY where the stream runs and the control cannot change then
+ * @id: in: a control; EINVAL: the source has none such; get: or it is a button
+ * @value: the value; set: EBUSY where the stream runs and the control cannot change then, whatever the
+ *   value; ERANGE outside min, max, step, with the nearest valid one written back
  */
 struct ndma_control {
 	__u32 size;
