@@ -111,14 +111,28 @@ PyObject *ext_control_getattro(PyObject *self, PyObject *name)
 	return found < 0 ? NULL : get(SOURCE, &info);
 }
 
+/* 1: @value has a name; 0: no value of the menu has this number; -1: an exception. */
+static int menu_item(struct ext_source *source, const struct ndma_control_info *info, int64_t value,
+		     char name[NDMA_NAME_MAX])
+{
+	int ret = ndma_control_menu(source->handle, info->id, (uint32_t)value, name);
+
+	if (!ret || ret == -EINVAL)
+		return !ret;
+	ext_error(source->state, EXT_STREAM, ret);
+	return -1;
+}
+
 static PyObject *menu_names(struct ext_source *source, const struct ndma_control_info *info)
 {
 	PyObject *list = PyList_New(0), *tuple;
+	char words[NDMA_NAME_MAX];
 
 	for (int64_t i = info->min; list && i <= info->max; i++) {
-		PyObject *name = menu_name(source, info, i);
+		int found = menu_item(source, info, i, words);
+		PyObject *name = found > 0 ? PyUnicode_FromString(words) : NULL;
 
-		if (!name || PyList_Append(list, name))
+		if (found && (!name || PyList_Append(list, name)))
 			Py_CLEAR(list);
 		Py_XDECREF(name);
 	}
@@ -132,21 +146,26 @@ static PyObject *menu_names(struct ext_source *source, const struct ndma_control
 static int menu_value(struct ext_source *source, const struct ndma_control_info *info,
 		      PyObject *object, int64_t *value)
 {
-	PyObject *names = menu_names(source, info);
-	Py_ssize_t index;
+	bool is_text = PyUnicode_Check(object);
+	char name[NDMA_NAME_MAX];
+	PyObject *names;
 
+	for (*value = info->min; is_text && *value <= info->max; ++*value) {
+		int found = menu_item(source, info, *value, name);
+
+		if (found < 0)
+			return -1;
+		if (found && !PyUnicode_CompareWithASCIIString(object, name))
+			return 0;
+	}
+	names = menu_names(source, info);
 	if (!names)
 		return -1;
-	index = PySequence_Index(names, object);
-	if (index < 0 && PyErr_ExceptionMatches(PyExc_ValueError)) {
-		PyErr_Clear();
-		PyErr_Format(PyUnicode_Check(object) ? PyExc_ValueError : PyExc_TypeError,
-			     "%s of %s must be one of %S, not %R", info->name,
-			     ndma_source_name(source->handle), names, object);
-	}
+	PyErr_Format(is_text ? PyExc_ValueError : PyExc_TypeError,
+		     "%s of %s must be one of %S, not %R", info->name,
+		     ndma_source_name(source->handle), names, object);
 	Py_DECREF(names);
-	*value = info->min + index;
-	return index < 0 ? -1 : 0;
+	return -1;
 }
 
 /* ValueError that says what the control takes, and which of it is nearest to `scaled` units of
