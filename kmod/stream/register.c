@@ -41,8 +41,8 @@ static const char *ndma_desc_check_controls(const struct ndma_source_desc *desc)
 		    control->preset > control->max)
 			return "a control without name or step, or whose preset is out of range";
 		if (control->type == NDMA_CONTROL_MENU &&
-		    (!control->menu || control->min || control->step != 1 ||
-		     !control->menu[control->preset]))
+		    (!control->menu || control->min || control->step != 1 || !control->menu[0] ||
+		     !control->menu[control->max] || !control->menu[control->preset]))
 			return "a menu without names, or whose preset has none";
 	}
 	return NULL;

@@ -113,7 +113,7 @@ static int describe_waves(struct pattern *pattern, const struct ndma_source *sou
 	settings->pattern = control(pattern->stream, NDMA_CONTROL_PATTERN);
 	settings->frequency = control(pattern->stream, NDMA_CONTROL_FREQUENCY);
 	settings->amplitude = control(pattern->stream, NDMA_CONTROL_AMPLITUDE);
-	if (settings->pattern < NDMA_SIM_PATTERN_OFF)
+	if (ndma_wave_is_pattern(settings->pattern))
 		return 0;
 	fprintf(stderr, "ndma-acquire: --check: %s is set to make no pattern\n",
 		ndma_source_name(source));

@@ -148,7 +148,7 @@ static bool fill(struct memfd_stream *stream, struct run *run, uint32_t index)
 
 static void complete(struct memfd_stream *stream, struct run *run, uint32_t index)
 {
-	bool samples = stream->settings.pattern < NDMA_SIM_PATTERN_OFF;
+	bool samples = stream->settings.pattern != NDMA_SIM_PATTERN_OFF;
 	uint64_t stamp_ns;
 
 	run->planned = false;

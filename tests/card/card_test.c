@@ -79,7 +79,8 @@ static void every_shape_arrives(void)
 	for (f = 0; f < 6; f++)
 		for (s = 0; s < 4; s++)
 			for (pattern = 0; pattern < NDMA_WAVE_PATTERNS; pattern++)
-				ok &= shape_arrives(formats[f], shapes[s][0], shapes[s][1],
+				ok &= !ndma_wave_is_pattern(pattern) ||
+				      shape_arrives(formats[f], shapes[s][0], shapes[s][1],
 						    pattern);
 	tap(ok, "every format, order, shape and pattern arrives whole in scattered segments");
 }
@@ -388,6 +389,7 @@ static void settings_are_refused(void)
 		{ VDIG_REG_RATE, VDIG_RATE_MAX + 1 },
 		{ VDIG_REG_TRIGGER, 3 },
 		{ VDIG_REG_PATTERN, NDMA_WAVE_PATTERNS },
+		{ VDIG_REG_PATTERN, NDMA_WAVE_OFF },
 		{ VDIG_REG_AMPLITUDE, NDMA_WAVE_FULL_SCALE + 1 },
 	};
 	size_t i;

@@ -56,6 +56,11 @@ bool card_settings_read(const uint32_t *regs, struct card_settings *s, char *why
 
 	if (!in_limits(regs, why, why_bytes))
 		return false;
+	if (!ndma_wave_is_pattern(reg(regs, VDIG_REG_PATTERN))) {
+		snprintf(why, why_bytes, "PATTERN is %u, which is none",
+			 reg(regs, VDIG_REG_PATTERN));
+		return false;
+	}
 	if ((bits != 8 && bits != 12 && bits != 16) ||
 	    (format & ~(VDIG_FORMAT_BITS_MASK | VDIG_FORMAT_SIGNED | VDIG_FORMAT_INTERLEAVED))) {
 		snprintf(why, why_bytes, "FORMAT is %#x, expected 8, 12 or 16 bits and known flags",

@@ -135,7 +135,7 @@ TEST_F(source, a_menu_has_names)
 		.id = NDMA_CONTROL_PATTERN,
 	};
 
-	for (item.index = 0; item.index < 6; item.index++) {
+	for (item.index = 0; item.index <= NDMA_SIM_PATTERN_MAX; item.index++) {
 		ASSERT_EQ(call(self->fd, NDMA_CONTROL_MENU_ITEM, &item), 0);
 		EXPECT_STREQ(item.name, names[item.index]);
 	}

@@ -3,7 +3,9 @@
 #include "ndma_control.h"
 #include "sim.h"
 
-static const char *const choices[] = { [1] = "one", [2] = "two", [5] = "five", [9] = "nine" };
+static const char *const choices[] = {
+	[0] = "zero", [1] = "one", [2] = "two", [5] = "five", [9] = "nine"
+};
 
 static const struct ndma_control_desc controls[] = {
 	{ .id = 1,
@@ -131,8 +133,8 @@ TEST(the_nearest_value_is_valid_and_nearest)
 		{ 9, 18, 14 },
 		{ 9, 20, 14 },
 		/* A menu's numbers may have gaps; of two as near the lower. */
-		{ 3, INT64_MIN, 1 },
-		{ 3, 0, 1 },
+		{ 3, INT64_MIN, 0 },
+		{ 3, 0, 0 },
 		{ 3, 1, 1 },
 		{ 3, 2, 2 },
 		{ 3, 3, 2 },
@@ -204,6 +206,47 @@ TEST(a_menu_names_its_values_and_no_other)
 	EXPECT_EQ(-EINVAL, ndma_control_choose(control(3), UINT32_MAX, name));
 	EXPECT_EQ(-EINVAL, ndma_control_choose(control(1), 0, name));
 	EXPECT_EQ(-EINVAL, ndma_control_choose(NULL, 0, name));
+}
+
+/* As they would be with one more pattern, which gets the number behind the highest. */
+static const char *const more_patterns[] = { NDMA_WAVE_NAMES, [6] = "chirp" };
+static const char *const more_patterns_or_none[] = {
+	NDMA_WAVE_NAMES,
+	[NDMA_SIM_PATTERN_OFF] = "off",
+	[6] = "chirp",
+};
+
+TEST(a_waveform_that_is_added_shifts_none)
+{
+	static const struct ndma_control_desc card = {
+		.id = NDMA_CONTROL_PATTERN,
+		.type = NDMA_CONTROL_MENU,
+		.max = 6,
+		.step = 1,
+		.menu = more_patterns,
+	};
+	static const struct ndma_control_desc simulated = {
+		.id = NDMA_CONTROL_PATTERN,
+		.type = NDMA_CONTROL_MENU,
+		.max = 6,
+		.step = 1,
+		.menu = more_patterns_or_none,
+	};
+	static const char *const before[] = NDMA_SIM_PATTERN_MENU;
+	char name[NDMA_NAME_MAX];
+	uint32_t i;
+
+	for (i = 0; i <= NDMA_SIM_PATTERN_MAX; i++) {
+		ASSERT_EQ(0, ndma_control_choose(&simulated, i, name));
+		EXPECT_STREQ(before[i], name);
+		EXPECT_EQ(i == NDMA_SIM_PATTERN_OFF ? -EINVAL : 0,
+			  ndma_control_choose(&card, i, name));
+	}
+	EXPECT_EQ(0, ndma_control_choose(&simulated, 6, name));
+	EXPECT_STREQ("chirp", name);
+	/* A card that has no such value answers with one that it has. */
+	EXPECT_EQ(NDMA_WAVE_NOISE, ndma_control_round(&card, NDMA_WAVE_OFF));
+	EXPECT_EQ(6, ndma_control_round(&card, 6));
 }
 
 /* ---------------------------------------------------------------- both backends */

@@ -253,6 +253,26 @@ TEST_F(fault, knobs_turn_while_the_stream_runs_and_the_rate_does_not)
 	EXPECT_EQ(0, ndma_stream_control_set(self->stream, NDMA_CONTROL_RATE, 1000));
 }
 
+TEST_F(fault, a_pattern_has_its_number_for_ever)
+{
+	static const char *const written_down[] = {
+		"sine", "ramp", "square", "counter", "noise", "off",
+	};
+	char name[NDMA_NAME_MAX];
+	uint32_t i;
+
+	for (i = 0; i < 6; i++) {
+		ASSERT_DONE(ndma_control_menu(self->source, NDMA_CONTROL_PATTERN, i, name));
+		EXPECT_STREQ(written_down[i], name);
+	}
+	EXPECT_EQ(0, NDMA_WAVE_SINE);
+	EXPECT_EQ(1, NDMA_WAVE_RAMP);
+	EXPECT_EQ(2, NDMA_WAVE_SQUARE);
+	EXPECT_EQ(3, NDMA_WAVE_COUNTER);
+	EXPECT_EQ(4, NDMA_WAVE_NOISE);
+	EXPECT_EQ(5, NDMA_SIM_PATTERN_OFF);
+}
+
 TEST_F(fault, controls_are_those_that_were_written_down)
 {
 	static const char *const patterns[] = NDMA_SIM_PATTERN_MENU;

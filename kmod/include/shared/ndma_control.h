@@ -33,8 +33,8 @@
  * @max: largest value; a menu: last index
  * @step: step, at least 1
  * @preset: value of a new file
- * @menu: names of a menu's values, @max + 1 of them; NULL: no value has this number. Numbers are for
- *   ever: what was programmed with one must find the same behind it
+ * @menu: names of a menu's values, @max + 1 of them; NULL: no value has this number. The first and
+ *   the last have names. A name keeps its number for ever: programs have it
  */
 struct ndma_control_desc {
 	__u32 id;

@@ -71,9 +71,11 @@
 /** NDMA_SIM_CONTROL_PACED - 0: frames are made as fast as they become free, and none is lost */
 #define NDMA_SIM_CONTROL_PACED	(NDMA_CONTROL_DRIVER + 0)
 
-/* NDMA_CONTROL_PATTERN: enum ndma_wave_pattern, then: frames are completed as they are. */
-#define NDMA_SIM_PATTERN_OFF	NDMA_WAVE_PATTERNS
-#define NDMA_SIM_PATTERN_MENU	{ "sine", "ramp", "square", "counter", "noise", "off" }
+/* NDMA_CONTROL_PATTERN: enum ndma_wave_pattern, or: frames are completed as they are. */
+#define NDMA_SIM_PATTERN_OFF	NDMA_WAVE_OFF
+#define NDMA_SIM_PATTERN_MAX \
+	(NDMA_WAVE_PATTERNS > NDMA_SIM_PATTERN_OFF ? NDMA_WAVE_PATTERNS - 1 : NDMA_SIM_PATTERN_OFF)
+#define NDMA_SIM_PATTERN_MENU	{ NDMA_WAVE_NAMES, [NDMA_SIM_PATTERN_OFF] = "off" }
 
 /* NDMA_CONTROL_TRIGGER */
 #define NDMA_SIM_TRIGGER_FREE		0
@@ -94,7 +96,7 @@
 	{ .id = NDMA_CONTROL_RATE, .type = NDMA_CONTROL_INTEGER, .name = "rate", .unit = "Hz", \
 	  .min = 1, .max = 4000000000LL, .step = 1, .preset = 1000000 }, \
 	{ .id = NDMA_CONTROL_PATTERN, .type = NDMA_CONTROL_MENU, .name = "pattern", .live = 1, \
-	  .max = NDMA_SIM_PATTERN_OFF, .step = 1, .preset = NDMA_WAVE_SINE, .menu = patterns }, \
+	  .max = NDMA_SIM_PATTERN_MAX, .step = 1, .preset = NDMA_WAVE_SINE, .menu = patterns }, \
 	{ .id = NDMA_CONTROL_FREQUENCY, .type = NDMA_CONTROL_INTEGER, .name = "frequency", \
 	  .unit = "Hz", .live = 1, .max = 2000000000LL, .step = 1, .preset = 1000 }, \
 	{ .id = NDMA_CONTROL_AMPLITUDE, .type = NDMA_CONTROL_INTEGER, .name = "amplitude", \
@@ -263,7 +265,7 @@ static inline void ndma_sim_fill(const struct ndma_sim_settings *settings, void 
 	__u64 sample_step = planar ? unit : unit * settings->channels;
 	struct ndma_wave wave;
 
-	if (settings->pattern >= NDMA_SIM_PATTERN_OFF)
+	if (!ndma_wave_is_pattern(settings->pattern))
 		return;
 	for (number = 0; number < numbers; number++) {
 		ndma_sim_wave(settings, number, &wave);
@@ -352,7 +354,7 @@ static inline enum ndma_sim_step ndma_sim_next(const struct ndma_sim_settings *s
 		state->presses--;
 		frame->flags |= NDMA_FRAME_TRIGGERED;
 	} else if (settings->trigger == NDMA_SIM_TRIGGER_LEVEL &&
-		   settings->pattern < NDMA_SIM_PATTERN_OFF) {
+		   ndma_wave_is_pattern(settings->pattern)) {
 		edge = state->position + before;
 		if (!ndma_sim__edge(settings, &edge)) {
 			state->position = edge - before;

@@ -36,15 +36,26 @@
  *                     neither amplitude nor phase_step apply. Channel c starts at c sixteenths of
  *                     the range, all of them @seed further
  * @NDMA_WAVE_NOISE:   white, uniform over the range; @seed and channel choose the sequence
+ *
+ * A pattern keeps its number for ever: programs, menus and the registers of a card have it. A new one
+ * gets the number behind the highest, but not %NDMA_WAVE_OFF, and a line in NDMA_WAVE_NAMES.
  */
 enum ndma_wave_pattern {
-	NDMA_WAVE_SINE,
-	NDMA_WAVE_RAMP,
-	NDMA_WAVE_SQUARE,
-	NDMA_WAVE_COUNTER,
-	NDMA_WAVE_NOISE,
-	NDMA_WAVE_PATTERNS,		/* how many there are; not a pattern */
+	NDMA_WAVE_SINE = 0,
+	NDMA_WAVE_RAMP = 1,
+	NDMA_WAVE_SQUARE = 2,
+	NDMA_WAVE_COUNTER = 3,
+	NDMA_WAVE_NOISE = 4,
+	NDMA_WAVE_PATTERNS,		/* behind the highest number; not a pattern */
 };
+
+/** NDMA_WAVE_OFF - the number that no pattern has: in the menu of `sim` it means none */
+#define NDMA_WAVE_OFF		5
+
+/** NDMA_WAVE_NAMES - initialisers of an array of patterns' names, each at its number */
+#define NDMA_WAVE_NAMES \
+	[NDMA_WAVE_SINE] = "sine", [NDMA_WAVE_RAMP] = "ramp", [NDMA_WAVE_SQUARE] = "square", \
+	[NDMA_WAVE_COUNTER] = "counter", [NDMA_WAVE_NOISE] = "noise"
 
 /** NDMA_WAVE_CHANNEL_PHASE - how far a channel is ahead of the one before, in 2^-32 cycles */
 #define NDMA_WAVE_CHANNEL_PHASE	0x10000000u
@@ -70,6 +81,15 @@ struct ndma_wave {
 };
 
 /**
+ * ndma_wave_is_pattern - is this the number of a pattern?
+ * @number: any number
+ */
+static inline int ndma_wave_is_pattern(__u32 number)
+{
+	return number < NDMA_WAVE_PATTERNS && number != NDMA_WAVE_OFF;
+}
+
+/**
  * ndma_wave_valid - can this wave be stored in items of this size?
  * @w:        any content
  * @itemsize: bytes per sample
@@ -81,7 +101,7 @@ struct ndma_wave {
  */
 static inline int ndma_wave_valid(const struct ndma_wave *w, __u32 itemsize)
 {
-	return (__u32)w->pattern < NDMA_WAVE_PATTERNS && w->bits >= 8 && w->bits <= 32 &&
+	return ndma_wave_is_pattern((__u32)w->pattern) && w->bits >= 8 && w->bits <= 32 &&
 	       w->amplitude <= NDMA_WAVE_FULL_SCALE &&
 	       (itemsize == 1 || itemsize == 2 || itemsize == 4) && w->bits <= 8 * itemsize;
 }

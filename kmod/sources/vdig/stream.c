@@ -162,10 +162,7 @@ static const struct ndma_channel_desc vdig_channels[VDIG_CHANNELS_MAX] = {
 	CHANNEL(12), CHANNEL(13), CHANNEL(14), CHANNEL(15),
 };
 
-static const char *const vdig_patterns[NDMA_WAVE_PATTERNS] = {
-	[NDMA_WAVE_SINE] = "sine",       [NDMA_WAVE_RAMP] = "ramp",   [NDMA_WAVE_SQUARE] = "square",
-	[NDMA_WAVE_COUNTER] = "counter", [NDMA_WAVE_NOISE] = "noise",
-};
+static const char *const vdig_patterns[NDMA_WAVE_PATTERNS] = { NDMA_WAVE_NAMES };
 
 static const char *const vdig_triggers[] = {
 	[VDIG_TRIGGER_FREE] = "free",
