@@ -66,12 +66,14 @@ forget()
 }
 
 # enter ROOT [--bind FROM TO]… -- COMMAND…: run COMMAND with ROOT as its root directory,
-# in name spaces of its own, so nothing stays mounted; without root, as a fake one.
+# in name spaces of its own, so nothing stays mounted; without root, as a fake one. What compilers
+# make there is kept for the next build of any checkout, see "enter".
 enter()
 {
 	local root=$1 fake=()
 	shift
 	[ "$(id -u)" = 0 ] || fake=(--user --map-root-user)
+	mkdir -p "$cache/ccache"
 	unshare "${fake[@]}" --mount --pid --fork --kill-child \
-		bash "$vm/enter" "$root" "$@" 9>&-
+		bash "$vm/enter" "$root" --bind "$cache/ccache" /ccache "$@" 9>&-
 }
