@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""ndma-acquire on every backend: what it writes, and how it ends. Speaks TAP."""
+"""ndma-acquire on every backend: what it writes, and how it ends. Speaks TAP.
+
+acquire.py [-v BACKEND | -V BACKEND]: only on that one, or on all but that, as the harness of the C tests has it.
+"""
+import argparse
 import json
 import os
 import signal
@@ -200,7 +204,12 @@ def attempt(test, backend):
 
 
 def main():
-    plan = [(test, backend) for backend in ("kernel", "memfd") for test in TESTS]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-v", dest="only")
+    parser.add_argument("-V", dest="without")
+    options = parser.parse_args()
+    plan = [(test, backend) for backend in ("kernel", "memfd") for test in TESTS
+            if options.only in (None, backend) and options.without != backend]
     failed = False
     print(f"TAP version 13\n1..{len(plan)}")
     for number, (test, backend) in enumerate(plan, 1):
