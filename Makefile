@@ -13,16 +13,17 @@ SECONDS ?= 3600
 host := build/host
 kbuild := $(CURDIR)/$(host)/kbuild
 
-.PHONY: help setup demo test debug coverage selftest sanitize python bench soak fuzz check format modules programs \
+.PHONY: help setup demo test test-all debug coverage selftest sanitize python bench soak fuzz check format modules programs \
 	install clean
 
 help:
 	@echo 'make demo      build, boot a guest with PCI cards, stream in C and in Python'
 	@echo 'make test      the whole suite: GUESTS="$(GUESTS)" SETTINGS="$(SETTINGS)"'
 	@echo '               SETTINGS="iommu swiotlb": behind an IOMMU, and with bounce buffers'
+	@echo 'make test-all  everything that there is, in hours: what CI runs, and all settings, coverage, bench, soak'
 	@echo 'make debug     the suite on a kernel that looks for mistakes'
 	@echo 'make coverage  the same, counting the lines of kmod/ and lib/ that run'
-	@echo 'make selftest  see that the rig catches planted mistakes'
+	@echo 'make selftest  see that the rig catches planted mistakes, and copes with trouble of its own'
 	@echo 'make sanitize  the library under sanitizers, valgrind and libFuzzer'
 	@echo 'make python    the package from sdist and checkout, its suite without a guest'
 	@echo 'make bench     what an operation costs, beside its peers'
@@ -48,6 +49,11 @@ test: setup
 	@tests/vm/suite $(addprefix --guest=,$(GUESTS)) $(addprefix --setting=,$(SETTINGS)) \
 		$(if $(RETRY),--retry) $(TESTS)
 
+# Without a hard stop: it takes what it takes.
+test-all: setup
+	@tests/vm/setup tests/check-packages tests/host/build-packages tests/host/packages
+	@.ci/jobs --all
+
 debug:
 	@$(MAKE) --no-print-directory test GUESTS=debug
 
@@ -56,6 +62,8 @@ coverage: setup
 
 selftest: setup
 	@tests/vm/selftest
+	@tests/vm/setup tests/host/build-packages
+	@tests/host/trouble
 
 sanitize: setup
 	@tests/vm/setup tests/host/build-packages tests/host/packages
@@ -85,6 +93,7 @@ format:
 
 # kbuild writes beside its sources, so it gets a copy made of links to them.
 modules:
+	@case '$(CURDIR)' in *[\ :]*) echo 'kbuild takes no path with a space or a colon: $(CURDIR)' >&2; exit 1;; esac
 	@test -d $(KDIR) || { echo 'no $(KDIR): install the package linux-headers-$(KERNEL)' >&2; exit 1; }
 	@mkdir -p $(kbuild)/kmod
 	@find $(kbuild) -xtype l -delete

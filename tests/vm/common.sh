@@ -5,11 +5,20 @@ vm=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$vm/../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ndma
 guests="bookworm trixie sid debug"
+# What compilers made, where there is ccache; of use to every checkout.
+export CCACHE_DIR=$cache/ccache CCACHE_MAXSIZE=1G
 
 die()
 {
 	echo "$(basename "$0"): $*" >&2
 	exit 1
+}
+
+# make_folder DIR: see that it is there and may be written to
+make_folder()
+{
+	mkdir -p "$1" 2>/dev/null && [ -w "$1" ] ||
+		die "no folder $1 that may be written to: use a checkout and a HOME of your own"
 }
 
 say()
@@ -52,16 +61,37 @@ key()
 # lock NAME: hold it until this script ends; others wait, saying so
 lock()
 {
-	mkdir -p "$cache/locks"
+	make_folder "$cache/locks"
 	exec 9>"$cache/locks/$1"
 	flock -n 9 || { say "waiting for another run that holds '$1'"; flock 9; }
 }
 
+# whole DIR FILE…: see that what was made once has not been half removed; files may be patterns
+whole()
+{
+	local dir=$1 file
+	shift
+	for file; do
+		compgen -G "$dir/$file" >/dev/null ||
+			die "$dir has lost $file: remove that folder, and it is made anew"
+	done
+}
+
+# tree_of GUEST: its tree, whole
+tree_of()
+{
+	local tree
+	tree=$("$vm/tree" "$1") || return
+	whole "$tree" bin/busybox 'boot/vmlinuz-*' usr/bin/gcc usr/bin/meson usr/bin/python3 'usr/lib/modules/*/build'
+	echo "$tree"
+}
+
 # forget PREFIX CURRENT: mark CURRENT as used today; remove what other keys made of the same
-# kind, once nobody has used it for a month
+# kind, once nobody has used it for a month, and what was given up half made
 forget()
 {
 	touch "$2"
+	find "$cache" -maxdepth 1 -name 'new-*' -mtime +1 -exec rm -rf {} +
 	find "$cache" -maxdepth 1 -name "$1-*" -mtime +30 -exec rm -rf {} +
 }
 
@@ -73,7 +103,7 @@ enter()
 	local root=$1 fake=()
 	shift
 	[ "$(id -u)" = 0 ] || fake=(--user --map-root-user)
-	mkdir -p "$cache/ccache"
+	make_folder "$cache/ccache"
 	unshare "${fake[@]}" --mount --pid --fork --kill-child \
 		bash "$vm/enter" "$root" --bind "$cache/ccache" /ccache "$@" 9>&-
 }
