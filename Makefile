@@ -63,6 +63,7 @@ coverage: setup
 selftest: setup
 	@tests/vm/selftest
 	@tests/vm/setup tests/host/build-packages
+	@tests/host/pool
 	@tests/host/trouble
 
 sanitize: setup

@@ -98,9 +98,14 @@ class Pool:
     def run(self):
         """Run them all; the results in the order of the jobs."""
         order = [job.name for job in self.todo]
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        told = []
+        for number in signal.SIGINT, signal.SIGTERM:
+            # Not at once: a job that has just been started would not be known yet.
+            signal.signal(number, lambda number, _: told.append(number))
         try:
             while self.todo or self.running:
+                if told:
+                    sys.exit(128 + told[0])
                 self.leave_out()
                 while len(self.running) < self.at_once and (job := self.next()):
                     self.start(job)
