@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "file.h"
-#include "scene.h"
 #include "tap.h"
+#include "uapi/file.h"
+#include "uapi/scene.h"
 
 #define SOMEBODY 60001
 
@@ -68,22 +68,22 @@ static const struct {
 
 static int open_the_heap(void)
 {
-	return open(NDMA_HEAP_PATH, O_RDWR) < 0 ? -errno : 0;
+	return heap_open();
 }
 
 static int open_the_heap_to_read(void)
 {
-	return open(NDMA_HEAP_PATH, O_RDONLY) < 0 ? -errno : 0;
+	return heap_open_mode(O_RDONLY);
 }
 
 static int open_a_source(void)
 {
-	return open("/dev/ndma/sim0", O_RDWR) < 0 ? -errno : 0;
+	return source_open("sim0");
 }
 
 static int open_a_source_to_read(void)
 {
-	return open("/dev/ndma/sim0", O_RDONLY) < 0 ? -errno : 0;
+	return source_open_mode("sim0", O_RDONLY);
 }
 
 static int allocate(void)
@@ -133,7 +133,8 @@ static int deed_by(size_t user, size_t deed)
 			fflush(stdout);
 			_exit(255);
 		}
-		_exit(-deeds[deed].act());
+		result = deeds[deed].act();
+		_exit(result < 0 ? -result : 0);
 	}
 	if (waitpid(child, &status, 0) < 0 || !WIFEXITED(status))
 		return -EPROTO;
@@ -160,99 +161,91 @@ static void test_users(void)
 
 /* ---------------------------------------------------------------- clients at the handles */
 
-/**
- * struct hand - a client, and a handle in its hands
- * @scene: holds both; its buffer is the handle
- */
-struct hand {
-	const char *name;
-	struct scene scene;
+/* A client, and a handle in its hands. */
+enum hand { OWNER, OTHER, READER, OTHER_READER, FRAME, HANDS };
+
+static const char *const hands[HANDS] = {
+	[OWNER] = "the owner",
+	[OTHER] = "another client",
+	[READER] = "the owner, through a read-only handle,",
+	[OTHER_READER] = "another client, through a read-only handle,",
+	[FRAME] = "the holder of an exported frame",
 };
 
-enum { OWNER, OTHER, READER, FRAME, HANDS };
-
-static struct hand hands[HANDS] = {
-	[OWNER] = { .name = "the owner" },
-	[OTHER] = { .name = "another client" },
-	[READER] = { .name = "the owner, through a read-only handle," },
-	[FRAME] = { .name = "the holder of an exported frame" },
-};
-
-static int ask(struct scene *scene)
+static int hold_a_frame(struct scene *scene)
 {
-	struct ndma_buffer_info info = { .fd = scene->buffer };
+	struct ndma_completion completion;
 
-	return scene_call(scene->heap, NDMA_BUFFER_INFO, &info);
+	scene_init(scene, "sim0");
+	TRY(scene_open_source(scene));
+	TRY(scene_setup(scene, NDMA_POLICY_DROP, NDMA_GUARD_NONE));
+	TRY(scene_map_stream(scene));
+	TRY(scene_start(scene));
+	TRY(scene_take(scene, &completion));
+	scene->buffer = scene_keep(scene, stream_export(scene->source, completion.index));
+	TRY(scene->buffer);
+	TRY(scene_open_heap(scene));
+	scene->capacity = buffer_info(scene->heap, scene->buffer).capacity;
+	return 0;
 }
 
-static int read_the_layout(struct scene *scene)
+/* The owner's scene, and what a hand has; of the owner's own it has the heap, or the buffer, or both. */
+static int fill_hand(enum hand hand, struct scene *owner, struct scene *scene)
 {
-	struct ndma_buffer_layout layout = { .fd = scene->buffer };
-
-	return scene_call(scene->heap, NDMA_BUFFER_GET_LAYOUT, &layout);
+	scene_init(owner, NULL);
+	scene_init(scene, NULL);
+	TRY(scene_open_heap(owner));
+	TRY(scene_alloc(owner, 4 << 20, 0));
+	if (hand == FRAME)
+		return hold_a_frame(scene);
+	scene->capacity = owner->capacity;
+	scene->heap = owner->heap;
+	scene->buffer = owner->buffer;
+	if (hand == OTHER || hand == OTHER_READER)
+		TRY(scene_open_heap(scene));
+	if (hand != READER && hand != OTHER_READER)
+		return 0;
+	scene->buffer = scene_keep(scene, buffer_readonly(owner->heap, owner->buffer));
+	return scene->buffer;
 }
 
-static int change_the_layout(struct scene *scene)
+static int error_of(enum uapi_who who, enum hand hand)
 {
-	struct ndma_buffer_layout layout = { .fd = scene->buffer };
+	static const int errors[][HANDS] = {
+		[UAPI_ANYBODY] = { 0, 0, 0, 0, 0 },
+		[UAPI_WRITER] = { 0, 0, EPERM, EPERM, EPERM },
+		[UAPI_OWNER] = { 0, EPERM, 0, EPERM, EPERM },
+		[UAPI_OWNING_WRITER] = { 0, EPERM, EPERM, EPERM, EPERM },
+	};
 
-	TRY(scene_call(scene->heap, NDMA_BUFFER_GET_LAYOUT, &layout));
-	return scene_call(scene->heap, NDMA_BUFFER_SET_LAYOUT, &layout);
+	return -errors[who][hand];
 }
 
-static int lease(struct scene *scene, uint32_t access)
+/* What the owner could do, made with what the hand has. */
+static int do_by_hand(const struct uapi_call *call, struct scene *owner, struct scene *scene)
 {
-	struct ndma_lease_release release = { 0 };
-
-	TRY(scene_lease(scene, access));
-	release.lease = scene->lease;
-	return scene_call(scene->heap, NDMA_LEASE_RELEASE, &release);
+	TRY(scene_prepare(owner, call));
+	scene->argument = owner->argument;
+	scene_put(scene, uapi_field_of(call, UAPI_BUFFER), scene->buffer);
+	TRY(scene_call(scene, call));
+	return 0;
 }
 
-static int lease_to_read(struct scene *scene)
-{
-	return lease(scene, NDMA_READ);
-}
+/* ---------------------------------------------------------------- what is no call of its own */
 
 static int lease_to_write(struct scene *scene)
 {
-	return lease(scene, NDMA_WRITE);
+	return lease_try(scene->heap, scene->buffer, NDMA_WRITE);
 }
 
-static int begin_and_end_a_transfer(struct scene *scene)
+static int begin_to_the_device(struct scene *scene)
 {
-	TRY(scene_begin(scene, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0));
-	return scene_end(scene);
+	return scene_begin(scene, NDMA_TO_DEVICE, NDMA_GUARD_NONE, NDMA_TRANSFER_FENCE);
 }
 
-/* The transfer of the owner, by its id. */
-static int end_the_owners_transfer(struct scene *scene)
+static int begin_guarded(struct scene *scene)
 {
-	struct scene *owner = &hands[OWNER].scene;
-	int result;
-
-	TRY(scene_begin(owner, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0));
-	scene->transfer = owner->transfer;
-	result = scene_end(scene);
-	if (result)
-		TRY(scene_end(owner));
-	return result;
-}
-
-static int revoke_leases(struct scene *scene)
-{
-	struct ndma_lease_revoke revoke = { .fd = scene->buffer };
-
-	return scene_call(scene->heap, NDMA_LEASE_REVOKE, &revoke);
-}
-
-static int make_a_readonly_handle(struct scene *scene)
-{
-	struct ndma_buffer_readonly readonly = { .fd = scene->buffer };
-
-	TRY(scene_call(scene->heap, NDMA_BUFFER_READONLY_HANDLE, &readonly));
-	close(readonly.out_fd);
-	return 0;
+	return scene_begin(scene, NDMA_BOTH, NDMA_GUARD_BLOCK, 0);
 }
 
 static int map(int fd, uint64_t offset, size_t bytes, int protection)
@@ -267,13 +260,12 @@ static int map(int fd, uint64_t offset, size_t bytes, int protection)
 
 static int map_to_read(struct scene *scene)
 {
-	return map(scene->heap, (uint64_t)scene->buffer << NDMA_MMAP_FD_SHIFT, scene->capacity,
-		   PROT_READ);
+	return map(scene->heap, buffer_offset(scene->buffer), scene->capacity, PROT_READ);
 }
 
 static int map_to_write(struct scene *scene)
 {
-	return map(scene->heap, (uint64_t)scene->buffer << NDMA_MMAP_FD_SHIFT, scene->capacity,
+	return map(scene->heap, buffer_offset(scene->buffer), scene->capacity,
 		   PROT_READ | PROT_WRITE);
 }
 
@@ -308,95 +300,85 @@ static int open_the_handle_again(struct scene *scene)
 	return 0;
 }
 
-/* The rights of each hand: 0, or the errno that it gets. */
+/* Rights that are those of a call, and of what goes by its file and its handle; or other errors. */
 static const struct {
 	const char *name;
 	int (*act)(struct scene *scene);
 	int errors[HANDS];
-} rights[] = {
-	{ "ask about a buffer", ask, { 0, 0, 0, 0 } },
-	{ "read the layout", read_the_layout, { 0, 0, 0, 0 } },
-	{ "change the layout", change_the_layout, { 0, 0, EPERM, EPERM } },
-	{ "take a lease to read", lease_to_read, { 0, 0, 0, 0 } },
-	{ "take a lease to write", lease_to_write, { 0, 0, EPERM, EPERM } },
-	{ "begin a transfer", begin_and_end_a_transfer, { 0, EPERM, EPERM, EPERM } },
-	{ "end the owner's transfer", end_the_owners_transfer, { 0, EPERM, EPERM, EPERM } },
-	{ "revoke leases", revoke_leases, { 0, EPERM, 0, EPERM } },
-	{ "make a read-only handle", make_a_readonly_handle, { 0, 0, 0, 0 } },
-	{ "map to read", map_to_read, { 0, 0, 0, 0 } },
-	{ "map to write", map_to_write, { 0, 0, EACCES, EACCES } },
-	{ "map the handle to write", map_the_handle_to_write, { 0, 0, EACCES, EACCES } },
-	{ "make a mapping writable", make_a_mapping_writable, { 0, 0, EACCES, EACCES } },
-	{ "open the handle again", open_the_handle_again, { ENXIO, ENXIO, ENXIO, ENXIO } },
+} deeds_by_hand[] = {
+	{ "take a lease to write", lease_to_write, { 0, 0, EPERM, EPERM, EPERM } },
+	{ "begin a transfer to the device", begin_to_the_device, { 0, EPERM, EPERM, EPERM, EPERM } },
+	{ "begin a guarded transfer", begin_guarded, { 0, EPERM, EPERM, EPERM, EPERM } },
+	{ "map to read", map_to_read, { 0, 0, 0, 0, 0 } },
+	{ "map to write", map_to_write, { 0, 0, EACCES, EACCES, EACCES } },
+	{ "map the handle to write", map_the_handle_to_write, { 0, 0, EACCES, EACCES, EACCES } },
+	{ "make a mapping writable", make_a_mapping_writable, { 0, 0, EACCES, EACCES, EACCES } },
+	{ "open the handle again", open_the_handle_again, { ENXIO, ENXIO, ENXIO, ENXIO, ENXIO } },
 };
 
-static int hold_a_frame(struct scene *scene)
-{
-	struct ndma_stream_export export = { 0 };
-	struct ndma_buffer_info info = { 0 };
-	struct ndma_completion completion;
-
-	scene_init(scene, "sim0");
-	TRY(scene_open_source(scene));
-	TRY(scene_setup(scene, NDMA_POLICY_DROP, NDMA_GUARD_NONE));
-	TRY(scene_map_stream(scene));
-	TRY(scene_start(scene));
-	TRY(scene_take(scene, &completion));
-	export.index = completion.index;
-	TRY(scene_call(scene->source, NDMA_STREAM_EXPORT, &export));
-	scene->buffer = scene_keep(scene, export.fd);
-	TRY(scene_open_heap(scene));
-	info.fd = scene->buffer;
-	TRY(scene_call(scene->heap, NDMA_BUFFER_INFO, &info));
-	scene->capacity = info.capacity;
-	return 0;
-}
-
-static int fill_hands(void)
-{
-	struct ndma_buffer_readonly readonly = { 0 };
-	struct scene *owner = &hands[OWNER].scene;
-	struct scene *other = &hands[OTHER].scene;
-	struct scene *reader = &hands[READER].scene;
-
-	scene_init(owner, NULL);
-	scene_init(other, NULL);
-	scene_init(reader, NULL);
-	TRY(scene_open_heap(owner));
-	TRY(scene_alloc(owner, 4 << 20, 0));
-	readonly.fd = owner->buffer;
-	TRY(scene_call(owner->heap, NDMA_BUFFER_READONLY_HANDLE, &readonly));
-	TRY(scene_open_heap(other));
-	other->buffer = owner->buffer;
-	other->capacity = owner->capacity;
-	reader->heap = owner->heap;
-	reader->buffer = scene_keep(reader, readonly.out_fd);
-	reader->capacity = owner->capacity;
-	return hold_a_frame(&hands[FRAME].scene);
-}
-
-static void test_hands(void)
+static void tell(const char *who, const char *what, int result, int expected)
 {
 	char name[128];
-	size_t right;
-	int hand, result, expected = fill_hands();
 
-	if (expected < 0)
-		tap_note("filling the hands: %s", strerror(-expected));
-	tap_result(expected >= 0, "buffers, read-only handles and frames can be had");
-	for (right = 0; right < sizeof(rights) / sizeof(rights[0]); right++) {
-		for (hand = 0; hand < HANDS; hand++) {
-			expected = -rights[right].errors[hand];
-			result = rights[right].act(&hands[hand].scene);
-			snprintf(name, sizeof(name), "%s may%s %s", hands[hand].name,
-				 expected ? " not" : "", rights[right].name);
-			if (result != expected)
-				tap_note("answer: %s", strerror(-result));
-			tap_result(result == expected, name);
-		}
+	snprintf(name, sizeof(name), "%s may%s %s", who, expected ? " not" : "", what);
+	if (result != expected)
+		tap_note("answer: %s", strerror(-result));
+	tap_result(result == expected, name);
+}
+
+static void test_calls(enum hand hand)
+{
+	const struct uapi_call *call;
+	struct scene owner, scene;
+	int result;
+
+	FOR_EACH_CALL(call) {
+		if (call->on != UAPI_HEAP || !uapi_field_of(call, UAPI_BUFFER))
+			continue;
+		result = fill_hand(hand, &owner, &scene);
+		if (result >= 0)
+			result = do_by_hand(call, &owner, &scene);
+		tell(hands[hand], call->name, result, error_of(call->who, hand));
+		scene_close(&scene);
+		scene_close(&owner);
 	}
-	for (hand = 0; hand < HANDS; hand++)
-		scene_close(&hands[hand].scene);
+}
+
+static void test_deeds(enum hand hand)
+{
+	struct scene owner, scene;
+	size_t deed;
+	int result;
+
+	for (deed = 0; deed < sizeof(deeds_by_hand) / sizeof(deeds_by_hand[0]); deed++) {
+		result = fill_hand(hand, &owner, &scene);
+		if (result >= 0)
+			result = deeds_by_hand[deed].act(&scene);
+		tell(hands[hand], deeds_by_hand[deed].name, result,
+		     -deeds_by_hand[deed].errors[hand]);
+		scene_close(&scene);
+		scene_close(&owner);
+	}
+}
+
+/* ---------------------------------------------------------------- files that cannot write */
+
+/* EACCES is told before anything else is looked at, and to nobody who may. */
+static void test_readonly_files(void)
+{
+	int heap = heap_open_mode(O_RDONLY), source = source_open_mode("sim0", O_RDONLY), result;
+	uint32_t none[SCENE_ARGUMENT / sizeof(uint32_t)] = { 0 };
+	const struct uapi_call *row;
+	char name[128];
+
+	FOR_EACH_CALL(row) {
+		result = call(row->on == UAPI_HEAP ? heap : source, row->number, none);
+		snprintf(name, sizeof(name), "a file opened to read may%s %s",
+			 row->who == UAPI_ANYBODY ? "" : " not", row->name);
+		tap_result(result == (row->who == UAPI_ANYBODY ? -EINVAL : -EACCES), name);
+	}
+	close(source);
+	close(heap);
 }
 
 /* ---------------------------------------------------------------- what others may know */
@@ -405,7 +387,6 @@ static void test_hands(void)
 static int pid_seen_by_somebody_else(void)
 {
 	struct ndma_holder holder = { .pid = -1 };
-	struct ndma_buffer_holders ask = { .count = 1, .holders = (uintptr_t)&holder };
 	struct scene scene;
 
 	scene_init(&scene, NULL);
@@ -414,8 +395,7 @@ static int pid_seen_by_somebody_else(void)
 	TRY(scene_lease(&scene, NDMA_READ));
 	TRY(become(true));
 	TRY(scene_open_heap(&scene));
-	ask.fd = scene.buffer;
-	TRY(scene_call(scene.heap, NDMA_BUFFER_HOLDERS, &ask));
+	TRY(buffer_holders(scene.heap, scene.buffer, &holder, 1));
 	return holder.pid;
 }
 
@@ -434,8 +414,14 @@ static void test_privacy(void)
 
 int main(void)
 {
+	enum hand hand;
+
 	test_users();
-	test_hands();
+	for (hand = OWNER; hand < HANDS; hand++) {
+		test_calls(hand);
+		test_deeds(hand);
+	}
+	test_readonly_files();
 	test_privacy();
 	return tap_end();
 }

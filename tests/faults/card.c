@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "card.h"
-#include "file.h"
+#include "uapi/file.h"
 
 #define DRIVERS "/sys/bus/pci/drivers"
 #define DEVICES "/sys/bus/pci/devices"

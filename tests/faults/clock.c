@@ -4,18 +4,15 @@
  * stamps go on growing, deadlines come when they are due, calendar time is that of the start.
  * Root.
  */
-#include <errno.h>
-#include <poll.h>
-#include <string.h>
 #include <time.h>
 
 #include "rounds.h"
 #include "scenario.h"
 #include "tap.h"
+#include "uapi/dmabuf.h"
 
-#define SECOND_NS 1000000000LL
 #define STEP_SECONDS_MAX (48 * 3600)
-#define DEADLINE_MS 200
+#define DEADLINE_NS 200000000LL
 #define FRAMES_PER_STEP 8
 
 static int64_t clock_ns(clockid_t clock)
@@ -66,14 +63,16 @@ static const char *stream_through_a_step(int64_t seconds)
 	scene_init(&scene, "sim0");
 	if (scene_open_source(&scene) < 0 ||
 	    scene_setup(&scene, NDMA_POLICY_DROP, NDMA_GUARD_NONE) || scene_map_stream(&scene) ||
-	    scene_start(&scene) || scene_call(scene.source, NDMA_SOURCE_INFO, &before))
+	    scene_start(&scene))
 		wrong = "no stream";
+	else
+		before = source_info(scene.source);
 	wrong = wrong ?: frames_grow_older(&scene, &last_ns);
 	if (!wrong && step(seconds))
 		wrong = "the clock cannot be set";
 	wrong = wrong ?: frames_grow_older(&scene, &last_ns);
-	if (!wrong && scene_call(scene.source, NDMA_SOURCE_INFO, &after))
-		wrong = "no info";
+	if (!wrong)
+		after = source_info(scene.source);
 	scene_close(&scene);
 	if (wrong)
 		return wrong;
@@ -81,7 +80,7 @@ static const char *stream_through_a_step(int64_t seconds)
 	    before.start_monotonic_ns != after.start_monotonic_ns)
 		return "the time of the start has changed";
 	if (before.start_realtime_ns < realtime ||
-	    before.start_realtime_ns > realtime + 30 * SECOND_NS)
+	    before.start_realtime_ns > realtime + 30 * (int64_t)SECOND_NS)
 		return "the time of the start is not that of the calendar then";
 	return NULL;
 }
@@ -89,10 +88,6 @@ static const char *stream_through_a_step(int64_t seconds)
 /* The deadline is told by the buffer's being the CPU's again, so it is asked for. */
 static const char *deadline_through_a_step(int64_t seconds)
 {
-	struct ndma_transfer_begin begin = { .direction = NDMA_FROM_DEVICE,
-					     .flags = NDMA_TRANSFER_FENCE,
-					     .timeout_ns = DEADLINE_MS * SECOND_NS / 1000 };
-	struct pollfd done = { .events = POLLIN };
 	const char *wrong = NULL;
 	struct scene scene;
 	int64_t elapsed, started;
@@ -100,16 +95,16 @@ static const char *deadline_through_a_step(int64_t seconds)
 	scene_init(&scene, NULL);
 	if (scene_open_heap(&scene) < 0 || scene_alloc(&scene, 4096, 0) < 0)
 		return "no buffer";
-	begin.fd = done.fd = scene.buffer;
 	started = clock_ns(CLOCK_MONOTONIC);
-	if (scene_call(scene.heap, NDMA_TRANSFER_BEGIN, &begin))
+	if (transfer_begin(scene.heap, scene.buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE,
+			   NDMA_TRANSFER_FENCE, DEADLINE_NS) < 0)
 		wrong = "no transfer";
 	else if (step(seconds))
 		wrong = "the clock cannot be set";
-	else if (poll(&done, 1, 60000) != 1)
+	else if (events_of(scene.buffer, POLLIN, 60000) != POLLIN)
 		wrong = "the deadline does not come";
 	elapsed = clock_ns(CLOCK_MONOTONIC) - started;
-	if (!wrong && elapsed < DEADLINE_MS * SECOND_NS / 1000)
+	if (!wrong && elapsed < DEADLINE_NS)
 		wrong = "the deadline came too early";
 	scene_close(&scene);
 	return wrong;
@@ -117,22 +112,21 @@ static const char *deadline_through_a_step(int64_t seconds)
 
 static const char *timeout_through_a_step(int64_t seconds)
 {
-	struct ndma_stream_wait wait = { .min = 1, .timeout_ns = DEADLINE_MS * SECOND_NS / 1000 };
 	const char *wrong = NULL;
 	struct scene scene;
 	int64_t elapsed, started;
 
 	scene_init(&scene, "sim0");
-	if (scene_open_source(&scene) < 0 || scene_set_control(&scene, NDMA_CONTROL_RATE, 1) ||
+	if (scene_open_source(&scene) < 0 || control_set(scene.source, NDMA_CONTROL_RATE, 1) ||
 	    scene_setup(&scene, NDMA_POLICY_DROP, NDMA_GUARD_NONE) || scene_start(&scene))
 		wrong = "no stream";
 	if (!wrong && step(seconds))
 		wrong = "the clock cannot be set";
 	started = clock_ns(CLOCK_MONOTONIC);
-	if (!wrong && scene_call(scene.source, NDMA_STREAM_WAIT, &wait) != -ETIMEDOUT)
+	if (!wrong && stream_wait(scene.source, 1, DEADLINE_NS) != -ETIMEDOUT)
 		wrong = "waiting does not end with ETIMEDOUT";
 	elapsed = clock_ns(CLOCK_MONOTONIC) - started;
-	if (!wrong && elapsed < DEADLINE_MS * SECOND_NS / 1000)
+	if (!wrong && elapsed < DEADLINE_NS)
 		wrong = "the wait ended too early";
 	scene_close(&scene);
 	return wrong;

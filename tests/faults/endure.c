@@ -11,8 +11,8 @@
 
 #include <ndma.h>
 
-#include "file.h"
 #include "tap.h"
+#include "uapi/file.h"
 
 #define FRAME_SAMPLES 32768
 #define FRAMES 64

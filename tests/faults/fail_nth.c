@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 #include "card.h"
-#include "file.h"
 #include "kmodule.h"
 #include "scenario.h"
 #include "tap.h"
+#include "uapi/file.h"
 
 #define FAIL_NTH "/proc/thread-self/fail-nth"
 #define NTH_MAX 5000
@@ -137,20 +137,11 @@ static bool is_clean(int result, int also)
 	return result >= 0 || result == -ENOMEM || result == -EFAULT || (also && result == -also);
 }
 
-/* The number that the next fd would get: the same again when nothing was left open. */
-static int next_fd(void)
-{
-	int fd = dup(0);
-
-	close(fd);
-	return fd;
-}
-
 static bool nothing_is_left(int fd_before)
 {
 	int64_t used = scene_await_used(used_at_start);
 
-	if (next_fd() != fd_before) {
+	if (file_next() != fd_before) {
 		tap_note("an open file was left behind");
 		return false;
 	}
@@ -167,18 +158,17 @@ static int play_failing(const struct scenario *scenario, const char *source_name
 {
 	struct scene scene;
 	bool fired;
-	int result = 0;
+	int result;
 
 	scene_init(&scene, source_name);
-	if (scenario->prepare)
-		result = scenario->prepare(&scene);
+	result = scenario_prepare(scenario, &scene);
 	if (result < 0) {
 		tap_note("preparing: %s", strerror(-result));
 		scene_close(&scene);
 		return -1;
 	}
 	arm(nth);
-	result = scenario->act(&scene);
+	result = scenario_act(scenario, &scene);
 	fired = disarm();
 	scene_close(&scene);
 	if (fired ? !is_clean(result, scenario->also) : result < 0) {
@@ -204,7 +194,7 @@ static bool play_plain(const struct scenario *scenario, const char *source_name)
 
 static bool survives(const struct scenario *scenario, const char *source_name)
 {
-	int fd_before = next_fd();
+	int fd_before = file_next();
 	unsigned int nth;
 	int more;
 

@@ -35,7 +35,7 @@ static void child_maps_it_again(struct family *family)
 
 	scene_map_buffer(&family->heap, PROT_READ | PROT_WRITE, &address);
 	scene_map(&family->stream, family->stream.source, NDMA_MMAP_FRAMES,
-		  family->stream.setup.data_bytes, PROT_READ, &address);
+		  family->stream.stream.setup.data_bytes, PROT_READ, &address);
 }
 
 static void child_unmaps_and_closes(struct family *family)
@@ -64,7 +64,7 @@ static void child_forks_again(struct family *family)
 static void child_has_no_ring(struct family *family)
 {
 	signal(SIGSEGV, SIG_DFL);
-	family->stream.releases->tail++;
+	family->stream.stream.releases->tail++;
 	/* Not reached; this status says that it was. */
 	_exit(3);
 }
@@ -132,15 +132,15 @@ static const char *storm(struct family *family)
 
 static const char *round_of(void)
 {
-	struct ndma_stream_stats stats = { 0 };
+	struct ndma_stream_stats stats;
 	struct family family;
 	const char *wrong = family_begin(&family);
 
 	wrong = wrong ?: storm(&family);
 	if (!wrong && scene_end(&family.heap))
 		wrong = "the parent's transfer did not last";
-	if (!wrong && (scene_call(family.stream.source, NDMA_STREAM_STATS, &stats) ||
-		       stats.bad_releases || stats.bad_taken))
+	stats = stream_stats(family.stream.source);
+	if (!wrong && (stats.bad_releases || stats.bad_taken))
 		wrong = "a child has written to the parent's rings";
 	scene_close(&family.heap);
 	scene_close(&family.stream);

@@ -13,12 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "file.h"
 #include "scenario.h"
 #include "tap.h"
+#include "uapi/file.h"
 
 #define NOBODY 65534
-#define MIB (1 << 20)
 #define CGROUP "/sys/fs/cgroup/ndma-limit"
 #define QUOTA "/sys/module/ndma/parameters/quota_bytes"
 
@@ -45,7 +44,9 @@ static bool enter_cgroup(const char *memory_max)
 /* What the kernel counts is exact to a few pages a processor. */
 static bool about(long long bytes, long long expected)
 {
-	return bytes > expected - MIB && bytes < expected + 2 * MIB;
+	const long long some = MIB;
+
+	return bytes > expected - some && bytes < expected + 2 * some;
 }
 
 static const char *memory_is_charged_to_the_cgroup(void)
@@ -148,7 +149,7 @@ static int become_nobody(void)
 
 static const char *a_users_quota_is_edquot(void)
 {
-	struct ndma_heap_info info = { 0 };
+	struct ndma_heap_info info;
 	struct scene scene;
 	int over, small, again;
 
@@ -160,7 +161,8 @@ static const char *a_users_quota_is_edquot(void)
 	if (scene_open_heap(&scene) < 0)
 		return "the heap does not open";
 	over = scene_alloc(&scene, 10 * MIB, 0);
-	if (scene_call(scene.heap, NDMA_HEAP_INFO, &info) || info.quota_bytes != 8 * MIB)
+	info = heap_info(scene.heap);
+	if (info.quota_bytes != 8 * MIB)
 		return "the quota is not reported";
 	if (info.used_bytes)
 		return "a refused allocation is counted";
@@ -178,15 +180,14 @@ static const char *a_users_quota_is_edquot(void)
 
 static const char *leases_beyond_the_limit_are_emfile(void)
 {
-	struct ndma_heap_info info = { 0 };
 	struct scene scene;
-	uint32_t i;
+	uint32_t i, max;
 
 	scene_init(&scene, NULL);
-	if (scene_open_heap(&scene) < 0 || scene_alloc(&scene, 4096, 0) < 0 ||
-	    scene_call(scene.heap, NDMA_HEAP_INFO, &info))
+	if (scene_open_heap(&scene) < 0 || scene_alloc(&scene, 4096, 0) < 0)
 		return "no buffer";
-	for (i = 0; i < info.leases_max; i++)
+	max = heap_info(scene.heap).leases_max;
+	for (i = 0; i < max; i++)
 		if (scene_lease(&scene, NDMA_READ))
 			return "fewer leases than leases_max";
 	if (scene_lease(&scene, NDMA_READ) != -EMFILE)

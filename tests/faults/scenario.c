@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Every call of the kernel's, used as it is meant to be.
+ * Every call of the list, and what takes several: used as it is meant to be.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
-#include <linux/dma-buf.h>
 
 #include "scenario.h"
+#include "uapi/dmabuf.h"
 
 #define SMALL_BYTES (3 * 4096)
 #define LARGE_BYTES (5 << 20)
@@ -37,18 +30,6 @@ static int with_large_buffer(struct scene *scene)
 	return scene_alloc(scene, LARGE_BYTES, 0);
 }
 
-static int ask_the_heap(struct scene *scene)
-{
-	struct ndma_heap_info info = { 0 };
-
-	return scene_call(scene->heap, NDMA_HEAP_INFO, &info);
-}
-
-static int alloc_small(struct scene *scene)
-{
-	return scene_alloc(scene, SMALL_BYTES, 0);
-}
-
 static int alloc_large(struct scene *scene)
 {
 	return scene_alloc(scene, LARGE_BYTES, 0);
@@ -68,68 +49,27 @@ static int alloc_with_layout(struct scene *scene)
 		.strides = { 256, 4 },
 		.format = "<i",
 	};
-	struct ndma_buffer_alloc alloc = {
-		.bytes = SMALL_BYTES,
-		.node = NDMA_NODE_ANY,
-		.source_fd = -1,
-		.layout = (uintptr_t)&layout,
-	};
+	struct ndma_buffer_alloc alloc = alloc_of(SMALL_BYTES);
 
-	TRY(scene_call(scene->heap, NDMA_BUFFER_ALLOC, &alloc));
-	return scene_keep(scene, alloc.fd);
+	alloc.layout = (uintptr_t)&layout;
+	return scene_keep(scene, heap_alloc_as(scene->heap, &alloc));
 }
 
-static int ask_a_buffer(struct scene *scene)
+static int tell_the_holders(struct scene *scene)
 {
-	struct ndma_buffer_info info = { .fd = scene->buffer };
-	struct ndma_holder holders[4];
-	struct ndma_buffer_holders ask = {
-		.fd = scene->buffer,
-		.count = 4,
-		.holders = (uintptr_t)holders,
-	};
-
 	TRY(scene_lease(scene, NDMA_READ));
-	TRY(scene_call(scene->heap, NDMA_BUFFER_INFO, &info));
-	return scene_call(scene->heap, NDMA_BUFFER_HOLDERS, &ask);
-}
-
-static int change_a_layout(struct scene *scene)
-{
-	struct ndma_buffer_layout layout = { .fd = scene->buffer };
-
-	TRY(scene_call(scene->heap, NDMA_BUFFER_GET_LAYOUT, &layout));
-	layout.layout.shape[0] /= 2;
-	return scene_call(scene->heap, NDMA_BUFFER_SET_LAYOUT, &layout);
-}
-
-static int get_a_readonly_handle(struct scene *scene)
-{
-	struct ndma_buffer_readonly readonly = { .fd = scene->buffer };
-
-	TRY(scene_call(scene->heap, NDMA_BUFFER_READONLY_HANDLE, &readonly));
-	return scene_keep(scene, readonly.out_fd);
-}
-
-static int lease_and_release(struct scene *scene)
-{
-	struct ndma_lease_release release = { 0 };
-
-	TRY(scene_lease(scene, NDMA_READ));
-	TRY(scene_lease(scene, NDMA_WRITE));
-	release.lease = scene->lease;
-	return scene_call(scene->heap, NDMA_LEASE_RELEASE, &release);
+	return buffer_holders(scene->heap, scene->buffer, scene->holders, 4);
 }
 
 static int revoke_a_lease(struct scene *scene)
 {
-	struct ndma_lease_revoke revoke = { .fd = scene->buffer };
-	int owner = scene->heap;
+	int owner = scene->heap, revoked;
 
 	TRY(scene_open_heap(scene));
 	TRY(scene_lease(scene, NDMA_READ));
-	TRY(scene_call(owner, NDMA_LEASE_REVOKE, &revoke));
-	return revoke.count == 1 ? 0 : -EPROTO;
+	revoked = lease_revoke(owner, scene->buffer);
+	TRY(revoked);
+	return revoked == 1 ? 0 : -EPROTO;
 }
 
 static int transfer(struct scene *scene, uint32_t direction, uint32_t guard)
@@ -157,11 +97,9 @@ static int transfer_guarded(struct scene *scene)
 
 static int transfer_fenced(struct scene *scene)
 {
-	struct pollfd ready = { .fd = scene->buffer, .events = POLLIN };
-
 	TRY(scene_begin(scene, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, NDMA_TRANSFER_FENCE));
 	TRY(scene_end(scene));
-	return poll(&ready, 1, 10000) < 0 ? -errno : 0;
+	return events_of(scene->buffer, POLLIN, 10000);
 }
 
 static int map_and_touch(struct scene *scene)
@@ -176,11 +114,8 @@ static int map_and_touch(struct scene *scene)
 
 static int sync_for_the_cpu(struct scene *scene)
 {
-	struct dma_buf_sync sync = { .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW };
-
-	TRY(scene_ioctl(scene->buffer, DMA_BUF_IOCTL_SYNC, &sync));
-	sync.flags = DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW;
-	return scene_ioctl(scene->buffer, DMA_BUF_IOCTL_SYNC, &sync);
+	TRY(dmabuf_sync(scene->buffer, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	return dmabuf_sync(scene->buffer, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW);
 }
 
 static int fork_with_a_mapping(struct scene *scene)
@@ -247,45 +182,34 @@ static int with_running_stream(struct scene *scene)
 	return scene_start(scene);
 }
 
-static int ask_a_source(struct scene *scene)
-{
-	struct ndma_source_info info = { 0 };
-	struct ndma_source_format format = { 0 };
-	struct ndma_source_channel channel = { 0 };
-
-	TRY(scene_call(scene->source, NDMA_SOURCE_INFO, &info));
-	TRY(scene_call(scene->source, NDMA_SOURCE_FORMAT, &format));
-	return scene_call(scene->source, NDMA_SOURCE_CHANNEL, &channel);
-}
-
 /* Reads every control, the items of menus too, and sets each to what it is. */
 static int use_the_controls(struct scene *scene)
 {
-	struct ndma_control_info info = { .id = NDMA_CONTROL_NEXT };
+	struct ndma_control_info info = { .size = sizeof(info), .id = NDMA_CONTROL_NEXT };
+	int64_t value;
 	int error;
 
 	for (;;) {
-		error = scene_call(scene->source, NDMA_CONTROL_QUERY, &info);
+		error = call(scene->source, NDMA_CONTROL_QUERY, &info);
 		if (error)
 			return error == -EINVAL ? 0 : error;
 		if (info.type == NDMA_CONTROL_MENU) {
-			struct ndma_control_menu_item item = { .id = info.id };
+			struct ndma_control_menu_item item = {
+				.size = sizeof(item),
+				.id = info.id,
+			};
 
-			TRY(scene_call(scene->source, NDMA_CONTROL_MENU_ITEM, &item));
+			TRY(call(scene->source, NDMA_CONTROL_MENU_ITEM, &item));
 		}
 		if (info.type != NDMA_CONTROL_BUTTON) {
-			struct ndma_control control = { .id = info.id };
-
-			TRY(scene_call(scene->source, NDMA_CONTROL_GET, &control));
-			TRY(scene_call(scene->source, NDMA_CONTROL_SET, &control));
+			TRY(control_get(scene->source, info.id, &value));
+			TRY(control_set(scene->source, info.id, value));
 		}
-		info = (struct ndma_control_info){ .id = info.id | NDMA_CONTROL_NEXT };
+		info = (struct ndma_control_info){
+			.size = sizeof(info),
+			.id = info.id | NDMA_CONTROL_NEXT,
+		};
 	}
-}
-
-static int set_up_a_stream(struct scene *scene)
-{
-	return scene_setup(scene, NDMA_POLICY_DROP, NDMA_GUARD_NONE);
 }
 
 static int set_up_a_stream_of_the_latest(struct scene *scene)
@@ -302,7 +226,7 @@ static int alloc_in_reach(struct scene *scene)
 static int map_a_stream(struct scene *scene)
 {
 	TRY(scene_map_stream(scene));
-	return *(volatile char *)scene->frames >= 0 ? 0 : 1;
+	return *(volatile unsigned char *)scene->stream.data & 1;
 }
 
 static int start_and_stop(struct scene *scene)
@@ -311,21 +235,13 @@ static int start_and_stop(struct scene *scene)
 	return scene_stop(scene);
 }
 
-static int ask_a_stream(struct scene *scene)
-{
-	struct ndma_stream_stats stats = { 0 };
-	struct ndma_stream_kick kick = { 0 };
-
-	TRY(scene_call(scene->source, NDMA_STREAM_KICK, &kick));
-	return scene_call(scene->source, NDMA_STREAM_STATS, &stats);
-}
-
 static int poll_a_stream(struct scene *scene)
 {
 	struct epoll_event event = { .events = EPOLLIN };
-	int epoll = scene_keep(scene, epoll_create1(EPOLL_CLOEXEC));
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
-	TRY(epoll);
+	if (epoll < 0 || scene_keep(scene, epoll) < 0)
+		return -errno;
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, scene->source, &event) < 0 ||
 	    epoll_wait(epoll, &event, 1, 10000) < 0)
 		return -errno;
@@ -344,61 +260,34 @@ static int take_and_release(struct scene *scene)
 	return 0;
 }
 
-static int export_a_frame(struct scene *scene)
-{
-	struct ndma_completion completion;
-	struct ndma_stream_export export;
-
-	TRY(scene_take(scene, &completion));
-	export = (struct ndma_stream_export){ .index = completion.index };
-	TRY(scene_call(scene->source, NDMA_STREAM_EXPORT, &export));
-	TRY(scene_keep(scene, export.fd));
-	return scene_release(scene, completion.index);
-}
-
 static int with_source_and_buffer(struct scene *scene)
 {
 	TRY(with_source(scene));
 	return alloc_in_reach(scene);
 }
 
-static int begin_a_fill(struct scene *scene, uint32_t guard)
-{
-	struct ndma_fill_begin fill = {
-		.fd = scene->buffer,
-		.heap_fd = scene->heap,
-		.guard = guard,
-		.order = NDMA_ORDER_PLANAR,
-		.channels = 1,
-		.samples = 1000,
-		.timeout_ns = 10000000000,
-	};
-
-	return scene_call(scene->source, NDMA_FILL_BEGIN, &fill);
-}
-
 static int fill_a_buffer(struct scene *scene)
 {
-	struct ndma_fill_wait wait = { 0 };
+	struct ndma_completion completion;
 
-	TRY(begin_a_fill(scene, NDMA_GUARD_BLOCK));
-	return scene_call(scene->source, NDMA_FILL_WAIT, &wait);
+	TRY(scene_fill(scene, NDMA_GUARD_BLOCK));
+	return fill_wait(scene->source, &completion);
 }
 
 static int stop_a_fill(struct scene *scene)
 {
-	struct ndma_fill_wait wait = { 0 };
+	struct ndma_completion completion;
 	int ret;
 
-	TRY(begin_a_fill(scene, NDMA_GUARD_NONE));
+	TRY(scene_fill(scene, NDMA_GUARD_NONE));
 	TRY(scene_stop(scene));
-	ret = scene_call(scene->source, NDMA_FILL_WAIT, &wait);
+	ret = fill_wait(scene->source, &completion);
 	return ret == -ECANCELED ? 0 : ret;
 }
 
 static int leave_a_fill(struct scene *scene)
 {
-	TRY(begin_a_fill(scene, NDMA_GUARD_NONE));
+	TRY(scene_fill(scene, NDMA_GUARD_NONE));
 	return close_everything(scene);
 }
 
@@ -413,62 +302,78 @@ static int stream_from_open_to_close(struct scene *scene)
 
 /* ---------------------------------------------------------------- the table */
 
-const struct scenario scenarios[] = {
-	{ NEEDS_HEAP, 0, "opening the heap", NULL, with_heap },
-	{ NEEDS_HEAP, 0, "asking the heap", with_heap, ask_the_heap },
-	{ NEEDS_HEAP, 0, "allocating a small buffer", with_heap, alloc_small },
-	{ NEEDS_HEAP, 0, "allocating a large buffer", with_heap, alloc_large },
-	{ NEEDS_HEAP, EOPNOTSUPP, "allocating a contiguous buffer", with_heap, alloc_contiguous },
-	{ NEEDS_HEAP, 0, "allocating with a layout", with_heap, alloc_with_layout },
-	{ NEEDS_HEAP, 0, "asking a buffer and for its holders", with_buffer, ask_a_buffer },
-	{ NEEDS_HEAP, 0, "changing a layout", with_buffer, change_a_layout },
-	{ NEEDS_HEAP, 0, "getting a read-only handle", with_buffer, get_a_readonly_handle },
-	{ NEEDS_HEAP, 0, "taking and releasing leases", with_buffer, lease_and_release },
-	{ NEEDS_HEAP, 0, "revoking a lease", with_buffer, revoke_a_lease },
-	{ NEEDS_HEAP, 0, "an unguarded transfer", with_large_buffer, transfer_unguarded },
-	{ NEEDS_HEAP, 0, "guarded transfers", with_large_buffer, transfer_guarded },
-	{ NEEDS_HEAP, 0, "a transfer with a fence", with_buffer, transfer_fenced },
-	{ NEEDS_HEAP, 0, "mapping and touching a small buffer", with_buffer, map_and_touch },
-	{ NEEDS_HEAP, 0, "mapping and touching a large buffer", with_large_buffer, map_and_touch },
-	{ NEEDS_HEAP, 0, "syncing for the CPU", with_buffer, sync_for_the_cpu },
-	{ NEEDS_HEAP, EAGAIN, "forking with a mapping", with_buffer, fork_with_a_mapping },
-	{ NEEDS_HEAP, 0, "closing in mid-transfer", with_a_leased_transfer, close_everything },
+/* Setup alone may say that there is no memory which its source reaches. */
+#define CALL(number, argument, oldest, where, ...)                    \
+	{                                                             \
+		.on = UAPI_##where,                                   \
+		.also = number == NDMA_STREAM_SETUP ? EOPNOTSUPP : 0, \
+		.name = #number,                                      \
+		.call = &uapi_calls[UAPI_AT_##number],                \
+	},
 
-	{ NEEDS_SOURCE, 0, "opening a source", NULL, with_source },
-	{ NEEDS_SOURCE, 0, "asking a source", with_source, ask_a_source },
-	{ NEEDS_SOURCE, 0, "using the controls", with_source, use_the_controls },
-	{ NEEDS_SOURCE, EOPNOTSUPP, "allocating where a source reaches", with_source,
+const struct scenario scenarios[] = {
+	{ UAPI_HEAP, 0, "opening the heap", NULL, NULL, with_heap },
+	{ UAPI_HEAP, 0, "allocating a large buffer", NULL, with_heap, alloc_large },
+	{ UAPI_HEAP, EOPNOTSUPP, "allocating a contiguous buffer", NULL, with_heap,
+	  alloc_contiguous },
+	{ UAPI_HEAP, 0, "allocating with a layout", NULL, with_heap, alloc_with_layout },
+	{ UAPI_HEAP, 0, "telling the holders", NULL, with_buffer, tell_the_holders },
+	{ UAPI_HEAP, 0, "revoking a lease", NULL, with_buffer, revoke_a_lease },
+	{ UAPI_HEAP, 0, "an unguarded transfer", NULL, with_large_buffer, transfer_unguarded },
+	{ UAPI_HEAP, 0, "guarded transfers", NULL, with_large_buffer, transfer_guarded },
+	{ UAPI_HEAP, 0, "a transfer with a fence", NULL, with_buffer, transfer_fenced },
+	{ UAPI_HEAP, 0, "mapping and touching a small buffer", NULL, with_buffer, map_and_touch },
+	{ UAPI_HEAP, 0, "mapping and touching a large buffer", NULL, with_large_buffer,
+	  map_and_touch },
+	{ UAPI_HEAP, 0, "syncing for the CPU", NULL, with_buffer, sync_for_the_cpu },
+	{ UAPI_HEAP, EAGAIN, "forking with a mapping", NULL, with_buffer, fork_with_a_mapping },
+	{ UAPI_HEAP, 0, "closing in mid-transfer", NULL, with_a_leased_transfer, close_everything },
+
+	{ UAPI_SOURCE, 0, "opening a source", NULL, NULL, with_source },
+	{ UAPI_SOURCE, 0, "using the controls", NULL, with_source, use_the_controls },
+	{ UAPI_SOURCE, EOPNOTSUPP, "allocating where a source reaches", NULL, with_source,
 	  alloc_in_reach },
-	{ NEEDS_SOURCE, EOPNOTSUPP, "setting up a stream", with_source, set_up_a_stream },
-	{ NEEDS_SIM, 0, "setting up a stream of the latest", with_source,
+	{ UAPI_SIM, 0, "setting up a stream of the latest", NULL, with_source,
 	  set_up_a_stream_of_the_latest },
-	{ NEEDS_SOURCE, 0, "mapping a stream", with_stream, map_a_stream },
-	{ NEEDS_SOURCE, 0, "starting and stopping", with_mapped_stream, start_and_stop },
-	{ NEEDS_SOURCE, 0, "asking a stream", with_mapped_stream, ask_a_stream },
-	{ NEEDS_SOURCE, 0, "closing a running stream", with_running_stream, close_everything },
-	{ NEEDS_SIM, 0, "polling a stream", with_running_stream, poll_a_stream },
-	{ NEEDS_SIM, 0, "taking and releasing frames", with_running_stream, take_and_release },
-	{ NEEDS_SIM, 0, "exporting a frame", with_running_stream, export_a_frame },
-	{ NEEDS_SIM, 0, "filling a buffer", with_source_and_buffer, fill_a_buffer },
-	{ NEEDS_SOURCE, 0, "stopping a fill", with_source_and_buffer, stop_a_fill },
-	{ NEEDS_SOURCE, 0, "closing in a fill", with_source_and_buffer, leave_a_fill },
-	{ NEEDS_SIM, 0, "a stream from open to close", NULL, stream_from_open_to_close },
+	{ UAPI_SOURCE, 0, "mapping a stream", NULL, with_stream, map_a_stream },
+	{ UAPI_SOURCE, 0, "starting and stopping", NULL, with_mapped_stream, start_and_stop },
+	{ UAPI_SOURCE, 0, "closing a running stream", NULL, with_running_stream, close_everything },
+	{ UAPI_SIM, 0, "polling a stream", NULL, with_running_stream, poll_a_stream },
+	{ UAPI_SIM, 0, "taking and releasing frames", NULL, with_running_stream, take_and_release },
+	{ UAPI_SIM, 0, "filling a buffer", NULL, with_source_and_buffer, fill_a_buffer },
+	{ UAPI_SOURCE, 0, "stopping a fill", NULL, with_source_and_buffer, stop_a_fill },
+	{ UAPI_SOURCE, 0, "closing in a fill", NULL, with_source_and_buffer, leave_a_fill },
+	{ UAPI_SIM, 0, "a stream from open to close", NULL, NULL, stream_from_open_to_close },
+
+	UAPI_CALLS(CALL)
 };
 
 const unsigned int nr_scenarios = sizeof(scenarios) / sizeof(scenarios[0]);
 
+int scenario_prepare(const struct scenario *scenario, struct scene *scene)
+{
+	if (scenario->call)
+		return scene_prepare(scene, scenario->call);
+	return scenario->prepare ? scenario->prepare(scene) : 0;
+}
+
+int scenario_act(const struct scenario *scenario, struct scene *scene)
+{
+	return scenario->call ? scene_call(scene, scenario->call) : scenario->act(scene);
+}
+
 int scenario_run(const struct scenario *scenario, struct scene *scene)
 {
-	if (scenario->prepare)
-		TRY(scenario->prepare(scene));
-	return scenario->act(scene);
+	TRY(scenario_prepare(scenario, scene));
+	return scenario_act(scenario, scene);
 }
 
 bool scenario_suits(const struct scenario *scenario, const char *source_name)
 {
-	if (scenario->needs == NEEDS_HEAP)
+	if (scenario->on == UAPI_HEAP)
 		return !source_name;
 	if (!source_name)
 		return false;
-	return scenario->needs == NEEDS_SOURCE || !strncmp(source_name, "sim", 3);
+	return scenario->on == UAPI_SOURCE || scenario->on == UAPI_STREAM ||
+	       !strncmp(source_name, "sim", 3);
 }

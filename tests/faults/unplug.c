@@ -80,28 +80,28 @@ static const char *begin(struct scene *scene, const struct card *card, enum stag
 static const char *what_is_seen(struct scene *scene, enum stage stage)
 {
 	struct pollfd poller = { .fd = scene->source, .events = POLLIN };
-	struct ndma_stream_wait wait = { .min = 1, .timeout_ns = -1 };
-	struct ndma_source_info info = { 0 };
-	volatile const unsigned char *frames = scene->frames;
+	struct ndma_stream_wait wait = { .size = sizeof(wait), .min = 1, .timeout_ns = -1 };
+	struct ndma_source_info info = { .size = sizeof(info) };
+	volatile const unsigned char *frames = scene->stream.data;
 	unsigned int sum = 0;
 	int result;
 
-	if (scene_call(scene->source, NDMA_SOURCE_INFO, &info) != -ENODEV)
+	if (call(scene->source, NDMA_SOURCE_INFO, &info) != -ENODEV)
 		return "NDMA_SOURCE_INFO is not ENODEV";
 	if (stage == STAGE_OPEN)
 		return scene_setup(scene, 0, 0) == -ENODEV ? NULL : "setup is not ENODEV";
 	if (poll(&poller, 1, 0) != 1 || !(poller.revents & POLLHUP))
 		return "poll() does not say POLLHUP";
-	result = scene_call(scene->source, NDMA_STREAM_WAIT, &wait);
+	result = call(scene->source, NDMA_STREAM_WAIT, &wait);
 	if (result != -ENODEV && (result || !wait.ready))
 		return "waiting is neither ENODEV nor frames";
-	if (wait.state != NDMA_STREAM_GONE || scene->completions->state != NDMA_STREAM_GONE)
+	if (wait.state != NDMA_STREAM_GONE || scene->stream.completions->state != NDMA_STREAM_GONE)
 		return "the state is not gone";
 	if (scene_start(scene) != -ENODEV)
 		return "start is not ENODEV";
 	if (scene_stop(scene))
 		return "stop fails";
-	for (size_t i = 0; i < scene->setup.data_bytes; i += 64)
+	for (size_t i = 0; i < scene->stream.setup.data_bytes; i += 64)
 		sum += frames[i];
 	return sum == ~0u ? "unlikely" : NULL;
 }

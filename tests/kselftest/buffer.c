@@ -4,7 +4,7 @@
  */
 #include <sys/sysinfo.h>
 
-#include "heap.h"
+#include "test.h"
 
 FIXTURE(buffer)
 {
@@ -89,22 +89,19 @@ TEST_F(buffer, a_node_that_does_not_exist_is_refused)
 	size_t i;
 
 	for (i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		struct ndma_buffer_alloc alloc = {
-			.size = sizeof(alloc),
-			.bytes = 1,
-			.node = nodes[i],
-			.source_fd = -1,
-		};
+		struct ndma_buffer_alloc alloc = alloc_of(1);
 
-		EXPECT_EQ(call(self->heap, NDMA_BUFFER_ALLOC, &alloc), -EINVAL);
+		alloc.node = nodes[i];
+		EXPECT_EQ(heap_alloc_as(self->heap, &alloc), -EINVAL);
 	}
 }
 
 TEST_F(buffer, a_node_that_exists_is_where_the_memory_is)
 {
-	struct ndma_buffer_alloc alloc = { .size = sizeof(alloc), .bytes = 1, .source_fd = -1 };
+	struct ndma_buffer_alloc alloc = alloc_of(1);
 
-	ASSERT_EQ(call(self->heap, NDMA_BUFFER_ALLOC, &alloc), 0);
+	alloc.node = 0;
+	ASSERT_GE(heap_alloc_as(self->heap, &alloc), 0);
 	EXPECT_EQ(buffer_info(self->heap, alloc.fd).node, 0);
 	close(alloc.fd);
 }
@@ -114,16 +111,8 @@ TEST_F(buffer, a_source_that_is_none_is_refused)
 	const int fds[] = { -2, 1000, self->heap, 0 };
 	size_t i;
 
-	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		struct ndma_buffer_alloc alloc = {
-			.size = sizeof(alloc),
-			.bytes = 1,
-			.node = NDMA_NODE_ANY,
-			.source_fd = fds[i],
-		};
-
-		EXPECT_EQ(call(self->heap, NDMA_BUFFER_ALLOC, &alloc), -EBADF);
-	}
+	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		EXPECT_EQ(heap_alloc_for(self->heap, fds[i], 1), -EBADF);
 }
 
 TEST_F(buffer, its_memory_is_zeroed_though_it_was_used_before)
@@ -184,15 +173,11 @@ TEST_F(buffer, memory_is_charged_until_the_last_reference_is_gone)
 
 TEST_F(buffer, a_descriptor_is_closed_on_exec_only_if_asked)
 {
-	struct ndma_buffer_alloc alloc = {
-		.size = sizeof(alloc),
-		.bytes = 1,
-		.node = NDMA_NODE_ANY,
-		.source_fd = -1,
-	};
+	struct ndma_buffer_alloc alloc = alloc_of(1);
 	int fd = heap_alloc(self->heap, 1);
 
-	ASSERT_EQ(call(self->heap, NDMA_BUFFER_ALLOC, &alloc), 0);
+	alloc.fd_flags = 0;
+	ASSERT_GE(heap_alloc_as(self->heap, &alloc), 0);
 	EXPECT_EQ(fcntl(alloc.fd, F_GETFD), 0);
 	EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	close(alloc.fd);

@@ -3,7 +3,8 @@
  * The edu card: what arrives is what it was given, to the byte. A copy takes it 100 ms, two or more
  * a frame, so frames here are few and small.
  */
-#include "stream.h"
+#include "test.h"
+#include "uapi/stream.h"
 
 #include "ndma_edu.h"
 

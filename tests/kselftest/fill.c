@@ -26,7 +26,7 @@ TEST_F_TIMEOUT(fill, every_byte_arrives_and_no_other_changes, 120)
 		EXPECT_EQ(completion.dropped, 0);
 		EXPECT_GT(completion.timestamp_ns, 0);
 		EXPECT_EQ(buffer_info(self->heap, self->fd).transfers, i + 1);
-		EXPECT_EQ(try_lease(self->other, self->fd), 0);
+		EXPECT_EQ(lease_try(self->other, self->fd, NDMA_WRITE), 0);
 	}
 	EXPECT_EQ(buffer_info(self->heap, self->fd).aborted, 0);
 	/* As often as it is asked for. */
@@ -55,15 +55,13 @@ TEST_F(fill, a_guarded_touch_sleeps_until_the_data_are_there)
 {
 	ASSERT_EQ(begin_short(self, variant, 1000, NDMA_GUARD_BLOCK), 0);
 	EXPECT_TRUE(is_filled(self, variant, 1000));
-	EXPECT_EQ(try_lease(self->other, self->fd), 0);
+	EXPECT_EQ(lease_try(self->other, self->fd, NDMA_WRITE), 0);
 }
 
 TEST_F(fill, a_cpu_access_waits_for_the_fence)
 {
-	struct dma_buf_sync start = { DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ };
-
 	ASSERT_EQ(begin_short(self, variant, 1000, NDMA_GUARD_NONE), 0);
-	ASSERT_EQ(call(self->fd, DMA_BUF_IOCTL_SYNC, &start), 0);
+	ASSERT_EQ(dmabuf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ), 0);
 	EXPECT_TRUE(is_filled(self, variant, 1000));
 }
 
@@ -73,10 +71,10 @@ TEST_F(fill, a_buffer_is_the_cpus_when_poll_says_so)
 
 	ASSERT_EQ(begin_short(self, variant, 1000, NDMA_GUARD_NONE), 0);
 	EXPECT_TRUE(fill_await(self->fd));
-	EXPECT_EQ(try_lease(self->other, self->fd), 0);
+	EXPECT_EQ(lease_try(self->other, self->fd, NDMA_WRITE), 0);
 	EXPECT_TRUE(is_filled(self, variant, 1000));
 	ASSERT_EQ(fill_wait(self->source, &completion), 0);
-	EXPECT_EQ(stream_poll(self->source, POLLIN), POLLIN);
+	EXPECT_EQ(events_of(self->source, POLLIN, 0), POLLIN);
 }
 
 /* ------------------------------------------------------------ what others see, and may */
@@ -89,8 +87,8 @@ TEST_F(fill, its_fence_is_what_everybody_sees)
 	ASSERT_EQ(begin_long(self, variant, FENCED_NS), 0);
 	EXPECT_EQ(fill_poll(self->fd), 0);
 	EXPECT_EQ(fill_poll(readonly), 0);
-	EXPECT_EQ(stream_poll(self->source, POLLIN), 0);
-	fence = fence_export(self->fd);
+	EXPECT_EQ(events_of(self->source, POLLIN, 0), 0);
+	fence = fence_export(self->fd, DMA_BUF_SYNC_READ);
 	ASSERT_GE(fence, 0);
 	EXPECT_EQ(fence_status(fence), 0);
 	ASSERT_EQ(stream_stop(self->source), 0);
@@ -104,7 +102,7 @@ TEST_F(fill, one_that_may_take_longer_than_a_fence_publishes_none)
 {
 	ASSERT_EQ(begin_long(self, variant, FENCED_NS + 1), 0);
 	EXPECT_EQ(fill_poll(self->fd), POLLIN | POLLOUT);
-	EXPECT_EQ(try_lease(self->other, self->fd), -EBUSY);
+	EXPECT_EQ(lease_try(self->other, self->fd, NDMA_WRITE), -EBUSY);
 }
 
 TEST_F(fill, the_buffer_is_the_devices_meanwhile)
@@ -215,7 +213,7 @@ TEST_F(fill, what_makes_no_sense_is_refused_and_changes_nothing)
 	struct ndma_layout before, after;
 	struct ndma_completion completion;
 	struct ndma_fill_begin request;
-	int small = fill_alloc(self->heap, self->source, 100);
+	int small = heap_alloc_for(self->heap, self->source, 100);
 	size_t i;
 
 	layout_get(self->heap, self->fd, &before);
@@ -231,7 +229,7 @@ TEST_F(fill, what_makes_no_sense_is_refused_and_changes_nothing)
 	}
 	EXPECT_EQ(fill_begin(self->source, self->heap, small, 101, SECOND_NS), -ERANGE);
 	EXPECT_EQ(fill_wait(self->source, &completion), -EINVAL);
-	EXPECT_EQ(stream_poll(self->source, POLLIN), POLLERR);
+	EXPECT_EQ(events_of(self->source, POLLIN, 0), POLLERR);
 	EXPECT_EQ(buffer_info(self->heap, self->fd).transfers, 0);
 	layout_get(self->heap, self->fd, &after);
 	EXPECT_EQ(memcmp(&before, &after, sizeof(before)), 0);
@@ -280,7 +278,7 @@ TEST(the_digitizer_fills_a_buffer)
 	if (source == -ENOENT)
 		SKIP(return, "this guest has no /dev/ndma/vdig0");
 	ASSERT_EQ(control_set(source, NDMA_CONTROL_PATTERN, NDMA_WAVE_COUNTER), 0);
-	fd = fill_alloc(heap, source, CAPACITY);
+	fd = heap_alloc_for(heap, source, CAPACITY);
 	data = buffer_map(heap, fd, CAPACITY, PROT_READ);
 	ASSERT_NE(data, MAP_FAILED);
 	for (i = 0; i < 5; i++) {
@@ -295,7 +293,7 @@ TEST(the_digitizer_fills_a_buffer)
 	ASSERT_EQ(control_set(source, NDMA_CONTROL_RATE, 1), 0);
 	ASSERT_EQ(fill_begin(source, heap, fd, 1000, SECOND_NS / 2), 0);
 	EXPECT_EQ(fill_wait(source, &completion), -ETIMEDOUT);
-	EXPECT_EQ(try_lease(heap, fd), 0);
+	EXPECT_EQ(lease_try(heap, fd, NDMA_WRITE), 0);
 	munmap(data, CAPACITY);
 	close(fd);
 	close(source);

@@ -5,70 +5,23 @@
 #ifndef NDMA_TEST_FILL_H
 #define NDMA_TEST_FILL_H
 
-#include <linux/sync_file.h>
-
-#include "stream.h"
+#include "test.h"
+#include "uapi/dmabuf.h"
+#include "uapi/fill.h"
 
 #include "ndma_edu.h"
-
-/* A buffer that @source reaches, or a negative errno. */
-static inline int fill_alloc(int heap, int source, uint64_t bytes)
-{
-	struct ndma_buffer_alloc alloc = {
-		.size = sizeof(alloc),
-		.bytes = bytes,
-		.node = NDMA_NODE_ANY,
-		.source_fd = source,
-		.fd_flags = O_CLOEXEC,
-	};
-	int ret = call(heap, NDMA_BUFFER_ALLOC, &alloc);
-
-	return ret ? ret : alloc.fd;
-}
-
-/* The first format, planar, one channel. */
-static inline struct ndma_fill_begin fill_of(int heap, int fd, uint64_t samples,
-					     uint64_t timeout_ns)
-{
-	return (struct ndma_fill_begin){
-		.size = sizeof(struct ndma_fill_begin),
-		.fd = fd,
-		.heap_fd = heap,
-		.order = NDMA_ORDER_PLANAR,
-		.channels = 1,
-		.samples = samples,
-		.timeout_ns = timeout_ns,
-	};
-}
-
-static inline int fill_begin(int source, int heap, int fd, uint64_t samples, uint64_t timeout_ns)
-{
-	struct ndma_fill_begin request = fill_of(heap, fd, samples, timeout_ns);
-
-	return call(source, NDMA_FILL_BEGIN, &request);
-}
-
-static inline int fill_wait(int source, struct ndma_completion *completion)
-{
-	struct ndma_fill_wait wait = { .size = sizeof(wait) };
-	int ret = call(source, NDMA_FILL_WAIT, &wait);
-
-	*completion = wait.completion;
-	return ret;
-}
+#include "ndma_sim.h"
 
 /* Events that poll() sees now on a dma-buf. */
 static inline short fill_poll(int fd)
 {
-	return stream_poll(fd, POLLIN | POLLOUT);
+	return events_of(fd, POLLIN | POLLOUT, 0);
 }
 
 /* Sleeps until poll() sees the fill's fence signalled. False: it did not in all that time. */
 static inline bool fill_await(int fd)
 {
-	struct pollfd event = { .fd = fd, .events = POLLIN };
-
-	return poll(&event, 1, PATIENCE_NS / MSEC_NS) == 1;
+	return events_of(fd, POLLIN, PATIENCE_NS / MSEC_NS) == POLLIN;
 }
 
 /* Are the first @bytes those of edu's frame 0? */
@@ -109,34 +62,5 @@ static inline bool fill_is_sim(const unsigned char *data, uint64_t samples, int6
 #define FENCED_NS (10 * SECOND_NS)
 /* Of a fill that nobody ends within the test: more than edu copies in this time. */
 #define LONG_BYTES (512UL << 10)
-
-/* Takes a lease at once and lets go: nobody owns the buffer but the CPU. */
-static inline int try_lease(int heap, int fd)
-{
-	int64_t lease = lease_acquire(heap, fd, NDMA_WRITE);
-
-	return lease < 0 ? lease : lease_release(heap, lease);
-}
-
-/* The status of a buffer's fences: 0 pending, 1 done, or what went wrong. */
-static inline int fence_status(int fence)
-{
-	struct sync_fence_info infos[4] = { 0 };
-	struct sync_file_info info = {
-		.num_fences = 4,
-		.sync_fence_info = (uintptr_t)infos,
-	};
-	int ret = call(fence, SYNC_IOC_FILE_INFO, &info);
-
-	return ret ? ret : info.status;
-}
-
-static inline int fence_export(int fd)
-{
-	struct dma_buf_export_sync_file request = { .flags = DMA_BUF_SYNC_READ, .fd = -1 };
-	int ret = call(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &request);
-
-	return ret ? ret : request.fd;
-}
 
 #endif /* NDMA_TEST_FILL_H */

@@ -14,7 +14,7 @@ static void expect_ended(struct __test_metadata *_metadata, struct _test_data_fi
 	struct ndma_completion completion;
 
 	ASSERT_TRUE(fill_await(self->fd));
-	EXPECT_EQ(try_lease(self->other, self->fd), 0);
+	EXPECT_EQ(lease_try(self->other, self->fd, NDMA_WRITE), 0);
 	EXPECT_EQ(fence_status(fence), error);
 	EXPECT_EQ(fill_wait(self->source, &completion), error);
 	EXPECT_EQ(completion.bytes_used, 0);
@@ -42,7 +42,7 @@ TEST_F(fill, its_deadline_stops_the_source_before_the_buffer_comes_back)
 	int fence;
 
 	ASSERT_EQ(begin_long(self, variant, SECOND_NS / 2), 0);
-	fence = fence_export(self->fd);
+	fence = fence_export(self->fd, DMA_BUF_SYNC_READ);
 	expect_ended(_metadata, self, fence, -ETIMEDOUT);
 	expect_quiet(_metadata, self);
 }
@@ -55,7 +55,7 @@ TEST_F(fill, a_deadline_of_a_nanosecond_is_one)
 	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(begin_long(self, variant, 1), 0);
 		EXPECT_EQ(fill_wait(self->source, &completion), -ETIMEDOUT);
-		EXPECT_EQ(try_lease(self->other, self->fd), 0);
+		EXPECT_EQ(lease_try(self->other, self->fd, NDMA_WRITE), 0);
 	}
 	EXPECT_EQ(buffer_info(self->heap, self->fd).aborted, 5);
 }
@@ -65,7 +65,7 @@ TEST_F(fill, stop_ends_it)
 	int fence;
 
 	ASSERT_EQ(begin_long(self, variant, FENCED_NS), 0);
-	fence = fence_export(self->fd);
+	fence = fence_export(self->fd, DMA_BUF_SYNC_READ);
 	ASSERT_EQ(stream_stop(self->source), 0);
 	EXPECT_EQ(fill_poll(self->fd), POLLIN | POLLOUT);
 	expect_ended(_metadata, self, fence, -ECANCELED);
@@ -77,11 +77,11 @@ TEST_F(fill, the_end_of_its_file_ends_it)
 	int fence;
 
 	ASSERT_EQ(begin_long(self, variant, FENCED_NS), 0);
-	fence = fence_export(self->fd);
+	fence = fence_export(self->fd, DMA_BUF_SYNC_READ);
 	close(self->source);
 	EXPECT_EQ(fill_poll(self->fd), POLLIN | POLLOUT);
 	EXPECT_EQ(fence_status(fence), -ECANCELED);
-	EXPECT_EQ(try_lease(self->other, self->fd), 0);
+	EXPECT_EQ(lease_try(self->other, self->fd, NDMA_WRITE), 0);
 	expect_quiet(_metadata, self);
 	self->source = source_open(variant->source);
 	EXPECT_EQ(begin_short(self, variant, 100, NDMA_GUARD_NONE), 0);
@@ -96,7 +96,7 @@ TEST_F(fill, the_end_of_its_owner_ends_it)
 	close(self->heap);
 	EXPECT_EQ(fill_wait(self->source, &completion), -EOWNERDEAD);
 	EXPECT_EQ(lease_acquire(self->other, self->fd, NDMA_READ), -EOWNERDEAD);
-	EXPECT_EQ(try_lease(self->other, self->fd), 0);
+	EXPECT_EQ(lease_try(self->other, self->fd, NDMA_WRITE), 0);
 	expect_quiet(_metadata, self);
 }
 
@@ -153,7 +153,7 @@ TEST_F(fill, a_signal_ends_the_wait_and_not_the_fill)
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
 	EXPECT_EQ(fill_wait(self->source, &completion), -EINTR);
-	EXPECT_EQ(try_lease(self->other, self->fd), -EBUSY);
+	EXPECT_EQ(lease_try(self->other, self->fd, NDMA_WRITE), -EBUSY);
 }
 
 /* ------------------------------------------------------------ one of the two sources alone */
@@ -165,7 +165,7 @@ TEST(the_button_lets_a_waiting_fill_go_on)
 
 	ASSERT_EQ(control_set(source, NDMA_CONTROL_TRIGGER, NDMA_SIM_TRIGGER_SOFTWARE), 0);
 	ASSERT_EQ(fill_begin(source, heap, fd, 1000, FENCED_NS), 0);
-	EXPECT_EQ(stream_poll(source, POLLIN), 0);
+	EXPECT_EQ(events_of(source, POLLIN, 0), 0);
 	EXPECT_EQ(control_set(source, NDMA_CONTROL_TRIGGER, 0), -EBUSY);
 	ASSERT_EQ(control_set(source, NDMA_CONTROL_TRIGGER_SOFTWARE, 0), 0);
 	ASSERT_EQ(fill_wait(source, &completion), 0);
@@ -200,7 +200,7 @@ TEST(a_bad_frame_fails_its_fence)
 	control_set(source, NDMA_CONTROL_FAULT_ERROR, 1);
 	control_set(source, NDMA_CONTROL_TRIGGER, NDMA_SIM_TRIGGER_SOFTWARE);
 	ASSERT_EQ(fill_begin(source, heap, fd, 1000, FENCED_NS), 0);
-	fence = fence_export(fd);
+	fence = fence_export(fd, DMA_BUF_SYNC_READ);
 	control_set(source, NDMA_CONTROL_TRIGGER_SOFTWARE, 0);
 	ASSERT_EQ(fill_wait(source, &completion), 0);
 	EXPECT_EQ(completion.flags & NDMA_FRAME_ERROR, NDMA_FRAME_ERROR);
@@ -222,14 +222,14 @@ TEST(a_source_that_vanishes_gives_the_buffer_back)
 	control_set(source, NDMA_CONTROL_FAULT_DROP, 1);
 	control_set(source, NDMA_CONTROL_FAULT_VANISH, 1);
 	ASSERT_EQ(fill_begin(source, heap, fd, 1000, FENCED_NS), 0);
-	fence = fence_export(fd);
+	fence = fence_export(fd, DMA_BUF_SYNC_READ);
 	EXPECT_EQ(fence_status(fence), 0);
 	/* The frame is lost, and then the card is. */
 	control_set(source, NDMA_CONTROL_TRIGGER_SOFTWARE, 0);
 	EXPECT_EQ(fill_wait(source, &completion), -ENODEV);
 	EXPECT_EQ(fence_status(fence), -ENODEV);
-	EXPECT_EQ(try_lease(heap, fd), 0);
-	EXPECT_EQ(stream_poll(source, POLLIN), POLLIN);
+	EXPECT_EQ(lease_try(heap, fd, NDMA_WRITE), 0);
+	EXPECT_EQ(events_of(source, POLLIN, 0), POLLIN);
 	EXPECT_EQ(fill_begin(source, heap, fd, 1000, FENCED_NS), -ENODEV);
 	/* It is plugged in again: leave it as it was found. */
 	while ((again = source_open("sim1")) < 0 && now_ns() < give_up)
@@ -251,7 +251,7 @@ TEST(a_stalled_source_is_stopped_at_the_deadline)
 	control_set(source, NDMA_CONTROL_FAULT_STALL, 1);
 	ASSERT_EQ(fill_begin(source, heap, fd, 100, SECOND_NS / 5), 0);
 	EXPECT_EQ(fill_wait(source, &completion), -ETIMEDOUT);
-	EXPECT_EQ(try_lease(heap, fd), 0);
+	EXPECT_EQ(lease_try(heap, fd, NDMA_WRITE), 0);
 	close(fd);
 	close(source);
 	close(heap);
@@ -263,7 +263,7 @@ TEST(fill_follows_fill)
 	int fds[2] = { heap_alloc(heap, 4096), heap_alloc(heap, HUGE_BYTES) };
 	uint64_t used = heap_info(heap).used_bytes;
 	struct ndma_completion completion;
-	int i, files = open_files();
+	int i, next = file_next();
 
 	ASSERT_EQ(control_set(source, NDMA_SIM_CONTROL_PACED, 0), 0);
 	for (i = 0; i < 200; i++) {
@@ -272,7 +272,7 @@ TEST(fill_follows_fill)
 		ASSERT_EQ(completion.bytes_used, 2 * (1 + i));
 	}
 	EXPECT_EQ(heap_info(heap).used_bytes, used);
-	EXPECT_EQ(open_files(), files);
+	EXPECT_EQ(file_next(), next);
 	close(fds[0]);
 	close(fds[1]);
 	close(source);

@@ -35,7 +35,7 @@ FIXTURE_SETUP(fill)
 	self->heap = heap_open();
 	self->other = heap_open();
 	ASSERT_GE(self->other, 0);
-	self->fd = fill_alloc(self->heap, self->source, CAPACITY);
+	self->fd = heap_alloc_for(self->heap, self->source, CAPACITY);
 	ASSERT_GE(self->fd, 0);
 	self->data = buffer_map(self->heap, self->fd, CAPACITY, PROT_READ | PROT_WRITE);
 	ASSERT_NE(self->data, MAP_FAILED);

@@ -3,7 +3,10 @@
  * Frames: what a completion says of one, what it holds, what was lost before it, and how one is
  * kept as a dma-buf of its own.
  */
-#include "stream.h"
+#include "test.h"
+#include "uapi/stream.h"
+
+#include "ndma_sim.h"
 
 #define FRAMES 4
 #define SAMPLES 1000

@@ -8,6 +8,7 @@
 #include <linux/io_uring.h>
 
 #include "guard.h"
+#include "uapi/dmabuf.h"
 
 #define BEGIN(direction) \
 	transfer_begin(self->heap, self->fd, direction, variant->guard, 0, LONG_NS)
@@ -409,10 +410,9 @@ TEST_F(guard, it_goes_with_a_fence)
 {
 	int64_t transfer = transfer_begin(self->heap, self->fd, NDMA_FROM_DEVICE, variant->guard,
 					  NDMA_TRANSFER_FENCE, SECOND_NS);
-	struct dma_buf_sync start = { DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ };
 
 	ASSERT_GT(transfer, 0);
-	EXPECT_EQ(call(self->fd, DMA_BUF_IOCTL_SYNC, &start), 0);
+	EXPECT_EQ(dmabuf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ), 0);
 	EXPECT_EQ(END(transfer), -ETIMEDOUT);
 	EXPECT_EQ(self->data[0], 42);
 }

@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-#include "heap.h"
+#include "test.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 #define LONG_NS (100 * SECOND_NS)

@@ -5,7 +5,8 @@
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 
-#include "heap.h"
+#include "test.h"
+#include "uapi/dmabuf.h"
 #include "vgem.h"
 
 FIXTURE(importer)
@@ -40,14 +41,8 @@ static int64_t begin(int heap, int fd, uint32_t direction, uint64_t timeout_ns)
 static uint32_t count_importers(int heap, int fd)
 {
 	struct ndma_holder entry = {};
-	struct ndma_buffer_holders request = {
-		.size = sizeof(request),
-		.fd = fd,
-		.count = 1,
-		.holders = (uintptr_t)&entry,
-	};
 
-	if (call(heap, NDMA_BUFFER_HOLDERS, &request) || request.count > 1)
+	if (buffer_holders(heap, fd, &entry, 1) > 1)
 		return UINT32_MAX;
 	return entry.kind == NDMA_HOLDER_IMPORTER ? entry.count : 0;
 }
@@ -107,13 +102,11 @@ TEST_F(importer, it_cannot_write_through_a_read_only_handle)
 
 TEST_F(importer, a_cpu_access_is_bracketed_while_it_has_the_buffer)
 {
-	struct dma_buf_sync start = { DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW };
-	struct dma_buf_sync end = { DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW };
 	int64_t handle = vgem_import(self->vgem, self->fd), transfer;
 
 	ASSERT_GT(handle, 0);
-	EXPECT_EQ(call(self->fd, DMA_BUF_IOCTL_SYNC, &start), 0);
-	EXPECT_EQ(call(self->fd, DMA_BUF_IOCTL_SYNC, &end), 0);
+	EXPECT_EQ(dmabuf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW), 0);
+	EXPECT_EQ(dmabuf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW), 0);
 	transfer = begin(self->heap, self->fd, NDMA_BOTH, SECOND_NS);
 	EXPECT_GT(transfer, 0);
 	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);

@@ -4,7 +4,7 @@
  */
 #include <limits.h>
 
-#include "heap.h"
+#include "test.h"
 
 #define BYTES 4096
 #define HALF (1ULL << 63)
@@ -102,15 +102,10 @@ TEST_F(layout, an_allocation_judges_its_layout_alike)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct ndma_buffer_alloc alloc = {
-			.size = sizeof(alloc),
-			.bytes = BYTES,
-			.node = NDMA_NODE_ANY,
-			.source_fd = -1,
-			.layout = (uintptr_t)&rows[i].layout,
-		};
+		struct ndma_buffer_alloc alloc = alloc_of(BYTES);
 		uint64_t used = heap_info(self->heap).used_bytes;
 
+		alloc.layout = (uintptr_t)&rows[i].layout;
 		EXPECT_EQ(call(self->heap, NDMA_BUFFER_ALLOC, &alloc), rows[i].error)
 			TH_LOG("%s", rows[i].what);
 		if (!rows[i].error)
@@ -121,15 +116,10 @@ TEST_F(layout, an_allocation_judges_its_layout_alike)
 
 TEST_F(layout, an_allocation_with_an_unreadable_layout_is_refused)
 {
-	struct ndma_buffer_alloc alloc = {
-		.size = sizeof(alloc),
-		.bytes = BYTES,
-		.node = NDMA_NODE_ANY,
-		.source_fd = -1,
-		.layout = 8,
-	};
+	struct ndma_buffer_alloc alloc = alloc_of(BYTES);
 
-	EXPECT_EQ(call(self->heap, NDMA_BUFFER_ALLOC, &alloc), -EFAULT);
+	alloc.layout = 8;
+	EXPECT_EQ(heap_alloc_as(self->heap, &alloc), -EFAULT);
 }
 
 TEST_F(layout, thirty_two_dimensions_are_fine)

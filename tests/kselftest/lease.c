@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-#include "heap.h"
+#include "test.h"
 
 FIXTURE(lease)
 {
@@ -281,27 +281,12 @@ TEST_F(lease, a_read_only_handle_gives_leases_to_read)
 	close(fd);
 }
 
-static struct ndma_buffer_holders holders(int heap, int fd, struct ndma_holder *entries,
-					  uint32_t room)
-{
-	struct ndma_buffer_holders request = {
-		.size = sizeof(request),
-		.fd = fd,
-		.count = room,
-		.holders = (uintptr_t)entries,
-	};
-
-	if (call(heap, NDMA_BUFFER_HOLDERS, &request))
-		request.count = UINT32_MAX;
-	return request;
-}
-
 TEST_F(lease, holders_are_told_with_their_processes)
 {
 	struct ndma_holder entries[4] = {};
 	struct peer peer;
 
-	EXPECT_EQ(holders(self->heap, self->fd, entries, 4).count, 0);
+	EXPECT_EQ(buffer_holders(self->heap, self->fd, entries, 4), 0);
 	ASSERT_GT(lease_acquire(self->heap, self->fd, NDMA_READ), 0);
 	ASSERT_GT(lease_acquire(self->heap, self->fd, NDMA_READ), 0);
 	if (!peer_fork(&peer)) {
@@ -312,7 +297,7 @@ TEST_F(lease, holders_are_told_with_their_processes)
 		_exit(0);
 	}
 	ASSERT_TRUE(peer_await(&peer));
-	EXPECT_EQ(holders(self->other, self->fd, entries, 4).count, 2);
+	EXPECT_EQ(buffer_holders(self->other, self->fd, entries, 4), 2);
 	EXPECT_EQ(entries[0].kind, NDMA_HOLDER_LEASE);
 	EXPECT_EQ(entries[0].access, NDMA_READ);
 	EXPECT_EQ(entries[0].pid, getpid());
@@ -323,12 +308,11 @@ TEST_F(lease, holders_are_told_with_their_processes)
 	EXPECT_EQ(entries[2].kind, 0);
 
 	memset(entries, 0, sizeof(entries));
-	EXPECT_EQ(holders(self->other, self->fd, entries, 1).count, 2);
+	EXPECT_EQ(buffer_holders(self->other, self->fd, entries, 1), 2);
 	EXPECT_EQ(entries[0].pid, getpid());
 	EXPECT_EQ(entries[1].kind, 0);
-	EXPECT_EQ(holders(self->other, self->fd, NULL, 0).count, 2);
-	EXPECT_EQ(holders(self->other, self->fd, NULL, 4).count, UINT32_MAX);
-	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(buffer_holders(self->other, self->fd, NULL, 0), 2);
+	EXPECT_EQ(buffer_holders(self->other, self->fd, NULL, 4), -EFAULT);
 	peer_tell(&peer);
 	EXPECT_EQ(peer_join(&peer), 0);
 }
@@ -389,7 +373,7 @@ TEST_F(lease, a_transfer_is_a_holder_too)
 
 	ASSERT_GT(transfer_begin(self->heap, self->fd, NDMA_TO_DEVICE, NDMA_GUARD_NONE, 0,
 				 100 * SECOND_NS), 0);
-	EXPECT_EQ(holders(self->other, self->fd, &entry, 1).count, 1);
+	EXPECT_EQ(buffer_holders(self->other, self->fd, &entry, 1), 1);
 	EXPECT_EQ(entry.kind, NDMA_HOLDER_TRANSFER);
 	EXPECT_EQ(entry.access, NDMA_TO_DEVICE);
 	EXPECT_EQ(entry.pid, getpid());

@@ -4,7 +4,7 @@
  */
 #include <sys/uio.h>
 
-#include "heap.h"
+#include "test.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "fill.h"
-#include "heap.h"
+#include "test.h"
 
 #define QUOTA "/sys/module/ndma/parameters/quota_bytes"
 #define KERNEL_FAULT "/sys/module/ndma/parameters/kernel_fault_ms"
@@ -158,7 +158,7 @@ TEST_F(parameter, deadlines_end_fills_where_queues_run_one_work_at_a_time)
 
 	ASSERT_TRUE(parameter_write(AT_A_TIME, "1"));
 	ASSERT_TRUE(parameter_write(FLOW_AT_A_TIME, "1"));
-	fd = fill_alloc(self->heap, source, MIB);
+	fd = heap_alloc_for(self->heap, source, MIB);
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(control_set(source, NDMA_CONTROL_TRIGGER, NDMA_SIM_TRIGGER_SOFTWARE), 0);
 	for (i = 0; i < 20; i++) {
@@ -173,14 +173,8 @@ TEST_F(parameter, deadlines_end_fills_where_queues_run_one_work_at_a_time)
 static pid_t holder_pid(int heap, int fd)
 {
 	struct ndma_holder entry = {};
-	struct ndma_buffer_holders request = {
-		.size = sizeof(request),
-		.fd = fd,
-		.count = 1,
-		.holders = (uintptr_t)&entry,
-	};
 
-	return call(heap, NDMA_BUFFER_HOLDERS, &request) || request.count != 1 ? -1 : entry.pid;
+	return buffer_holders(heap, fd, &entry, 1) == 1 ? entry.pid : -1;
 }
 
 TEST_F(parameter, holders_are_hidden_from_other_users)

@@ -5,7 +5,10 @@
  */
 #include <liburing.h>
 
-#include "stream.h"
+#include "test.h"
+#include "uapi/stream.h"
+
+#include "ndma_sim.h"
 
 #define DISK "/dev/nvme0n1"
 #define RW (PROT_READ | PROT_WRITE)

@@ -9,7 +9,7 @@
 
 #include <linux/errqueue.h>
 
-#include "heap.h"
+#include "test.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 /* Far more than anything here takes, on the slowest machine. */

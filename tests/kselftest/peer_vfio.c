@@ -10,7 +10,8 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
-#include "stream.h"
+#include "test.h"
+#include "uapi/stream.h"
 #include "sysfs.h"
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -76,7 +77,7 @@ static int give_to(const char *device, const char *driver)
 
 	if (!ret)
 		ret = write_device(device, "driver/unbind", device);
-	return ret ? ret : write_file("/sys/bus/pci/drivers_probe", device);
+	return ret ? ret : file_write("/sys/bus/pci/drivers_probe", device);
 }
 
 static uint64_t region_of(int card, uint32_t index)

@@ -3,7 +3,7 @@
  * V4L2, as root: vivid captures video and software radio into buffers (V4L2_MEMORY_DMABUF). One of
  * its two devices writes through a kernel mapping of a buffer, the other one maps it as for DMA.
  */
-#include "heap.h"
+#include "test.h"
 #include "vivid.h"
 
 #define RW (PROT_READ | PROT_WRITE)

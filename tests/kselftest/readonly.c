@@ -7,7 +7,8 @@
 #include <sys/prctl.h>
 #include <sys/uio.h>
 
-#include "heap.h"
+#include "test.h"
+#include "uapi/dmabuf.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 
@@ -149,21 +150,6 @@ TEST_F(readonly, it_keeps_the_buffer)
 	munmap(seen, self->bytes);
 }
 
-static int export_fence(int fd)
-{
-	struct dma_buf_export_sync_file request = { .flags = DMA_BUF_SYNC_READ, .fd = -1 };
-	int ret = call(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &request);
-
-	return ret ? ret : request.fd;
-}
-
-static int import_fence(int fd, int fence)
-{
-	struct dma_buf_import_sync_file request = { .flags = DMA_BUF_SYNC_WRITE, .fd = fence };
-
-	return call(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &request);
-}
-
 #define FENCES 16
 
 /* A fence needs no right to write: so whoever has a handle can add some again and again. */
@@ -179,13 +165,14 @@ TEST_F(readonly, fences_that_come_through_it_hold_a_transfer_up_to_its_deadline)
 		transfers[i] = transfer_begin(self->heap, buffers[i], NDMA_FROM_DEVICE,
 					      NDMA_GUARD_NONE, NDMA_TRANSFER_FENCE, 10 * SECOND_NS);
 		ASSERT_GT(transfers[i], 0);
-		fences[i] = export_fence(buffers[i]);
+		fences[i] = fence_export(buffers[i], DMA_BUF_SYNC_READ);
 		ASSERT_GE(fences[i], 0);
-		ASSERT_EQ(import_fence(self->readonly, fences[i]), 0);
+		ASSERT_EQ(fence_import(self->readonly, DMA_BUF_SYNC_WRITE, fences[i]), 0);
 	}
 	if (!peer_fork(&peer)) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (i = 0; !import_fence(self->readonly, fences[i % FENCES]); i++)
+		for (i = 0; !fence_import(self->readonly, DMA_BUF_SYNC_WRITE,
+					fences[i % FENCES]); i++)
 			if (!i)
 				peer_tell(&peer);
 		_exit(1);
@@ -210,11 +197,8 @@ TEST_F(readonly, fences_that_come_through_it_hold_a_transfer_up_to_its_deadline)
 
 TEST_F(readonly, a_cpu_access_can_be_bracketed)
 {
-	struct dma_buf_sync start = { DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ };
-	struct dma_buf_sync end = { DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ };
-
-	EXPECT_EQ(call(self->readonly, DMA_BUF_IOCTL_SYNC, &start), 0);
-	EXPECT_EQ(call(self->readonly, DMA_BUF_IOCTL_SYNC, &end), 0);
+	EXPECT_EQ(dmabuf_sync(self->readonly, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ), 0);
+	EXPECT_EQ(dmabuf_sync(self->readonly, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ), 0);
 }
 
 TEST_HARNESS_MAIN

@@ -53,7 +53,7 @@ static void expect_gone(struct __test_metadata *_metadata, struct _test_data_rem
 	struct ndma_completion completion;
 	int fd, i;
 
-	EXPECT_EQ(stream_poll(stream->fd, POLLIN) & POLLHUP, POLLHUP);
+	EXPECT_EQ(events_of(stream->fd, POLLIN, 0) & POLLHUP, POLLHUP);
 	while (stream_take(stream, &completion))
 		continue;
 	EXPECT_EQ(stream_wait(stream->fd, 1, -1), -ENODEV);
@@ -71,10 +71,10 @@ static void expect_gone(struct __test_metadata *_metadata, struct _test_data_rem
 
 TEST_F_TIMEOUT(removal, a_card_can_be_taken_from_its_driver_in_mid_frame, 120)
 {
-	ASSERT_EQ(write_file(DRIVER "/unbind", self->device), 0);
+	ASSERT_EQ(file_write(DRIVER "/unbind", self->device), 0);
 	EXPECT_EQ(source_open("edu0"), -ENOENT);
 	expect_gone(_metadata, self);
-	ASSERT_EQ(write_file(DRIVER "/bind", self->device), 0);
+	ASSERT_EQ(file_write(DRIVER "/bind", self->device), 0);
 }
 
 TEST_F_TIMEOUT(removal, a_card_can_be_pulled_out_in_mid_frame, 120)
@@ -82,7 +82,7 @@ TEST_F_TIMEOUT(removal, a_card_can_be_pulled_out_in_mid_frame, 120)
 	ASSERT_EQ(write_device(self->device, "remove", "1"), 0);
 	EXPECT_EQ(source_open("edu0"), -ENOENT);
 	expect_gone(_metadata, self);
-	ASSERT_EQ(write_file("/sys/bus/pci/rescan", "1"), 0);
+	ASSERT_EQ(file_write("/sys/bus/pci/rescan", "1"), 0);
 }
 
 /* Of a buffer that the card has to itself for seconds. */
@@ -95,16 +95,16 @@ TEST_F_TIMEOUT(removal, a_card_that_is_pulled_out_gives_back_the_buffer_it_fills
 	stream_end(&self->stream);
 	self->stream = (struct stream){ .fd = -1 };
 	source = source_open("edu0");
-	fd = fill_alloc(heap, source, LONG_BYTES);
+	fd = heap_alloc_for(heap, source, LONG_BYTES);
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(fill_begin(source, heap, fd, LONG_BYTES, FENCED_NS), 0);
-	fence = fence_export(fd);
+	fence = fence_export(fd, DMA_BUF_SYNC_READ);
 	ASSERT_EQ(write_device(self->device, "remove", "1"), 0);
 	EXPECT_EQ(fill_wait(source, &completion), -ENODEV);
 	EXPECT_EQ(fence_status(fence), -ENODEV);
 	lease = lease_acquire(heap, fd, NDMA_WRITE);
 	EXPECT_GT(lease, 0);
-	ASSERT_EQ(write_file("/sys/bus/pci/rescan", "1"), 0);
+	ASSERT_EQ(file_write("/sys/bus/pci/rescan", "1"), 0);
 	close(fence);
 	close(fd);
 	close(source);
@@ -122,9 +122,9 @@ TEST_F_TIMEOUT(removal, who_waits_is_told_that_the_card_is_gone, 120)
 		_exit(poll(&pollfd, 1, -1) == 1 && pollfd.revents == POLLHUP ? 0 : 1);
 	}
 	ASSERT_TRUE(peer_await(&child));
-	ASSERT_EQ(write_file(DRIVER "/unbind", self->device), 0);
+	ASSERT_EQ(file_write(DRIVER "/unbind", self->device), 0);
 	EXPECT_EQ(peer_join(&child), 0);
-	ASSERT_EQ(write_file(DRIVER "/bind", self->device), 0);
+	ASSERT_EQ(file_write(DRIVER "/bind", self->device), 0);
 }
 
 TEST_F_TIMEOUT(removal, coming_and_going_many_times_leaves_nothing_behind, 120)
@@ -132,8 +132,8 @@ TEST_F_TIMEOUT(removal, coming_and_going_many_times_leaves_nothing_behind, 120)
 	int round, fds[10];
 
 	for (round = 0; round < 10; round++) {
-		ASSERT_EQ(write_file(DRIVER "/unbind", self->device), 0);
-		ASSERT_EQ(write_file(DRIVER "/bind", self->device), 0);
+		ASSERT_EQ(file_write(DRIVER "/unbind", self->device), 0);
+		ASSERT_EQ(file_write(DRIVER "/bind", self->device), 0);
 		/* Old files stay open: each is of a source of its own. */
 		fds[round] = source_open("edu0");
 		ASSERT_GE(fds[round], 0);

@@ -6,7 +6,10 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 
-#include "stream.h"
+#include "test.h"
+#include "uapi/stream.h"
+
+#include "ndma_sim.h"
 
 #define FRAMES 8
 #define SAMPLES 64
@@ -561,7 +564,7 @@ static void lie(struct __test_metadata *_metadata, struct stream *stream, uint32
 		stream_give(&honest, completion.index);
 		stream_kick(stream->fd);
 		stream_wait(stream->fd, 1, 0);
-		stream_poll(stream->fd, POLLIN);
+		events_of(stream->fd, POLLIN, 0);
 	}
 	EXPECT_EQ(stream_stop(stream->fd), 0);
 	__atomic_store_n(&liar.over, 1, __ATOMIC_RELAXED);

@@ -3,7 +3,10 @@
  * The simulated source: every sample of every format, order and pattern; its clock; its triggers;
  * and a card that is pulled out.
  */
-#include "stream.h"
+#include "test.h"
+#include "uapi/stream.h"
+
+#include "ndma_sim.h"
 
 #define FRAMES 4
 
@@ -264,7 +267,7 @@ TEST_F_TIMEOUT(sim, a_card_that_vanishes_leaves_what_was_recorded, 120)
 	ASSERT_EQ(poll(&pollfd, 1, PATIENCE_NS / MSEC_NS), 1);
 	EXPECT_EQ(pollfd.revents, POLLHUP);
 	EXPECT_EQ(stream->completions->state, NDMA_STREAM_GONE);
-	EXPECT_EQ(stream_poll(stream->fd, POLLIN), POLLIN | POLLHUP);
+	EXPECT_EQ(events_of(stream->fd, POLLIN, 0), POLLIN | POLLHUP);
 
 	/* What is ready can be had, then that is all. */
 	EXPECT_EQ(stream_wait(stream->fd, 1, -1), 3);

@@ -2,11 +2,15 @@
 /*
  * The guard of a stream: whoever touches a frame that is not theirs gets SIGBUS, with its address.
  */
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/uio.h>
 
-#include "stream.h"
+#include "test.h"
+#include "uapi/stream.h"
+
+#include "ndma_sim.h"
 
 #define FRAMES 3
 #define SAMPLES 1000

@@ -7,7 +7,8 @@
 #include <signal.h>
 #include <sys/time.h>
 
-#include "heap.h"
+#include "test.h"
+#include "uapi/dmabuf.h"
 
 #define LONG_NS (100 * SECOND_NS)
 
@@ -57,16 +58,9 @@ static int64_t await_lease(int heap, int fd)
 	return lease;
 }
 
-static short ready_for(int fd, short events, int timeout_ms)
+static int ready(int fd, int timeout_ms)
 {
-	struct pollfd event = { .fd = fd, .events = events };
-
-	return poll(&event, 1, timeout_ms) < 0 ? -1 : event.revents;
-}
-
-static short ready(int fd, int timeout_ms)
-{
-	return ready_for(fd, POLLIN | POLLOUT, timeout_ms);
+	return events_of(fd, POLLIN | POLLOUT, timeout_ms);
 }
 
 TEST_F(transfer, it_is_seen_while_it_lasts)
@@ -406,8 +400,8 @@ TEST_F(transfer, a_fence_ends_at_the_deadline)
 	ASSERT_GT(begin_fenced(self->heap, self->fd, NDMA_FROM_DEVICE, SECOND_NS / 10), 0);
 	EXPECT_EQ(ready(self->fd, 0), 0);
 	/* One signal, two callbacks: poll() for both may return between them. */
-	EXPECT_EQ(ready_for(self->fd, POLLIN, 20000), POLLIN);
-	EXPECT_EQ(ready_for(self->fd, POLLOUT, 20000), POLLOUT);
+	EXPECT_EQ(events_of(self->fd, POLLIN, 20000), POLLIN);
+	EXPECT_EQ(events_of(self->fd, POLLOUT, 20000), POLLOUT);
 }
 
 TEST_F(transfer, a_fence_ends_with_its_owner)
@@ -419,21 +413,11 @@ TEST_F(transfer, a_fence_ends_with_its_owner)
 
 TEST_F(transfer, a_cpu_access_waits_for_the_fence)
 {
-	struct dma_buf_sync start = { DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ };
 	uint64_t began = now_ns();
 
 	ASSERT_GT(begin_fenced(self->heap, self->fd, NDMA_FROM_DEVICE, SECOND_NS / 10), 0);
-	EXPECT_EQ(call(self->fd, DMA_BUF_IOCTL_SYNC, &start), 0);
+	EXPECT_EQ(dmabuf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ), 0);
 	EXPECT_GE(now_ns() - began, SECOND_NS / 10);
-}
-
-/* The fences of a buffer as a file, or a negative errno. */
-static int export_fences(int fd, uint32_t flags)
-{
-	struct dma_buf_export_sync_file request = { .flags = flags, .fd = -1 };
-	int ret = call(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &request);
-
-	return ret ? ret : request.fd;
 }
 
 TEST_F(transfer, a_fence_outlives_the_buffer_as_a_sync_file)
@@ -441,7 +425,7 @@ TEST_F(transfer, a_fence_outlives_the_buffer_as_a_sync_file)
 	int fence;
 
 	ASSERT_GT(begin_fenced(self->heap, self->fd, NDMA_FROM_DEVICE, 10 * SECOND_NS), 0);
-	fence = export_fences(self->fd, DMA_BUF_SYNC_READ);
+	fence = fence_export(self->fd, DMA_BUF_SYNC_READ);
 	ASSERT_GE(fence, 0);
 	EXPECT_EQ(ready(fence, 0), 0);
 	close(self->fd);
@@ -455,13 +439,12 @@ TEST_F(transfer, a_fence_outlives_the_buffer_as_a_sync_file)
 static int import_fence(int heap, int fd, uint64_t timeout_ns)
 {
 	int foreign = heap_alloc(heap, 1);
-	struct dma_buf_import_sync_file request = { .flags = DMA_BUF_SYNC_WRITE };
-	int ret;
+	int fence, ret;
 
 	begin_fenced(heap, foreign, NDMA_FROM_DEVICE, timeout_ns);
-	request.fd = export_fences(foreign, DMA_BUF_SYNC_READ);
-	ret = call(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &request);
-	close(request.fd);
+	fence = fence_export(foreign, DMA_BUF_SYNC_READ);
+	ret = fence_import(fd, DMA_BUF_SYNC_WRITE, fence);
+	close(fence);
 	return ret ? ret : foreign;
 }
 

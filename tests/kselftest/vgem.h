@@ -13,7 +13,7 @@
 #include <drm.h>
 #include <drm_mode.h>
 
-#include "call.h"
+#include "uapi/call.h"
 
 /* vgem's own calls; Debian 12 has no header for them. */
 struct vgem_fence_attach {

@@ -17,7 +17,7 @@
 
 #include <linux/videodev2.h>
 
-#include "call.h"
+#include "uapi/call.h"
 
 #define VIVID_WIDTH 320
 #define VIVID_HEIGHT 180

@@ -1,18 +1,14 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: MIT */
 /*
- * The raw uAPI of sources and streams, for tests: every call returns 0 or more, or a negative
- * errno. The rings are used as uapi/linux/ndma.h says, without the library.
+ * The raw uAPI of sources and streams: every call returns 0 or more, or a negative errno. The rings
+ * are used as uapi/linux/ndma.h says, without the library.
  */
-#ifndef NDMA_TEST_STREAM_H
-#define NDMA_TEST_STREAM_H
+#ifndef NDMA_UAPI_STREAM_H
+#define NDMA_UAPI_STREAM_H
 
-#include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 
 #include "heap.h"
-
-#include "ndma_sim.h"
 
 #define MSEC_NS 1000000LL
 /* Far more than anything here takes, on the slowest machine; a wait that reaches it has failed. */
@@ -257,20 +253,10 @@ static inline unsigned char *stream_frame(const struct stream *stream, uint32_t 
 	return stream->data + index * stream->setup.frame_stride;
 }
 
-/* Events that poll() sees now. */
-static inline int stream_poll(int fd, short events)
-{
-	struct pollfd pollfd = { .fd = fd, .events = events };
-
-	return poll(&pollfd, 1, 0) < 0 ? -errno : pollfd.revents;
-}
-
 /* Sleeps until the stream has ended. False: it did not in all that time. */
 static inline bool stream_await_end(int fd)
 {
-	struct pollfd pollfd = { .fd = fd, .events = POLLRDHUP };
-
-	return poll(&pollfd, 1, PATIENCE_NS / MSEC_NS) == 1;
+	return events_of(fd, POLLRDHUP, PATIENCE_NS / MSEC_NS) > 0;
 }
 
-#endif /* NDMA_TEST_STREAM_H */
+#endif /* NDMA_UAPI_STREAM_H */
