@@ -56,15 +56,14 @@ struct state {
 static bool parse_wrong(struct settings *settings, const char *text)
 {
 	size_t length = strcspn(text, "=");
-	const struct op *op;
-	unsigned int i;
+	char name[32] = "";
 
-	for (i = 0; (op = op_get(i)); i++)
-		if (strlen(op->name) == length && !strncmp(op->name, text, length))
-			break;
-	settings->wrong_op = i;
+	if (length >= sizeof(name))
+		return false;
+	memcpy(name, text, length);
+	settings->wrong_op = op_find(name);
 	settings->wrong_errno = text[length] ? atoi(text + length + 1) : 0;
-	return op && settings->wrong_errno > 0;
+	return settings->wrong_op < op_count() && settings->wrong_errno > 0;
 }
 
 static bool parse(int argc, char **argv, struct settings *settings)
@@ -168,7 +167,7 @@ static const char *wrong_answer(const struct settings *settings)
 	    !coverage_find(settings->wrong_op, -settings->wrong_errno, &thread, &at))
 		return NULL;
 	snprintf(text, sizeof(text), "call %u of thread %u, %s: %s", at, thread,
-		 op_get(settings->wrong_op)->name, strerror(settings->wrong_errno));
+		 op_name(settings->wrong_op), strerror(settings->wrong_errno));
 	return text;
 }
 

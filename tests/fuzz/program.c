@@ -21,7 +21,7 @@ size_t program_print(const struct program *program, char *text, size_t room)
 
 		length += snprintf(text + length, room - length,
 				   "%u %s %u %#" PRIx64 " %#" PRIx64 " %#" PRIx64, call->thread,
-				   op_get(call->op)->name, call->slots, call->arg[0], call->arg[1],
+				   op_name(call->op), call->slots, call->arg[0], call->arg[1],
 				   call->arg[2]);
 		if (call->poked && length < room)
 			length += snprintf(text + length, room - length, " @%u %#" PRIx64,
@@ -43,9 +43,7 @@ static bool parse_call(struct call *call, const char *line)
 		   (int64_t *)&call->arg[0], (int64_t *)&call->arg[1], (int64_t *)&call->arg[2],
 		   &used) < 6)
 		return false;
-	for (call->op = 0; call->op < op_count(); call->op++)
-		if (!strcmp(op_get(call->op)->name, name))
-			break;
+	call->op = op_find(name);
 	call->thread = thread;
 	call->slots = slots;
 	if (sscanf(line + used, "@%u %" SCNi64, &at, (int64_t *)&call->poke) == 2) {
@@ -173,6 +171,12 @@ static uint64_t choose(struct random *random, enum kind kind)
 		return random_below(random, 9);
 	case BITS:
 		return random_next(random) & random_next(random) & random_next(random) & 0xffff;
+	case FIELDS:
+		/* Half of all leave the argument as it is good. */
+		if (random_below(random, 2))
+			return 0;
+		return random_next(random) & random_next(random) & random_next(random) &
+		       random_next(random) & 0xffffffff;
 	case BYTES:
 		return random_below(random, 3) ? PICK(random, sizes) : random_below(random, 100000);
 	case TIME:
@@ -194,17 +198,15 @@ static uint64_t choose(struct random *random, enum kind kind)
 
 static void generate_call(struct call *call, struct random *random)
 {
-	const struct op *op;
 	int i;
 
 	memset(call, 0, sizeof(*call));
 	call->op = random_below(random, op_count());
-	op = op_get(call->op);
 	/* Half of all is done by one thread, in order: states that need several calls. */
 	call->thread = random_below(random, 2) ? 0 : random_below(random, PROGRAM_THREADS);
 	call->slots = random_below(random, 2) ? 0 : random_below(random, SLOTS * SLOTS);
 	for (i = 0; i < 3; i++)
-		call->arg[i] = choose(random, op->kinds[i]);
+		call->arg[i] = choose(random, op_kind(call->op, i));
 	if (!random_below(random, 12)) {
 		call->poked = true;
 		call->poke_at = random_below(random, 1024);
@@ -235,7 +237,6 @@ static void insert(struct program *program, unsigned int at, const struct call *
 
 static void mutate_call(struct call *call, struct random *random)
 {
-	const struct op *op = op_get(call->op);
 	int i = random_below(random, 3);
 
 	switch (random_below(random, 5)) {
@@ -249,7 +250,7 @@ static void mutate_call(struct call *call, struct random *random)
 		call->arg[i] += random_below(random, 2) ? 1 : -1;
 		break;
 	case 3:
-		call->arg[i] = choose(random, op->kinds[i]);
+		call->arg[i] = choose(random, op_kind(call->op, i));
 		break;
 	default:
 		call->poked = !call->poked;

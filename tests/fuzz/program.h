@@ -6,7 +6,7 @@
  *     THREAD OPERATION SLOTS A B C [@OFFSET VALUE]
  *
  * Numbers are C's. SLOTS names what the call works on: its heap or source in the lower two bits,
- * its buffer in the next two. What A, B and C are, the operation says (world_*.c). With @, VALUE
+ * its buffer in the next two. What A, B and C are, the operation says (world_*.c; of calls, world_call.c). With @, VALUE
  * is written over the eight bytes at OFFSET of the call's argument, its size included.
  */
 #ifndef FUZZ_PROGRAM_H

@@ -39,8 +39,7 @@ static void *work(void *argument)
 
 		if (call->thread != worker->number)
 			continue;
-		coverage_answer(worker->number, call->op,
-				op_get(call->op)->run(worker->world, call));
+		coverage_answer(worker->number, call->op, op_run(worker->world, call));
 	}
 	return NULL;
 }

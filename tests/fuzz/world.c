@@ -15,18 +15,46 @@
 
 unsigned int op_count(void)
 {
-	return nr_heap_ops + nr_source_ops + nr_memory_ops;
+	return UAPI_CALLS_NR + nr_heap_ops + nr_source_ops + nr_memory_ops;
 }
 
-const struct op *op_get(unsigned int number)
+/* One that is no call of the list. */
+static const struct op *op_get(unsigned int number)
 {
+	number -= UAPI_CALLS_NR;
 	if (number < nr_heap_ops)
 		return &heap_ops[number];
 	number -= nr_heap_ops;
 	if (number < nr_source_ops)
 		return &source_ops[number];
-	number -= nr_source_ops;
-	return number < nr_memory_ops ? &memory_ops[number] : NULL;
+	return &memory_ops[number - nr_source_ops];
+}
+
+const char *op_name(unsigned int number)
+{
+	return number < UAPI_CALLS_NR ? uapi_calls[number].name : op_get(number)->name;
+}
+
+unsigned int op_find(const char *name)
+{
+	unsigned int number;
+
+	for (number = 0; number < op_count(); number++)
+		if (!strcmp(op_name(number), name))
+			break;
+	return number;
+}
+
+enum kind op_kind(unsigned int number, unsigned int argument)
+{
+	return number < UAPI_CALLS_NR ? world_kind(&uapi_calls[number], argument)
+				      : op_get(number)->kinds[argument];
+}
+
+long op_run(struct world *world, const struct call *call)
+{
+	return call->op < UAPI_CALLS_NR ? world_call(world, call, &uapi_calls[call->op])
+					: op_get(call->op)->run(world, call);
 }
 
 void world_init(struct world *world)

@@ -9,18 +9,20 @@
 #include <setjmp.h>
 #include <stdatomic.h>
 
-#include <linux/ndma.h>
-
 #include "program.h"
+#include "uapi/calls.h"
 
 #define SLOTS		4
 #define MAPS		8
+/* More than the argument of any call. */
+#define WORLD_ARGUMENT	1024
 
 /* What an argument of an operation is; how the generator chooses one. */
 enum kind {
 	NONE,		/* not used */
 	SMALL,		/* 0 to 8 */
 	BITS,		/* few bits */
+	FIELDS,		/* few bits, of four for each field */
 	BYTES,		/* sizes and offsets, around pages and huge pages */
 	TIME,		/* nanoseconds, mostly short */
 	CONTROL,	/* an id */
@@ -53,7 +55,7 @@ struct world {
 };
 
 /**
- * struct op - one operation
+ * struct op - one operation that is no call of the list
  * @name: in a program's text
  * @kinds: of A, B and C
  * @run: does it: what the system call returned, or a negative errno
@@ -67,9 +69,17 @@ struct op {
 extern const struct op heap_ops[], source_ops[], memory_ops[];
 extern const unsigned int nr_heap_ops, nr_source_ops, nr_memory_ops;
 
-/* All of them, by number; NULL behind the last. */
-const struct op *op_get(unsigned int number);
+/* All operations, by number: the list of calls, then these. */
 unsigned int op_count(void);
+const char *op_name(unsigned int number);
+/* Its number, or op_count(). */
+unsigned int op_find(const char *name);
+enum kind op_kind(unsigned int number, unsigned int argument);
+long op_run(struct world *world, const struct call *call);
+
+/* Of the list: does it; what A (0), B or C are. */
+long world_call(struct world *world, const struct call *call, const struct uapi_call *row);
+enum kind world_kind(const struct uapi_call *row, unsigned int argument);
 
 void world_init(struct world *world);
 

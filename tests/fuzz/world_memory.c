@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <fcntl.h>
 
+#include "uapi/heap.h"
 #include "world.h"
 
 #define PAGE 4096
@@ -39,7 +40,7 @@ static long map(struct world *world, const struct call *call)
 	if (bytes > MAP_BYTES_MAX)
 		bytes = MAP_BYTES_MAX;
 	if (!(how & 1))
-		offset += (uint64_t)(unsigned int)buffer << NDMA_MMAP_FD_SHIFT;
+		offset += buffer_offset(buffer);
 	return world_keep_map(map_of(world, call->arg[0]),
 			      mmap(NULL, bytes, call->arg[1] & 7,
 				   how & 2 ? MAP_PRIVATE : MAP_SHARED, how & 1 ? buffer : heap,
