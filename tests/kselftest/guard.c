@@ -122,38 +122,6 @@ TEST_F(guard, it_is_told_by_the_buffer)
 	EXPECT_EQ(buffer_info(self->heap, self->fd).guard, NDMA_GUARD_NONE);
 }
 
-TEST_F(guard, leases_do_not_refuse_it)
-{
-	int64_t lease = lease_acquire(self->heap, self->fd, NDMA_WRITE), transfer;
-
-	ASSERT_GT(lease, 0);
-	transfer = BEGIN(NDMA_FROM_DEVICE);
-	EXPECT_GT(transfer, 0);
-	EXPECT_EQ(lease_acquire(self->heap, self->fd, NDMA_READ), -EBUSY);
-	EXPECT_EQ(END(transfer), 0);
-}
-
-TEST_F(guard, a_transfer_to_the_device_leaves_reads_through_read_only_handles_open)
-{
-	int readonly = buffer_readonly(self->heap, self->fd);
-	const volatile uint64_t *seen = buffer_map(self->heap, readonly, self->bytes, PROT_READ);
-	const volatile uint64_t *other = mmap(NULL, self->bytes, PROT_READ, MAP_SHARED, readonly, 0);
-	int64_t transfer;
-
-	ASSERT_NE(seen, MAP_FAILED);
-	ASSERT_NE(other, MAP_FAILED);
-	EXPECT_EQ(seen[0], 42);
-	transfer = BEGIN(NDMA_TO_DEVICE);
-	ASSERT_GT(transfer, 0);
-	EXPECT_EQ(seen[0], 42);
-	EXPECT_EQ(other[0], 42);
-	EXPECT_EQ(TOUCHES(), 0);
-	EXPECT_EQ(END(transfer), 0);
-	munmap((void *)seen, self->bytes);
-	munmap((void *)other, self->bytes);
-	close(readonly);
-}
-
 static atomic_int signals_seen;
 
 static void on_user_signal(int number)

@@ -161,29 +161,6 @@ TEST_F(layout, the_padding_behind_the_bytes_asked_for_is_out_of_range)
 	close(fd);
 }
 
-TEST_F(layout, any_lease_pins_it)
-{
-	struct ndma_layout layout = layout_bytes(100);
-	int64_t lease = lease_acquire(self->heap, self->fd, NDMA_READ);
-
-	ASSERT_GT(lease, 0);
-	EXPECT_EQ(layout_set(self->heap, self->fd, &layout), -EBUSY);
-	EXPECT_EQ(lease_release(self->heap, lease), 0);
-	EXPECT_EQ(layout_set(self->heap, self->fd, &layout), 0);
-}
-
-TEST_F(layout, a_transfer_pins_it)
-{
-	struct ndma_layout layout = layout_bytes(100);
-	int64_t transfer = transfer_begin(self->heap, self->fd, NDMA_TO_DEVICE, NDMA_GUARD_NONE, 0,
-					  100 * SECOND_NS);
-
-	ASSERT_GT(transfer, 0);
-	EXPECT_EQ(layout_set(self->heap, self->fd, &layout), -EBUSY);
-	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
-	EXPECT_EQ(layout_set(self->heap, self->fd, &layout), 0);
-}
-
 TEST_F(layout, another_process_gets_it_from_the_descriptor)
 {
 	struct ndma_layout layout = { 4, 2, 0, { 32, 32 }, { 128, 4 }, "<f" }, seen;

@@ -121,85 +121,12 @@ TEST_F(lease, an_access_that_is_none_is_refused)
 	EXPECT_EQ(lease_acquire(self->heap, self->fd, UINT32_MAX), -EINVAL);
 }
 
-TEST_F(lease, a_transfer_from_the_device_is_refused_for_any_lease)
-{
-	const uint32_t access[] = { NDMA_READ, NDMA_WRITE };
-	int64_t lease;
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		lease = lease_acquire(self->other, self->fd, access[i]);
-		EXPECT_EQ(try_transfer(self->heap, self->fd, NDMA_FROM_DEVICE), -EBUSY);
-		EXPECT_EQ(try_transfer(self->heap, self->fd, NDMA_BOTH), -EBUSY);
-		lease_release(self->other, lease);
-		lease = lease_acquire(self->heap, self->fd, access[i]);
-		EXPECT_EQ(try_transfer(self->heap, self->fd, NDMA_FROM_DEVICE), -EBUSY);
-		lease_release(self->heap, lease);
-	}
-	EXPECT_EQ(try_transfer(self->heap, self->fd, NDMA_FROM_DEVICE), 0);
-}
-
-TEST_F(lease, a_transfer_to_the_device_is_refused_for_writers_only)
-{
-	int64_t lease = lease_acquire(self->other, self->fd, NDMA_READ);
-
-	EXPECT_EQ(try_transfer(self->heap, self->fd, NDMA_TO_DEVICE), 0);
-	lease_release(self->other, lease);
-	lease = lease_acquire(self->other, self->fd, NDMA_WRITE);
-	EXPECT_EQ(try_transfer(self->heap, self->fd, NDMA_TO_DEVICE), -EBUSY);
-	lease_release(self->other, lease);
-}
-
-TEST_F(lease, a_new_one_is_refused_in_a_transfer_that_excludes_it)
-{
-	const struct {
-		uint32_t direction, access;
-		bool refused;
-	} rows[] = {
-		{ NDMA_FROM_DEVICE, NDMA_READ, true }, { NDMA_FROM_DEVICE, NDMA_WRITE, true },
-		{ NDMA_BOTH, NDMA_READ, true },	       { NDMA_BOTH, NDMA_WRITE, true },
-		{ NDMA_TO_DEVICE, NDMA_READ, false },  { NDMA_TO_DEVICE, NDMA_WRITE, true },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int64_t transfer = transfer_begin(self->heap, self->fd, rows[i].direction,
-						  NDMA_GUARD_NONE, 0, 100 * SECOND_NS);
-		int64_t lease = lease_acquire(self->other, self->fd, rows[i].access);
-
-		ASSERT_GT(transfer, 0);
-		EXPECT_EQ(lease == -EBUSY, rows[i].refused);
-		EXPECT_EQ(lease_release(self->other, lease), rows[i].refused ? -EINVAL : 0);
-		EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
-	}
-}
-
 TEST_F(lease, it_ends_with_the_clients_file)
 {
 	ASSERT_GT(lease_acquire(self->other, self->fd, NDMA_WRITE), 0);
 	ASSERT_GT(lease_acquire(self->other, self->fd, NDMA_READ), 0);
 	EXPECT_EQ(try_transfer(self->heap, self->fd, NDMA_FROM_DEVICE), -EBUSY);
 	close(self->other);
-	EXPECT_EQ(try_transfer(self->heap, self->fd, NDMA_FROM_DEVICE), 0);
-}
-
-TEST_F(lease, it_ends_with_a_killed_process)
-{
-	struct peer peer;
-
-	if (!peer_fork(&peer)) {
-		int heap = heap_open();
-
-		if (lease_acquire(heap, self->fd, NDMA_READ) > 0 && peer_tell(&peer))
-			pause();
-		_exit(1);
-	}
-	ASSERT_TRUE(peer_await(&peer));
-	EXPECT_EQ(try_transfer(self->heap, self->fd, NDMA_FROM_DEVICE), -EBUSY);
-	EXPECT_EQ(buffer_info(self->heap, self->fd).own_leases, 0);
-	kill(peer.pid, SIGKILL);
-	EXPECT_EQ(peer_join(&peer), 128 + SIGKILL);
-	EXPECT_EQ(buffer_info(self->heap, self->fd).read_leases, 0);
 	EXPECT_EQ(try_transfer(self->heap, self->fd, NDMA_FROM_DEVICE), 0);
 }
 

@@ -46,51 +46,9 @@ static int64_t begin_fenced(int heap, int fd, uint32_t direction, uint64_t timeo
 			      timeout_ns);
 }
 
-/* Waits until a lease to write is granted or the error is another; returns that answer. */
-static int64_t await_lease(int heap, int fd)
-{
-	uint64_t give_up = now_ns() + 20 * SECOND_NS;
-	int64_t lease;
-
-	do {
-		lease = lease_acquire(heap, fd, NDMA_WRITE);
-	} while (lease == -EBUSY && now_ns() < give_up);
-	return lease;
-}
-
 static int ready(int fd, int timeout_ms)
 {
 	return events_of(fd, POLLIN | POLLOUT, timeout_ms);
-}
-
-TEST_F(transfer, it_is_seen_while_it_lasts)
-{
-	int64_t transfer = transfer_begin(self->heap, self->fd, NDMA_BOTH, NDMA_GUARD_NONE, 0,
-					  LONG_NS);
-	struct ndma_buffer_info info = buffer_info(self->other, self->fd);
-
-	ASSERT_GT(transfer, 0);
-	EXPECT_EQ(info.owner, NDMA_OWNER_DEVICE);
-	EXPECT_EQ(info.direction, NDMA_BOTH);
-	EXPECT_EQ(info.guard, NDMA_GUARD_NONE);
-	EXPECT_EQ(info.transfers, 1);
-	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
-	info = buffer_info(self->other, self->fd);
-	EXPECT_EQ(info.owner, NDMA_OWNER_CPU);
-	EXPECT_EQ(info.direction, 0);
-	EXPECT_EQ(info.transfers, 1);
-	EXPECT_EQ(info.aborted, 0);
-}
-
-TEST_F(transfer, it_ends_once_and_by_its_id)
-{
-	int64_t transfer = begin(self->heap, self->fd, LONG_NS);
-
-	ASSERT_GT(transfer, 0);
-	EXPECT_EQ(transfer_end(self->heap, self->fd, 0), -EINVAL);
-	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer + 1), -EINVAL);
-	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
-	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), -EINVAL);
 }
 
 TEST_F(transfer, a_second_one_is_refused)
@@ -255,19 +213,6 @@ TEST_F(transfer, one_that_nobody_can_be_told_of_is_undone_without_its_descriptor
 	munmap(request, 4096);
 }
 
-TEST_F(transfer, its_deadline_gives_the_buffer_back)
-{
-	uint64_t start = now_ns();
-	int64_t transfer = begin(self->heap, self->fd, SECOND_NS / 10);
-
-	ASSERT_GT(transfer, 0);
-	EXPECT_GT(await_lease(self->other, self->fd), 0);
-	EXPECT_GE(now_ns() - start, SECOND_NS / 10);
-	EXPECT_EQ(buffer_info(self->heap, self->fd).aborted, 1);
-	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), -ETIMEDOUT);
-	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), -EINVAL);
-}
-
 TEST_F(transfer, a_deadline_of_a_nanosecond_is_one)
 {
 	int64_t transfer;
@@ -323,25 +268,6 @@ TEST_F(transfer, an_owner_who_closes_without_one_leaves_none)
 {
 	close(self->heap);
 	EXPECT_GT(lease_acquire(self->other, self->fd, NDMA_WRITE), 0);
-}
-
-TEST_F(transfer, a_killed_owner_leaves_word_once)
-{
-	struct peer peer;
-
-	if (!peer_fork(&peer)) {
-		close(self->other);
-		if (begin(self->heap, self->fd, LONG_NS) > 0 && peer_tell(&peer))
-			pause();
-		_exit(1);
-	}
-	close(self->heap);
-	ASSERT_TRUE(peer_await(&peer));
-	EXPECT_EQ(lease_acquire(self->other, self->fd, NDMA_READ), -EBUSY);
-	kill(peer.pid, SIGKILL);
-	EXPECT_EQ(peer_join(&peer), 128 + SIGKILL);
-	EXPECT_EQ(lease_acquire(self->other, self->fd, NDMA_READ), -EOWNERDEAD);
-	EXPECT_GT(lease_acquire(self->other, self->fd, NDMA_READ), 0);
 }
 
 TEST_F(transfer, a_child_who_execs_ends_nothing)
@@ -458,18 +384,6 @@ TEST_F(transfer, fences_of_others_are_waited_for)
 	EXPECT_GT(transfer, 0);
 	EXPECT_GE(now_ns() - start, SECOND_NS / 5);
 	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
-}
-
-TEST_F(transfer, fences_of_others_are_waited_for_until_the_deadline)
-{
-	uint64_t start = now_ns();
-
-	ASSERT_GE(import_fence(self->other, self->fd, 10 * SECOND_NS), 0);
-	EXPECT_EQ(begin(self->heap, self->fd, SECOND_NS / 10), -ETIMEDOUT);
-	EXPECT_GE(now_ns() - start, SECOND_NS / 10);
-	EXPECT_LT(now_ns() - start, 8 * SECOND_NS);
-	EXPECT_EQ(buffer_info(self->heap, self->fd).owner, NDMA_OWNER_CPU);
-	EXPECT_EQ(buffer_info(self->heap, self->fd).transfers, 0);
 }
 
 static void on_alarm(int number)
