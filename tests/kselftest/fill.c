@@ -34,23 +34,6 @@ TEST_F_TIMEOUT(fill, every_byte_arrives_and_no_other_changes, 120)
 	EXPECT_EQ(completion.bytes_used, sizes[i - 1]);
 }
 
-TEST_F(fill, the_layout_becomes_what_the_source_writes)
-{
-	struct ndma_layout layout;
-	struct ndma_completion completion;
-
-	ASSERT_EQ(begin_short(self, variant, 100, NDMA_GUARD_NONE), 0);
-	ASSERT_EQ(fill_wait(self->source, &completion), 0);
-	ASSERT_EQ(layout_get(self->other, self->fd, &layout), 0);
-	EXPECT_EQ(layout.ndim, 2);
-	EXPECT_EQ(layout.itemsize, variant->itemsize);
-	EXPECT_EQ(layout.offset, 0);
-	EXPECT_EQ(layout.shape[0], 1);
-	EXPECT_EQ(layout.shape[1], 100 / variant->itemsize);
-	EXPECT_EQ(layout.strides[1], variant->itemsize);
-	EXPECT_STREQ(layout.format, is_sim(variant) ? "<h" : "B");
-}
-
 TEST_F(fill, a_guarded_touch_sleeps_until_the_data_are_there)
 {
 	ASSERT_EQ(begin_short(self, variant, 1000, NDMA_GUARD_BLOCK), 0);

@@ -158,24 +158,6 @@ TEST_F(fill, a_signal_ends_the_wait_and_not_the_fill)
 
 /* ------------------------------------------------------------ one of the two sources alone */
 
-TEST(the_button_lets_a_waiting_fill_go_on)
-{
-	int heap = heap_open(), source = source_open("sim0"), fd = heap_alloc(heap, 4096);
-	struct ndma_completion completion;
-
-	ASSERT_EQ(control_set(source, NDMA_CONTROL_TRIGGER, NDMA_SIM_TRIGGER_SOFTWARE), 0);
-	ASSERT_EQ(fill_begin(source, heap, fd, 1000, FENCED_NS), 0);
-	EXPECT_EQ(events_of(source, POLLIN, 0), 0);
-	EXPECT_EQ(control_set(source, NDMA_CONTROL_TRIGGER, 0), -EBUSY);
-	ASSERT_EQ(control_set(source, NDMA_CONTROL_TRIGGER_SOFTWARE, 0), 0);
-	ASSERT_EQ(fill_wait(source, &completion), 0);
-	EXPECT_EQ(completion.flags & NDMA_FRAME_TRIGGERED, NDMA_FRAME_TRIGGERED);
-	EXPECT_EQ(control_set(source, NDMA_CONTROL_TRIGGER, 0), 0);
-	close(fd);
-	close(source);
-	close(heap);
-}
-
 TEST(a_short_frame_is_told_as_such)
 {
 	int heap = heap_open(), source = source_open("sim0"), fd = heap_alloc(heap, 4096);

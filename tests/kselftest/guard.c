@@ -185,17 +185,6 @@ TEST_F(guard, others_map_and_unmap_while_a_touch_sleeps)
 	pthread_join(toucher.thread, NULL);
 }
 
-TEST_F(guard, a_deadline_wakes_who_sleeps)
-{
-	int64_t transfer = transfer_begin(self->heap, self->fd, NDMA_FROM_DEVICE, variant->guard, 0,
-					  SECOND_NS / 10);
-
-	SKIP_UNLESS(NDMA_GUARD_BLOCK);
-	ASSERT_GT(transfer, 0);
-	self->data[0] = 7;
-	EXPECT_EQ(END(transfer), -ETIMEDOUT);
-}
-
 TEST_F(guard, an_owner_who_dies_wakes_who_sleeps)
 {
 	struct toucher toucher = { .at = self->data, .value = 7 };

@@ -294,29 +294,6 @@ TEST_F(ring, drop_loses_the_newest_and_the_next_frame_says_how_many)
 	EXPECT_EQ(completion.sequence, 40);
 }
 
-TEST_F(ring, latest_loses_the_oldest)
-{
-	struct stream *stream = &self->stream;
-	struct ndma_completion completion;
-	struct ndma_stream_stats stats;
-	int i;
-
-	ASSERT_EQ(make(stream, 4, NDMA_POLICY_LATEST), 0);
-	ASSERT_EQ(stream_start(stream->fd, 1000), 0);
-	ASSERT_TRUE(stream_await_end(stream->fd));
-	stats = stream_stats(stream->fd);
-	EXPECT_EQ(stats.produced, 1000);
-	EXPECT_EQ(stats.completed, 1000);
-	EXPECT_EQ(stats.stolen, 996);
-	EXPECT_EQ(stats.dropped, 996);
-	for (i = 0; i < 4; i++) {
-		ASSERT_TRUE(stream_take_latest(stream, &completion));
-		EXPECT_EQ(completion.sequence, 996 + i);
-		EXPECT_TRUE(holds(stream, &completion));
-	}
-	EXPECT_FALSE(stream_take_latest(stream, &completion));
-}
-
 /* A guarded stream's frames go through the worker, as those of a mapping that needs syncing. */
 TEST_F_TIMEOUT(ring, latest_loses_the_oldest_where_the_worker_frees_it, 300)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The simulated source: every sample of every format, order and pattern; its clock; its triggers;
- * and a card that is pulled out.
+ * The simulated source: every sample of every format, order and pattern; the rate that is kept; and a
+ * card that is pulled out.
  */
 #include "test.h"
 #include "uapi/stream.h"
@@ -125,35 +125,6 @@ TEST_F(sim, frames_of_many_pages_are_right_to_the_last_sample)
 	}
 }
 
-TEST_F(sim, a_paced_stream_keeps_its_rate)
-{
-	struct ndma_stream_setup setup = setup_of(FRAMES, 1000);
-	struct ndma_completion completion;
-	struct ndma_source_info info;
-	uint64_t i, first = 0;
-
-	ASSERT_EQ(control_set(self->stream.fd, NDMA_SIM_CONTROL_PACED, 1), 0);
-	ASSERT_EQ(control_set(self->stream.fd, NDMA_CONTROL_RATE, 100000), 0);
-	ASSERT_EQ(stream_make(&self->stream, self->stream.fd, &setup), 0);
-	ASSERT_EQ(stream_start(self->stream.fd, 20), 0);
-	for (i = 0; i < 20; i++) {
-		if (stream_next(&self->stream, &completion))
-			break;
-		if (!first)
-			first = completion.timestamp_ns - completion.sequence * 10 * MSEC_NS;
-		/* Each frame is 10 ms; its time is its first sample's, on the dot. */
-		EXPECT_EQ(completion.timestamp_ns, first + completion.sequence * 10 * MSEC_NS);
-		EXPECT_TRUE(completion.flags & NDMA_FRAME_TIME_START);
-		EXPECT_GE(now_ns(), completion.timestamp_ns + 10 * MSEC_NS);
-		stream_give(&self->stream, completion.index);
-	}
-	info = source_info(self->stream.fd);
-	EXPECT_EQ(info.rate.num, 100000);
-	EXPECT_EQ(info.rate.den, 1);
-	EXPECT_LE((uint64_t)info.start_monotonic_ns, first);
-	EXPECT_GT((uint64_t)info.start_monotonic_ns + SECOND_NS, first);
-}
-
 TEST_F(sim, the_rate_at_the_start_is_kept_and_cannot_change_meanwhile)
 {
 	struct ndma_stream_setup setup = setup_of(FRAMES, 1000);
@@ -170,69 +141,6 @@ TEST_F(sim, the_rate_at_the_start_is_kept_and_cannot_change_meanwhile)
 	ASSERT_EQ(control_set(fd, NDMA_CONTROL_RATE, 6000), 0);
 	/* What was recorded was recorded at 5 kHz. */
 	EXPECT_EQ(source_info(fd).rate.num, 5000);
-}
-
-TEST_F(sim, a_level_trigger_puts_the_edge_where_it_says)
-{
-	struct ndma_stream_setup setup = setup_of(FRAMES, 1000);
-	struct ndma_completion completion;
-	uint64_t last = 0;
-	int16_t *sample;
-	int i;
-
-	setup.channels = 1;
-	ASSERT_EQ(control_set(self->stream.fd, NDMA_CONTROL_FREQUENCY, 300), 0);
-	ASSERT_EQ(control_set(self->stream.fd, NDMA_CONTROL_TRIGGER, NDMA_SIM_TRIGGER_LEVEL), 0);
-	ASSERT_EQ(control_set(self->stream.fd, NDMA_CONTROL_TRIGGER_LEVEL, 12000), 0);
-	ASSERT_EQ(stream_make(&self->stream, self->stream.fd, &setup), 0);
-	ASSERT_EQ(stream_start(self->stream.fd, 8), 0);
-	for (i = 0; i < 8; i++) {
-		ASSERT_EQ(stream_next(&self->stream, &completion), 0);
-		ASSERT_TRUE(completion.flags & NDMA_FRAME_TRIGGERED);
-		ASSERT_EQ(completion.trigger, 250);
-		sample = (int16_t *)stream_frame(&self->stream, completion.index);
-		EXPECT_LT(sample[249], 12000);
-		EXPECT_GE(sample[250], 12000);
-		EXPECT_GE(completion.hw_timestamp, last);
-		EXPECT_TRUE(is_right(&self->stream, &completion));
-		last = completion.hw_timestamp + 1000;
-		stream_give(&self->stream, completion.index);
-	}
-}
-
-TEST_F(sim, a_software_trigger_makes_one_frame)
-{
-	struct ndma_stream_setup setup = setup_of(FRAMES, 1000);
-	struct ndma_completion completion;
-	int fd = self->stream.fd, i;
-
-	ASSERT_EQ(control_set(fd, NDMA_CONTROL_TRIGGER, NDMA_SIM_TRIGGER_SOFTWARE), 0);
-	ASSERT_EQ(stream_make(&self->stream, fd, &setup), 0);
-	ASSERT_EQ(stream_start(fd, 0), 0);
-	for (i = 0; i < 6; i++) {
-		EXPECT_EQ(stream_wait(fd, 1, 0), -EAGAIN);
-		ASSERT_EQ(control_set(fd, NDMA_CONTROL_TRIGGER_SOFTWARE, 0), 0);
-		ASSERT_EQ(stream_next(&self->stream, &completion), 0);
-		EXPECT_EQ(completion.sequence, i);
-		EXPECT_TRUE(completion.flags & NDMA_FRAME_TRIGGERED);
-		stream_give(&self->stream, completion.index);
-	}
-}
-
-TEST_F(sim, a_stalled_card_can_be_stopped_and_goes_on)
-{
-	struct ndma_stream_setup setup = setup_of(FRAMES, 1000);
-	int fd = self->stream.fd;
-
-	ASSERT_EQ(control_set(fd, NDMA_CONTROL_FAULT_STALL, 2), 0);
-	ASSERT_EQ(stream_make(&self->stream, fd, &setup), 0);
-	ASSERT_EQ(stream_start(fd, 0), 0);
-	ASSERT_EQ(stream_wait(fd, 2, PATIENCE_NS), 2);
-	EXPECT_EQ(stream_wait(fd, 3, 20 * MSEC_NS), -ETIMEDOUT);
-	EXPECT_EQ(stream_stop(fd), 0);
-	ASSERT_EQ(stream_start(fd, 0), 0);
-	ASSERT_EQ(stream_wait(fd, 4, PATIENCE_NS), 4);
-	ASSERT_EQ(control_set(fd, NDMA_CONTROL_FAULT_STALL, 0), 0);
 }
 
 /* The same card, once it is plugged in again. */

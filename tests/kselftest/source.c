@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sources: what they say of themselves, and their controls.
+ * Sources: what they say of themselves.
  */
 #include "test.h"
 #include "uapi/stream.h"
@@ -85,106 +85,11 @@ TEST_F(source, it_lists_its_channels)
 	EXPECT_EQ(call(self->fd, NDMA_SOURCE_CHANNEL, &channel), -EINVAL);
 }
 
-/* ------------------------------------------------------------ controls */
-
-static int query(int fd, uint32_t id, struct ndma_control_info *info)
+TEST_F(source, a_button_has_no_value)
 {
-	*info = (struct ndma_control_info){ .size = sizeof(*info), .id = id };
-	return call(fd, NDMA_CONTROL_QUERY, info);
-}
-
-TEST_F(source, its_controls_can_be_walked)
-{
-	struct ndma_control_info info;
-	uint32_t last = 0, count = 0;
 	int64_t value;
 
-	while (!query(self->fd, last | NDMA_CONTROL_NEXT, &info)) {
-		EXPECT_GT(info.id, last);
-		EXPECT_LE(info.min, info.preset);
-		EXPECT_GE(info.max, info.preset);
-		EXPECT_GT(info.step, 0);
-		EXPECT_NE(info.name[0], 0);
-		if (info.type == NDMA_CONTROL_BUTTON) {
-			EXPECT_EQ(control_get(self->fd, info.id, &value), -EINVAL);
-		} else {
-			ASSERT_EQ(control_get(self->fd, info.id, &value), 0);
-			EXPECT_EQ(value, info.preset);
-		}
-		last = info.id;
-		count++;
-	}
-	EXPECT_EQ(count, 14);
-	EXPECT_EQ(last, NDMA_SIM_CONTROL_PACED);
-	EXPECT_EQ(query(self->fd, 0xfff, &info), -EINVAL);
-	EXPECT_EQ(query(self->fd, 0x7fffffff | NDMA_CONTROL_NEXT, &info), -EINVAL);
-}
-
-TEST_F(source, a_menu_has_names)
-{
-	const char *const names[] = NDMA_SIM_PATTERN_MENU;
-	struct ndma_control_menu_item item = {
-		.size = sizeof(item),
-		.id = NDMA_CONTROL_PATTERN,
-	};
-
-	for (item.index = 0; item.index <= NDMA_SIM_PATTERN_MAX; item.index++) {
-		ASSERT_EQ(call(self->fd, NDMA_CONTROL_MENU_ITEM, &item), 0);
-		EXPECT_STREQ(item.name, names[item.index]);
-	}
-	EXPECT_EQ(call(self->fd, NDMA_CONTROL_MENU_ITEM, &item), -EINVAL);
-	item.index = 0;
-	item.id = NDMA_CONTROL_RATE;
-	EXPECT_EQ(call(self->fd, NDMA_CONTROL_MENU_ITEM, &item), -EINVAL);
-}
-
-TEST_F(source, a_value_out_of_range_is_refused_and_the_nearest_told)
-{
-	static const struct {
-		uint32_t id;
-		int64_t value, nearest;
-	} cases[] = {
-		{ NDMA_CONTROL_RATE, 0, 1 },
-		{ NDMA_CONTROL_RATE, -5, 1 },
-		{ NDMA_CONTROL_RATE, INT64_MIN, 1 },
-		{ NDMA_CONTROL_RATE, INT64_MAX, 4000000000LL },
-		{ NDMA_CONTROL_AMPLITUDE, 1001, 1000 },
-		{ NDMA_CONTROL_PATTERN, 6, 5 },
-		{ NDMA_CONTROL_TRIGGER_LEVEL, INT64_MIN, -8388608 },
-		{ NDMA_SIM_CONTROL_PACED, 2, 1 },
-	};
-	int64_t before, after;
-	size_t i;
-
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct ndma_control control = {
-			.size = sizeof(control),
-			.id = cases[i].id,
-			.value = cases[i].value,
-		};
-
-		ASSERT_EQ(control_get(self->fd, cases[i].id, &before), 0);
-		EXPECT_EQ(call(self->fd, NDMA_CONTROL_SET, &control), -ERANGE);
-		EXPECT_EQ(control.value, cases[i].nearest);
-		ASSERT_EQ(control_get(self->fd, cases[i].id, &after), 0);
-		EXPECT_EQ(before, after);
-		EXPECT_EQ(control_set(self->fd, cases[i].id, cases[i].nearest), 0);
-	}
-	EXPECT_EQ(control_set(self->fd, 0, 0), -EINVAL);
-	EXPECT_EQ(control_set(self->fd, 0xfff, 0), -EINVAL);
-	EXPECT_EQ(control_set(self->fd, NDMA_CONTROL_RATE | NDMA_CONTROL_NEXT, 5), -EINVAL);
-}
-
-TEST_F(source, controls_belong_to_the_open_file)
-{
-	int other = source_open("sim0");
-	int64_t value;
-
-	ASSERT_GE(other, 0);
-	ASSERT_EQ(control_set(self->fd, NDMA_CONTROL_RATE, 1234), 0);
-	ASSERT_EQ(control_get(other, NDMA_CONTROL_RATE, &value), 0);
-	EXPECT_EQ(value, 1000000);
-	close(other);
+	EXPECT_EQ(control_get(self->fd, NDMA_CONTROL_TRIGGER_SOFTWARE, &value), -EINVAL);
 }
 
 TEST_F(source, sysfs_says_the_same_and_takes_nothing)

@@ -2,9 +2,7 @@
 /*
  * Streams: setup, start, wait, stop, and the end of them, in and out of order.
  */
-#include <pthread.h>
 #include <signal.h>
-#include <sys/time.h>
 
 #include "test.h"
 #include "uapi/stream.h"
@@ -62,24 +60,6 @@ TEST_F(streams, setup_answers_with_sizes_and_layout)
 	EXPECT_EQ(setup.layout.shape[1], 5000);
 	EXPECT_EQ(setup.layout.strides[0], 10000);
 	EXPECT_EQ(setup.layout.strides[1], 2);
-}
-
-TEST_F(streams, interleaved_channels_and_iq_show_in_the_layout)
-{
-	struct ndma_stream_setup setup = setup_of(2, 100);
-
-	setup.order = NDMA_ORDER_INTERLEAVED;
-	setup.channels = 3;
-	setup.format = 4;
-	ASSERT_EQ(stream_setup(self->fd, &setup), 0);
-	EXPECT_EQ(setup.frame_bytes, 100 * 3 * 4);
-	EXPECT_EQ(setup.layout.ndim, 3);
-	EXPECT_EQ(setup.layout.shape[0], 3);
-	EXPECT_EQ(setup.layout.shape[1], 100);
-	EXPECT_EQ(setup.layout.shape[2], 2);
-	EXPECT_EQ(setup.layout.strides[0], 4);
-	EXPECT_EQ(setup.layout.strides[1], 12);
-	EXPECT_EQ(setup.layout.strides[2], 2);
 }
 
 TEST_F(streams, a_second_setup_is_refused)
@@ -341,157 +321,7 @@ TEST_F(streams, a_batch_wakes_nobody_before_it_is_full)
 		EXPECT_GE(stream_wait(self->fd, round, PATIENCE_NS), round);
 }
 
-static void on_alarm(int signal)
-{
-	(void)signal;
-}
-
-TEST_F(streams, a_signal_ends_a_wait)
-{
-	struct ndma_stream_setup setup = setup_of(FRAMES, SAMPLES);
-	const struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
-	struct sigaction action = { .sa_handler = on_alarm };
-
-	ASSERT_EQ(stream_setup(self->fd, &setup), 0);
-	ASSERT_EQ(control_set(self->fd, NDMA_CONTROL_TRIGGER, NDMA_SIM_TRIGGER_SOFTWARE), 0);
-	ASSERT_EQ(stream_start(self->fd, 0), 0);
-	ASSERT_EQ(sigaction(SIGALRM, &action, NULL), 0);
-	ASSERT_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
-	EXPECT_EQ(stream_wait(self->fd, 1, -1), -EINTR);
-}
-
-/* Another thread that waits, and what it is told. */
-struct waiter {
-	pthread_t thread;
-	int fd;
-	int answer;
-};
-
-static void *wait_for_ever(void *data)
-{
-	struct waiter *waiter = data;
-
-	waiter->answer = stream_wait(waiter->fd, 1, -1);
-	return NULL;
-}
-
-/* Is the thread in the call? Its place in the kernel is not for everybody; its state is. */
-static void await_sleep(pid_t tid)
-{
-	char path[64], line[256], state = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	while (state != 'S') {
-		file = fopen(path, "r");
-		if (!file || !fgets(line, sizeof(line), file))
-			break;
-		state = strrchr(line, ')')[2];
-		fclose(file);
-		sched_yield();
-	}
-}
-
-/* The thread beside this one: the only other one there is. */
-static pid_t other_thread(void)
-{
-	pid_t tid;
-
-	for (tid = getpid() + 1; tid < getpid() + 100000; tid++) {
-		char path[64];
-
-		snprintf(path, sizeof(path), "/proc/self/task/%d", tid);
-		if (access(path, F_OK) == 0)
-			return tid;
-	}
-	return -1;
-}
-
-static int start_waiter(struct waiter *waiter, int fd)
-{
-	waiter->fd = fd;
-	waiter->answer = 1;
-	if (pthread_create(&waiter->thread, NULL, wait_for_ever, waiter))
-		return -1;
-	await_sleep(other_thread());
-	return 0;
-}
-
-TEST_F(streams, stop_wakes_who_waits)
-{
-	struct ndma_stream_setup setup = setup_of(FRAMES, SAMPLES);
-	struct waiter waiter;
-
-	ASSERT_EQ(stream_setup(self->fd, &setup), 0);
-	ASSERT_EQ(control_set(self->fd, NDMA_CONTROL_TRIGGER, NDMA_SIM_TRIGGER_SOFTWARE), 0);
-	ASSERT_EQ(stream_start(self->fd, 0), 0);
-	ASSERT_EQ(start_waiter(&waiter, self->fd), 0);
-	ASSERT_EQ(stream_stop(self->fd), 0);
-	pthread_join(waiter.thread, NULL);
-	EXPECT_EQ(waiter.answer, 0);
-	EXPECT_EQ(events_of(self->fd, POLLIN | POLLRDHUP, 0), POLLIN | POLLRDHUP);
-}
-
-TEST_F(streams, frames_that_are_ready_stay_ready_after_a_stop)
-{
-	struct ndma_stream_setup setup = setup_of(FRAMES, SAMPLES);
-	struct ndma_completion completion;
-	struct stream stream;
-	int i;
-
-	ASSERT_EQ(stream_make(&stream, self->fd, &setup), 0);
-	ASSERT_EQ(stream_start(stream.fd, 0), 0);
-	ASSERT_EQ(stream_wait(stream.fd, FRAMES, PATIENCE_NS), FRAMES);
-	ASSERT_EQ(stream_stop(stream.fd), 0);
-	ASSERT_EQ(stream_stop(stream.fd), 0);
-	for (i = 0; i < FRAMES; i++)
-		EXPECT_TRUE(stream_take(&stream, &completion));
-	EXPECT_EQ(stream_wait(stream.fd, 1, -1), 0);
-	/* What was released while it stood still is there when it runs again. */
-	for (i = 0; i < FRAMES; i++)
-		EXPECT_FALSE(stream_release(&stream, i));
-	ASSERT_EQ(stream_start(stream.fd, 0), 0);
-	EXPECT_EQ(stream_next(&stream, &completion), 0);
-	EXPECT_EQ(completion.sequence, FRAMES);
-	stream_unmap(&stream);
-}
-
-TEST_F(streams, starting_twice_is_refused)
-{
-	struct ndma_stream_setup setup = setup_of(FRAMES, SAMPLES);
-
-	ASSERT_EQ(stream_setup(self->fd, &setup), 0);
-	ASSERT_EQ(stream_start(self->fd, 0), 0);
-	EXPECT_EQ(stream_start(self->fd, 0), -EBUSY);
-	EXPECT_EQ(stream_wait(self->fd, 1, PATIENCE_NS) > 0, 1);
-}
-
 /* ------------------------------------------------------------ several */
-
-TEST_F(streams, streams_of_one_source_do_not_touch_each_other)
-{
-	struct ndma_stream_setup setup = setup_of(FRAMES, SAMPLES);
-	struct ndma_completion completion;
-	struct stream streams[4];
-	int round, i;
-
-	for (i = 0; i < 4; i++) {
-		int fd = source_open(i % 2 ? "sim0" : "sim1");
-
-		ASSERT_EQ(stream_make(&streams[i], fd, &setup), 0);
-		ASSERT_EQ(control_set(fd, NDMA_SIM_CONTROL_PACED, 0), 0);
-		ASSERT_EQ(stream_start(fd, 0), 0);
-	}
-	for (round = 0; round < 200; round++) {
-		for (i = 0; i < 4; i++) {
-			ASSERT_EQ(stream_next(&streams[i], &completion), 0);
-			ASSERT_EQ(completion.sequence, round);
-			stream_give(&streams[i], completion.index);
-		}
-	}
-	for (i = 0; i < 4; i++)
-		stream_end(&streams[i]);
-}
 
 /* A reader that takes and gives until it is killed. */
 static void read_on(int fd)
