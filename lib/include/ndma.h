@@ -94,10 +94,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
-#include <linux/ndma.h>
-
+/* A ring ends with an array of no length, which ISO C++ does not have and every compiler takes. */
 #ifdef __cplusplus
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+#endif
+#include <linux/ndma.h>
+#ifdef __cplusplus
+#pragma GCC diagnostic pop
+
 extern "C" {
 #endif
 
@@ -216,8 +223,26 @@ struct ndma_buffer_options {
 	const struct ndma_source *source;
 };
 
+/**
+ * ndma_buffer_options_init() - struct ndma_buffer_options for languages without designated initialisers
+ *
+ * Return: NDMA_BUFFER_OPTIONS_INIT.
+ */
+static inline struct ndma_buffer_options ndma_buffer_options_init(void)
+{
+	struct ndma_buffer_options options;
+
+	memset(&options, 0, sizeof(options));
+	options.node = NDMA_NODE_ANY;
+	return options;
+}
+
 /** Initial value of struct ndma_buffer_options: any memory. */
+#ifdef __cplusplus
+#define NDMA_BUFFER_OPTIONS_INIT ndma_buffer_options_init()
+#else
 #define NDMA_BUFFER_OPTIONS_INIT { .node = NDMA_NODE_ANY }
+#endif
 
 /**
  * ndma_buffer_create() - a new buffer, all zeros
@@ -666,8 +691,26 @@ struct ndma_stream_options {
 	bool writable;
 };
 
+/**
+ * ndma_stream_options_init() - struct ndma_stream_options for languages without designated initialisers
+ *
+ * Return: NDMA_STREAM_OPTIONS_INIT.
+ */
+static inline struct ndma_stream_options ndma_stream_options_init(void)
+{
+	struct ndma_stream_options options;
+
+	memset(&options, 0, sizeof(options));
+	options.node = NDMA_NODE_ANY;
+	return options;
+}
+
 /** Initial value of struct ndma_stream_options: all defaults; samples is still required. */
+#ifdef __cplusplus
+#define NDMA_STREAM_OPTIONS_INIT ndma_stream_options_init()
+#else
 #define NDMA_STREAM_OPTIONS_INIT { .node = NDMA_NODE_ANY }
+#endif
 
 /**
  * struct ndma_frame - one frame in the caller's hands, from next to release
