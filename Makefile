@@ -14,7 +14,7 @@ host := build/host
 kbuild := $(CURDIR)/$(host)/kbuild
 
 .PHONY: help setup demo test test-all debug coverage selftest sanitize python bench soak fuzz check format modules programs \
-	install clean
+	install install-modules install-lib install-python uninstall clean
 
 help:
 	@echo 'make demo      build, boot a guest with PCI cards, stream in C and in Python'
@@ -34,7 +34,8 @@ help:
 	@echo
 	@echo 'make modules   kernel modules for KERNEL=$(KERNEL)'
 	@echo 'make programs  library, programs and Python package for this machine'
-	@echo 'make install   both, and the udev rules: DESTDIR= PREFIX=$(PREFIX)'
+	@echo 'make install   both, and the udev rules: DESTDIR= PREFIX=$(PREFIX); install-modules, install-lib'
+	@echo '               and install-python are its parts; make uninstall, with the same words, takes them away'
 	@echo 'make clean     remove what was built here; the cache of guests stays'
 
 setup:
@@ -112,17 +113,51 @@ $(host)/meson/build.ninja:
 		'import sysconfig; print(sysconfig.get_path("$(dir)"))'))) $(host)/meson
 
 # What was built by the user is not built again by root.
-install:
-	@test -e $(kbuild)/Module.symvers || { echo 'first: make modules programs' >&2; exit 1; }
+built = @test -e $(1) || { echo 'first: make $(2)' >&2; exit 1; }
+
+install: install-modules install-lib install-python
+
+install-modules:
+	$(call built,$(kbuild)/Module.symvers,modules)
 	$(MAKE) -C $(KDIR) M=$(kbuild) INSTALL_MOD_DIR=updates/ndma \
 		INSTALL_MOD_PATH=$(DESTDIR) modules_install
-	DESTDIR=$(DESTDIR) meson install -C $(host)/meson --no-rebuild
 	install -D -m 644 -t $(DESTDIR)/usr/lib/udev/rules.d udev/*.rules
 	install -D -m 644 -t $(DESTDIR)/usr/lib/sysusers.d udev/*.conf
 ifeq ($(DESTDIR),)
 	depmod $(KERNEL)
-	ldconfig
 	systemd-sysusers
+	udevadm control --reload
+endif
+
+install-lib:
+	$(call built,$(host)/meson/lib/libndma.so,programs)
+	DESTDIR=$(DESTDIR) meson install -C $(host)/meson --no-rebuild --tags runtime,devel,man
+ifeq ($(DESTDIR),)
+	ldconfig
+endif
+
+install-python:
+	$(call built,$(host)/meson/lib/libndma.so,programs)
+	DESTDIR=$(DESTDIR) meson install -C $(host)/meson --no-rebuild --tags python-runtime
+
+# For every kernel. The group stays, and so do modules that are loaded.
+uninstall: $(host)/meson/build.ninja
+	meson introspect --installed $(host)/meson | \
+		python3 -c 'import json, sys; print(*json.load(sys.stdin).values(), sep="\n")' | \
+		while read -r file; do \
+			rm -f "$(DESTDIR)$$file"; \
+			case $$file in */ndma/*) rm -rf "$(DESTDIR)$${file%/*}/__pycache__" ;; esac; \
+			case $${file%/*} in $(PREFIX)/bin | $(PREFIX)/lib | $(PREFIX)/include) ;; \
+			*) rmdir "$(DESTDIR)$${file%/*}" 2>/dev/null || true ;; esac; \
+		done
+	for modules in $(DESTDIR)/lib/modules/*/updates/ndma; do \
+		[ ! -d "$$modules" ] || { rm -rf "$$modules"; \
+			$(if $(DESTDIR),,depmod "$$(basename "$${modules%/updates/ndma}")";) } \
+	done
+	rm -f $(addprefix $(DESTDIR)/usr/lib/udev/rules.d/,$(notdir $(wildcard udev/*.rules))) \
+		$(addprefix $(DESTDIR)/usr/lib/sysusers.d/,$(notdir $(wildcard udev/*.conf)))
+ifeq ($(DESTDIR),)
+	ldconfig
 	udevadm control --reload
 endif
 
