@@ -10,7 +10,7 @@
 #include "memfd.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the list's; taken under share->state */
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* the first entry */
+static pthread_cond_t changed; /* the first entry */
 static pthread_cond_t fired = PTHREAD_COND_INITIALIZER; /* a call of expire has returned */
 static struct memfd_deadline *first;
 static bool running;
@@ -18,16 +18,6 @@ static bool running;
 static struct memfd_share *owner(struct memfd_deadline *deadline)
 {
 	return (struct memfd_share *)((char *)deadline - offsetof(struct memfd_share, deadline));
-}
-
-static void wait_until(uint64_t at_ns)
-{
-	struct timespec at = {
-		.tv_sec = (time_t)(at_ns / 1000000000),
-		.tv_nsec = (long)(at_ns % 1000000000),
-	};
-
-	pthread_cond_clockwait(&changed, &lock, CLOCK_MONOTONIC, &at);
 }
 
 static void *run(void *unused)
@@ -42,7 +32,7 @@ static void *run(void *unused)
 		if (!deadline) {
 			pthread_cond_wait(&changed, &lock);
 		} else if (deadline->at_ns > ndma_memfd_now_ns()) {
-			wait_until(deadline->at_ns);
+			ndma_memfd_cond_until(&changed, &lock, deadline->at_ns);
 		} else {
 			first = deadline->next;
 			deadline->listed = false;
@@ -65,14 +55,15 @@ static void *run(void *unused)
 static void forget_parent(void)
 {
 	pthread_mutex_init(&lock, NULL);
-	pthread_cond_init(&changed, NULL);
+	ndma_memfd_cond_init(&changed);
 	pthread_cond_init(&fired, NULL);
 	first = NULL;
 	running = false;
 }
 
-static void watch_fork(void)
+static void prepare(void)
 {
+	ndma_memfd_cond_init(&changed);
 	pthread_atfork(NULL, NULL, forget_parent);
 }
 
@@ -83,7 +74,7 @@ static int start(void)
 	pthread_t thread;
 	int rc;
 
-	pthread_once(&once, watch_fork);
+	pthread_once(&once, prepare);
 	/* The program's signal handlers must run in threads that the program knows. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

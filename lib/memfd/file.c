@@ -34,6 +34,27 @@ uint64_t ndma_memfd_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* Not by pthread_cond_clockwait(), which glibc has from 2.30 on: wheels are for 2.28. */
+void ndma_memfd_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+void ndma_memfd_cond_until(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t until_ns)
+{
+	struct timespec until = {
+		.tv_sec = (time_t)(until_ns / 1000000000),
+		.tv_nsec = (long)(until_ns % 1000000000),
+	};
+
+	pthread_cond_timedwait(cond, mutex, &until);
+}
+
 int ndma_memfd_node_check(int node)
 {
 	if (node == NDMA_NODE_ANY)

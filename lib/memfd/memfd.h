@@ -194,6 +194,10 @@ int ndma_memfd_file_reopen(int fd, int flags);
 uint64_t ndma_memfd_page_up(uint64_t bytes);
 /* CLOCK_MONOTONIC. */
 uint64_t ndma_memfd_now_ns(void);
+/* A condition for ndma_memfd_cond_until(). */
+void ndma_memfd_cond_init(pthread_cond_t *cond);
+/* pthread_cond_wait(), at most until that time by ndma_memfd_now_ns(). */
+void ndma_memfd_cond_until(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t until_ns);
 /* -EOPNOTSUPP with words where @node asks for one of several: this backend cannot choose. */
 int ndma_memfd_node_check(int node);
 

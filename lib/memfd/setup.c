@@ -143,7 +143,7 @@ static struct memfd_stream *allocate(struct memfd_source *source,
 	stream->writable = writable;
 	pthread_mutex_init(&stream->run, NULL);
 	pthread_mutex_init(&stream->lock, NULL);
-	pthread_cond_init(&stream->work, NULL);
+	ndma_memfd_cond_init(&stream->work);
 	pthread_mutex_lock(&source->lock);
 	memcpy(stream->values, source->values, sizeof(stream->values));
 	pthread_mutex_unlock(&source->lock);

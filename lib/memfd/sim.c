@@ -42,14 +42,9 @@ static uint64_t time_of(const struct memfd_stream *stream, const struct run *run
 
 static void sleep_until(struct memfd_stream *stream, struct run *run, uint64_t until_ns)
 {
-	struct timespec until = {
-		.tv_sec = (time_t)(until_ns / 1000000000),
-		.tv_nsec = (long)(until_ns % 1000000000),
-	};
-
 	ndma_memfd_wait_wake(stream);
 	if (until_ns)
-		pthread_cond_clockwait(&stream->work, &stream->lock, CLOCK_MONOTONIC, &until);
+		ndma_memfd_cond_until(&stream->work, &stream->lock, until_ns);
 	else
 		pthread_cond_wait(&stream->work, &stream->lock);
 	run->now_ns = ndma_memfd_now_ns();
