@@ -9,12 +9,13 @@ KDIR ?= /lib/modules/$(KERNEL)/build
 GUESTS ?= bookworm trixie sid
 SETTINGS ?= plain
 SECONDS ?= 3600
+SUITE ?= bookworm
 
 host := build/host
 kbuild := $(CURDIR)/$(host)/kbuild
 
 .PHONY: help setup demo test test-all debug coverage selftest sanitize python bench soak fuzz check format modules programs \
-	install install-modules install-lib install-python uninstall clean
+	install install-modules install-lib install-python uninstall deb wheel clean
 
 help:
 	@echo 'make demo      build, boot a guest with PCI cards, stream in C and in Python'
@@ -36,6 +37,8 @@ help:
 	@echo 'make programs  library, programs and Python package for this machine'
 	@echo 'make install   both, and the udev rules: DESTDIR= PREFIX=$(PREFIX); install-modules, install-lib'
 	@echo '               and install-python are its parts; make uninstall, with the same words, takes them away'
+	@echo 'make deb       Debian packages: SUITE=$(SUITE)'
+	@echo 'make wheel     wheels and sdist of the Python package'
 	@echo 'make clean     remove what was built here; the cache of guests stays'
 
 setup:
@@ -160,6 +163,15 @@ ifeq ($(DESTDIR),)
 	ldconfig
 	udevadm control --reload
 endif
+
+# As a user gets them: packages of SUITE in build/deb, a wheel in build/wheel.
+deb:
+	@tests/vm/setup
+	@tests/host/deb-build $(SUITE)
+
+wheel:
+	@tests/vm/setup tests/host/build-packages tests/host/wheel-packages
+	@tests/host/wheel-build
 
 clean:
 	rm -rf build
