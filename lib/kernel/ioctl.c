@@ -17,6 +17,8 @@ bool ndma_kernel_is_loaded(void)
 static const char *meaning(int error)
 {
 	switch (error) {
+	case EBADF:
+		return "the descriptor, which is ndma's, was closed by somebody else";
 	case E2BIG:
 	case ENOTTY:
 		return "the loaded module ndma is older than this library";
