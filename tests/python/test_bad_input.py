@@ -133,7 +133,7 @@ CASES = [
     (lambda w: setattr(w.stream, "timeout", -1), ValueError, "-1", "seconds >= 0"),
     (lambda w: w.source.stream(sample=100), TypeError, "stream()", "'sample'", "nearest is 'samples'"),
     (lambda w: w.source.stream(100, sizes=3), TypeError, "stream()", "'sizes'"),
-    (lambda w: w.source.stream(100, zzz=3), TypeError, "'zzz'", "it has ['samples', 'frames'"),
+    (lambda w: w.source.stream(100, zzz=3), TypeError, "'zzz'", "it has samples, frames, policy"),
     (lambda w: w.buf.array(writeable=True), TypeError, "array()", "nearest is 'writable'"),
     (lambda w: setattr(w.source, "rate", 1000.6), ValueError, "1000.6", "1 to 4000000000",
      "in steps of 1 Hz; the nearest is 1001"),

@@ -54,12 +54,16 @@ SEQUENCES = {
     """,
     "words": """
         source = ndma.open("sim0")
-        for refused in (lambda: source.stream(sample=3), lambda: source.read(3, zzz=1),
-                        lambda: setattr(source, "rate", 1.5), lambda: ndma.zeros(3).array(write=1)):
+        for call, words in ((source.stream, {"sample": 3}), (source.read, {"zzz": 1}),
+                            (ndma.zeros(3).array, {"write": 1})):
             try:
-                refused()
-            except (TypeError, ValueError):
+                call(**words)
+            except TypeError:
                 pass
+        try:
+            source.rate = 1.5
+        except ValueError:
+            pass
     """,
     "stream": """
         source = ndma.open("sim0")
@@ -114,7 +118,7 @@ SEQUENCES = {
 # What every program below begins with. `left()` is what a sequence must leave as it was: what holds
 # an object of a final type holds its type.
 PRELUDE = """
-    import ctypes, difflib, faulthandler, gc, os, sys, textwrap, warnings, weakref
+    import ctypes, faulthandler, gc, os, sys, textwrap, warnings, weakref
     import numpy as np
     import ndma
     warnings.simplefilter("ignore")

@@ -7,29 +7,54 @@
 #include <string.h>
 #include <time.h>
 
+#define WORD_MAX 31
+
+/* How many letters have to be put in, left out or changed to make `b` of `a`. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[WORD_MAX + 1], length = strlen(b);
+
+	if (length > WORD_MAX)
+		return WORD_MAX;
+	for (size_t i = 0; i <= length; i++)
+		row[i] = i;
+	for (; *a; a++) {
+		size_t diagonal = row[0]++;
+
+		for (size_t i = 0; i < length; i++) {
+			size_t changed = diagonal + (*a != b[i]);
+			size_t least = row[i] < row[i + 1] ? row[i] + 1 : row[i + 1] + 1;
+
+			diagonal = row[i + 1];
+			row[i + 1] = changed < least ? changed : least;
+		}
+	}
+	return row[length];
+}
+
 /* TypeError for a keyword that the function does not have; -1. */
 static int refuse_keyword(const char *function, PyObject *keyword, const char *const *names)
 {
-	PyObject *list = PyList_New(0), *difflib = NULL, *near = NULL;
+	const char *word = PyUnicode_AsUTF8(keyword), *nearest = *names;
+	PyObject *list;
 
-	for (; list && *names; names++) {
-		PyObject *name = PyUnicode_FromString(*names);
-
-		if (!name || PyList_Append(list, name))
-			Py_CLEAR(list);
-		Py_XDECREF(name);
+	if (!word)
+		return -1;
+	for (const char *const *name = names; *name; name++)
+		if (distance(word, *name) < distance(word, nearest))
+			nearest = *name;
+	if (nearest && 2 * distance(word, nearest) <= strlen(word)) {
+		PyErr_Format(PyExc_TypeError, "%s() has no argument %R; the nearest is '%s'",
+			     function, keyword, nearest);
+		return -1;
 	}
-	difflib = list ? PyImport_ImportModule("difflib") : NULL;
-	near = difflib ? PyObject_CallMethod(difflib, "get_close_matches", "OOi", keyword, list, 1)
-		       : NULL;
-	if (near && PyList_Check(near) && PyList_GET_SIZE(near))
-		PyErr_Format(PyExc_TypeError, "%s() has no argument %R; the nearest is %R",
-			     function, keyword, PyList_GET_ITEM(near, 0));
-	else if (near)
-		PyErr_Format(PyExc_TypeError, "%s() has no argument %R; it has %R", function,
+	list = PyUnicode_FromString("");
+	for (const char *const *name = names; list && *name; name++)
+		PyUnicode_AppendAndDel(
+			&list, PyUnicode_FromFormat("%s%s", name == names ? "" : ", ", *name));
+	if (list)
+		PyErr_Format(PyExc_TypeError, "%s() has no argument %R; it has %U", function,
 			     keyword, list);
-	Py_XDECREF(near);
-	Py_XDECREF(difflib);
 	Py_XDECREF(list);
 	return -1;
 }
