@@ -6,6 +6,8 @@ import pytest
 
 import ndma
 
+pytestmark = pytest.mark.pure
+
 PLAIN = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "g", "c8", "c16",
          "G", ">i2", ">u4", ">i8", ">f4", ">f8", ">c8", "S1", "S7", "U1", "U5", ">U3", "V1", "V12",
          "q", "Q", "l", "L"]

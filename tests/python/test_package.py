@@ -18,6 +18,8 @@ import pytest
 import ndma
 import ndma._ext
 
+pytestmark = pytest.mark.pure
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(ndma.__file__).parent
 CLASSES = [ndma.Allocator, ndma.Buffer, ndma.Frame, ndma.Lease, ndma.Source, ndma.Stream,

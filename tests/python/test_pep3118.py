@@ -11,6 +11,8 @@ import ndma
 
 from test_layout import PLAIN, STRUCTURED
 
+pytestmark = pytest.mark.pure
+
 try:
     # Debian has it in a package of its own, libpython3.*-testsuite.
     from test import test_buffer as cpython
