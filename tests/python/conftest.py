@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -86,6 +87,23 @@ def ready(stream, count):
     while stream.stats.produced < count:
         assert time.monotonic() < deadline, stream.stats
         time.sleep(0.001)
+
+
+def when_asleep(call, *, until=lambda: True):
+    """Call from another thread, once `until` holds and the calling thread sleeps in a system call."""
+    task = Path(f"/proc/self/task/{threading.get_native_id()}/syscall")
+
+    def watch():
+        before, looks = "", 0
+        while looks < 20:
+            # This lets the interpreter go: a thread that sleeps only for that is soon elsewhere.
+            time.sleep(0.001)
+            now = task.read_text()
+            looks = looks + 1 if until() and now == before and "running" not in now else 0
+            before = now
+        call()
+
+    threading.Thread(target=watch).start()
 
 
 def run_python(code, *, status=0, timeout=120, **environment):
