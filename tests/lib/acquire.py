@@ -1,10 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""ndma-acquire on every backend: what it writes, and how it ends. Speaks TAP.
-
-acquire.py [-v BACKEND | -V BACKEND]: only on that one, or on all but that, as the harness of the C tests has it.
-"""
-import argparse
+"""ndma-acquire on every backend: what it writes, and how it ends. Speaks TAP."""
 import json
 import os
 import signal
@@ -16,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
+import backends
+
 COMPLETE, TROUBLE, LOSS = 0, 1, 2
 
 
 class Case:
     """One run of ndma-acquire in a directory of its own."""
 
-    def __init__(self, backend, directory):
+    def __init__(self, backend):
+        self.directory = tempfile.TemporaryDirectory()
         self.environment = dict(os.environ, NDMA_BACKEND=backend)
         self.backend = backend
-        self.output = Path(directory) / "run.npy"
+        self.output = Path(self.directory.name) / "run.npy"
 
     def start(self, *arguments, source="sim0", stdout=subprocess.PIPE):
         while self.backend == "kernel" and source == "sim0" and not Path("/dev/ndma/sim0").exists():
@@ -195,33 +194,5 @@ TESTS = (a_whole_recording_is_what_was_made, interleaved_memory_makes_the_same_f
          the_version_is_the_librarys)
 
 
-def attempt(test, backend):
-    """None, or why it was skipped; AssertionError where it failed."""
-    if backend == "kernel" and not Path("/sys/class/ndma/heap").exists():
-        return "module ndma is not loaded"
-    with tempfile.TemporaryDirectory() as directory:
-        return test(Case(backend, directory))
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("-v", dest="only")
-    parser.add_argument("-V", dest="without")
-    options = parser.parse_args()
-    plan = [(test, backend) for backend in ("kernel", "memfd") for test in TESTS
-            if options.only in (None, backend) and options.without != backend]
-    failed = False
-    print(f"TAP version 13\n1..{len(plan)}")
-    for number, (test, backend) in enumerate(plan, 1):
-        name = f"{number} acquire.{backend}.{test.__name__}"
-        try:
-            skipped = attempt(test, backend)
-            print(f"ok {name}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
-        except Exception as error:
-            print(f"not ok {name}\n# {error!r}", flush=True)
-            failed = True
-    return failed
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(backends.main("acquire", TESTS, Case))

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import backends
+
 
 class Case:
     def __init__(self, backend):
@@ -86,23 +88,5 @@ TESTS = (list_shows_sources_and_who_answers, info_shows_what_a_source_can_do,
          a_source_that_is_not_there_is_named, output_that_nobody_gets_is_a_failure)
 
 
-def main():
-    plan = [(test, backend) for backend in ("kernel", "memfd") for test in TESTS]
-    failed = False
-    print(f"TAP version 13\n1..{len(plan)}")
-    for number, (test, backend) in enumerate(plan, 1):
-        name = f"{number} command.{backend}.{test.__name__}"
-        if backend == "kernel" and not Path("/sys/class/ndma/heap").exists():
-            print(f"ok {name} # SKIP module ndma is not loaded")
-            continue
-        try:
-            test(Case(backend))
-            print(f"ok {name}", flush=True)
-        except Exception as error:
-            print(f"not ok {name}\n# {error!r}", flush=True)
-            failed = True
-    return failed
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(backends.main("command", TESTS, Case))

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import backends
+
 PROGRAM = os.environ.get("NDMA_MINIMAL", "/usr/libexec/ndma/minimal_faults")
 COUNT = 10
 
@@ -97,24 +99,5 @@ TESTS = (ten_whole_frames_are_success_without_a_word, frames_lost_on_the_way_are
          an_interrupt_is_no_success, a_source_that_is_not_there_is_told, output_that_nobody_gets_is_told)
 
 
-def main():
-    backends = ["kernel", "memfd"]
-    plan = [(test, backend) for backend in backends for test in TESTS]
-    failed = False
-    print(f"TAP version 13\n1..{len(plan)}")
-    for number, (test, backend) in enumerate(plan, 1):
-        name = f"{number} minimal.{backend}.{test.__name__}"
-        if backend == "kernel" and not Path("/sys/class/ndma/heap").exists():
-            print(f"ok {name} # SKIP module ndma is not loaded")
-            continue
-        try:
-            test(Case(backend))
-            print(f"ok {name}", flush=True)
-        except Exception as error:
-            print(f"not ok {name}\n# {error!r}", flush=True)
-            failed = True
-    return failed
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(backends.main("minimal", TESTS, Case))
