@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Between lib/examples/minimal.c, as it is, and the library (the linker's --wrap): a source that has
- * its faults, a patience that a test has, and signals. The environment says which:
+ * its faults, the patience of a test once its card has stopped, and signals. The environment says which:
  *
  *	MINIMAL_SET="fault_drop=5 paced=0"	controls, set when the source is opened
  *	MINIMAL_SIGNALS=1			a signal at least before each frame; the card makes one only
@@ -17,6 +17,9 @@
 #include <ndma.h>
 
 #define PATIENCE_NS 300000000LL
+
+/* The card stops after so many frames; 0: it does not. */
+static unsigned long long last_frame;
 
 int __real_ndma_source_open(const char *name, struct ndma_source **out);
 int __wrap_ndma_source_open(const char *name, struct ndma_source **out);
@@ -44,6 +47,8 @@ static void set(struct ndma_source *source, const char *name, long long value)
 
 	if (ndma_control_find(source, name, &info) || ndma_control_set(source, info.id, value))
 		give_up(name);
+	if (!strcmp(name, "fault_stall"))
+		last_frame = (unsigned long long)value;
 }
 
 static void on_signal(int number)
@@ -84,10 +89,13 @@ int __wrap_ndma_stream_next(struct ndma_stream *stream, struct ndma_frame *frame
 			    int64_t timeout_ns)
 {
 	bool signals = *wish("MINIMAL_SIGNALS");
+	struct ndma_stream_stats stats;
 	int rc;
 
-	rc = __real_ndma_stream_next(stream, frame,
-				     timeout_ns > 0 && !signals ? PATIENCE_NS : timeout_ns);
+	/* No frame comes behind the last one, however long the program would wait. */
+	if (last_frame && !ndma_stream_stats(stream, &stats) && stats.produced >= last_frame)
+		timeout_ns = PATIENCE_NS;
+	rc = __real_ndma_stream_next(stream, frame, timeout_ns);
 	if (rc == -EINTR && signals &&
 	    ndma_stream_control_set(stream, NDMA_CONTROL_TRIGGER_SOFTWARE, 0))
 		give_up("the button");
