@@ -11,7 +11,7 @@ BACKENDS = ("kernel", "memfd")
 
 
 def attempt(test, case):
-    """The result of one test as TAP has it, behind its name's place."""
+    """Run one test; what TAP has before its number, and what behind its name."""
     if case.backend == "kernel" and not Path("/sys/class/ndma/heap").exists():
         return "ok", " # SKIP module ndma is not loaded"
     try:
