@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* ndma: what acquisition sources this machine has, and what they can do. */
+#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <ndma.h>
 
@@ -15,7 +17,8 @@ static const char usage[] =
 	"       ndma VERB --help\n"
 	"       ndma --version\n"
 	"\n"
-	"Capture with ndma-acquire(1). NDMA_BACKEND=kernel|memfd chooses who answers.\n";
+	"Any other VERB is a program ndma-VERB: `ndma acquire` runs ndma-acquire(1), which captures.\n"
+	" NDMA_BACKEND=kernel|memfd chooses who answers.\n";
 
 static int complain(void)
 {
@@ -316,6 +319,26 @@ static int run(const struct verb *verb, int argc, char **argv)
 	return EXIT_FAILURE;
 }
 
+/* "ndma acquire sim0" is "ndma-acquire sim0": packages bring verbs of their own, as git's do. */
+static int run_program(const char *verb, char **argv)
+{
+	char name[64];
+	int length = snprintf(name, sizeof(name), "ndma-%s", verb);
+
+	if (length < (int)sizeof(name) && !strchr(verb, '/')) {
+		execvp(name, argv);
+		if (errno != ENOENT) {
+			fprintf(stderr, "ndma: running %s: %s\n", name, strerror(errno));
+			return EXIT_FAILURE;
+		}
+	}
+	fprintf(stderr,
+		"ndma: \"%s\": expected one of list, info, controls, or the VERB of a program "
+		"ndma-VERB in PATH\n%s",
+		verb, usage);
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
@@ -332,8 +355,10 @@ int main(int argc, char **argv)
 		fputs(usage, stdout);
 		return finish(EXIT_SUCCESS);
 	}
+	if (*word && *word != '-')
+		return run_program(word, argv + 1);
 	if (*word)
-		fprintf(stderr, "ndma: \"%s\": expected one of list, info, controls\n", word);
+		fprintf(stderr, "ndma: \"%s\": expected a verb, --help or --version\n", word);
 	fputs(usage, stderr);
 	return EXIT_FAILURE;
 }

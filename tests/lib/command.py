@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import backends
@@ -64,6 +65,21 @@ def an_unknown_verb_is_named(case):
     assert (status, out) == (1, "") and '"lst"' in err and "usage: ndma list" in err, (status, out, err)
 
 
+def a_verb_that_is_a_program_is_run(case):
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "ndma-spectrum")
+        program.write_text('#!/bin/sh\necho "$@"\nexit 3\n', encoding="utf-8")
+        program.chmod(0o755)
+        case.environment["PATH"] = f"{folder}:{case.environment['PATH']}"
+        assert case.run("spectrum", "sim0", "--window", "a b") == (3, "sim0 --window a b\n", "")
+        program.chmod(0o644)
+        status, out, err = case.run("spectrum")
+        assert (status, out) == (1, "") and "running ndma-spectrum: Permission denied" in err, (status, err)
+    for word in ("../bin/true", "x" * 100):
+        status, out, err = case.run(word)
+        assert (status, out) == (1, "") and word in err, (status, out, err)
+
+
 def a_verb_without_its_source_says_what_it_wants(case):
     for arguments in (("info",), ("info", "sim0", "sim1"), ("info", "--sim0"), ("list", "sim0")):
         status, out, err = case.run(*arguments)
@@ -84,7 +100,7 @@ def output_that_nobody_gets_is_a_failure(case):
 
 TESTS = (list_shows_sources_and_who_answers, info_shows_what_a_source_can_do,
          a_rate_that_nobody_knows_is_no_rate_of_channels, controls_shows_its_settings,
-         each_verb_explains_itself, an_unknown_verb_is_named, a_verb_without_its_source_says_what_it_wants,
+         each_verb_explains_itself, an_unknown_verb_is_named, a_verb_that_is_a_program_is_run, a_verb_without_its_source_says_what_it_wants,
          a_source_that_is_not_there_is_named, output_that_nobody_gets_is_a_failure)
 
 
