@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* What errors of the kernel module mean, and the process's file of the heap. */
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,11 +7,6 @@
 #include <unistd.h>
 
 #include "kernel.h"
-
-bool ndma_kernel_is_loaded(void)
-{
-	return !access("/sys/class/ndma/heap", F_OK) || !access(NDMA_HEAP_PATH, F_OK);
-}
 
 static const char *meaning(int error)
 {
@@ -58,35 +52,11 @@ int ndma_kernel_error(int rc, const char *doing, ...)
 	return ndma_set_error(-rc, "%s: %s", words, meaning(-rc));
 }
 
-int ndma_kernel_open_error(int error, const char *path)
-{
-	switch (error) {
-	case EACCES:
-	case EPERM:
-		return ndma_set_error(EACCES,
-				      "no permission for %s: join the group that owns it "
-				      "(sudo usermod -aG ndma $USER) and log in again",
-				      path);
-	case ENOENT:
-	case ENODEV:
-	case ENXIO:
-		if (!ndma_kernel_is_loaded())
-			return ndma_set_error(ENODEV, "module ndma is not loaded (sudo modprobe "
-						      "ndma); memfd has sim0");
-		return ndma_set_error(error,
-				      "%s is not there although module ndma is loaded: has "
-				      "udev run, is this a container without it?",
-				      path);
-	default:
-		return ndma_set_error(error, "opening %s: %s", path, strerror(error));
-	}
-}
-
 static int open_heap(void)
 {
-	int fd = open(NDMA_HEAP_PATH, O_RDWR | O_CLOEXEC);
+	int fd = ndma_kernel_node_open(NDMA_HEAP_PATH);
 
-	return fd < 0 ? ndma_kernel_open_error(errno, NDMA_HEAP_PATH) : fd;
+	return fd < 0 ? ndma_kernel_node_error(-fd, NDMA_HEAP_PATH) : fd;
 }
 
 /*

@@ -8,8 +8,11 @@
 /* Returns @rc, having set "@doing: " and what the errno means. */
 int ndma_kernel_error(int rc, const char *doing, ...) __attribute__((format(printf, 2, 3)));
 
-/* Words for a node in /dev/ndma that cannot be opened; @error is positive. */
-int ndma_kernel_open_error(int error, const char *path);
+/* node.c: a descriptor, or a negative errno without words; waits for udev where it is on its way. */
+int ndma_kernel_node_open(const char *path);
+
+/* Why a node in /dev/ndma cannot be opened, in words that name its real owner; @error is positive. */
+int ndma_kernel_node_error(int error, const char *path);
 
 /* The heap's file of this process: opened once, never closed; the library's. Negative errno. */
 int ndma_kernel_heap(void);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Sources of the kernel module: /dev/ndma/<name>, found through /sys/class/ndma. */
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,7 @@ int ndma_kernel_source_list(char (*names)[NDMA_NAME_MAX], size_t room)
 
 	class = opendir(CLASS_PATH);
 	if (!class)
-		return ndma_kernel_open_error(errno, CLASS_PATH);
+		return ndma_kernel_node_error(errno, CLASS_PATH);
 	while ((entry = readdir(class))) {
 		if (*entry->d_name == '.' || !strcmp(entry->d_name, "heap") ||
 		    strlen(entry->d_name) >= NDMA_NAME_MAX)
@@ -65,12 +64,12 @@ int ndma_kernel_source_fd(const char *name)
 	int fd;
 
 	snprintf(path, sizeof(path), "/dev/ndma/%s", name);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	fd = ndma_kernel_node_open(path);
 	if (fd >= 0)
 		return fd;
-	if (errno == ENOENT && ndma_kernel_is_loaded())
+	if (fd == -ENOENT && ndma_kernel_is_loaded())
 		return no_such_source(name);
-	return ndma_kernel_open_error(errno, path);
+	return ndma_kernel_node_error(-fd, path);
 }
 
 int ndma_kernel_source_open(const struct ndma_backend *self, const char *name,
