@@ -303,6 +303,18 @@ NDMA_API int ndma_stream_stats(const struct ndma_stream *stream, struct ndma_str
 	return rc;
 }
 
+NDMA_API int64_t ndma_stream_missing(const struct ndma_stream *stream)
+{
+	struct ndma_stream_stats stats;
+	int rc = ndma_stream_stats(stream, &stats);
+
+	if (rc)
+		return rc;
+	if (stats.state == NDMA_STREAM_RUNNING || ndma_ring_ready(&stream->ring))
+		return 0;
+	return (int64_t)(stats.produced - stream->ring.sequence);
+}
+
 NDMA_API int ndma_stream_control_get(const struct ndma_stream *stream, uint32_t id, int64_t *value)
 {
 	struct ndma_stream *self = (struct ndma_stream *)stream;

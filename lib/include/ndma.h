@@ -795,7 +795,8 @@ int ndma_stream_stop(struct ndma_stream *stream);
  * Return: 1: a frame; 0: the stream ended (stopped, closed, never started, or count reached) and
  * nothing is ready; -ETIMEDOUT; -EAGAIN: @timeout_ns is 0 and none is ready; -EBUSY: the caller
  * holds every frame, so none can come; -EINTR: a signal came first, call again; -ENODEV: the source
- * is gone and nothing is ready.
+ * is gone and nothing is ready. After the end no frame tells of what was lost behind the last one:
+ * ndma_stream_missing() does.
  */
 int ndma_stream_next(struct ndma_stream *stream, struct ndma_frame *frame, int64_t timeout_ns);
 
@@ -911,6 +912,18 @@ int ndma_stream_channel(const struct ndma_stream *stream, uint32_t index, struct
  * Return: 0.
  */
 int ndma_stream_stats(const struct ndma_stream *stream, struct ndma_stream_stats *stats);
+
+/**
+ * ndma_stream_missing() - frames lost behind the last one that was taken
+ * @stream: the stream; closed: as it was then
+ *
+ * For the end of a run, stopped or counted: no frame comes whose @dropped would tell of them. The
+ * first frame of the next run does, once more. Threads as ndma_stream_next().
+ *
+ * Return: how many; 0 also while the stream runs or a frame is ready, which will tell; -EPERM: of a
+ * parent process.
+ */
+int64_t ndma_stream_missing(const struct ndma_stream *stream);
 
 /**
  * ndma_stream_control_get() - a setting of this stream

@@ -401,6 +401,15 @@ public:
 		return {get(), taken};
 	}
 
+	/** Frames lost behind the last one that was taken: ndma_stream_missing(). */
+	std::uint64_t missing() const
+	{
+		const std::int64_t frames = ndma_stream_missing(get());
+
+		check(frames < 0 ? static_cast<int>(frames) : 0);
+		return static_cast<std::uint64_t>(frames);
+	}
+
 	/** Counts since the stream was made. */
 	struct ndma_stream_stats stats() const
 	{

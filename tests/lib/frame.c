@@ -45,6 +45,33 @@ TEST_F(sim, under_latest_the_oldest_make_room_and_every_one_is_accounted_for)
 	EXPECT_EQ(dropped, stats.dropped);
 }
 
+TEST_F(sim, what_is_lost_behind_the_last_frame_is_told_once_the_run_is_over)
+{
+	struct ndma_frame frame;
+	unsigned int taken = 0;
+
+	ASSERT_DONE(set_pace(self->source, 0));
+	ASSERT_DONE(ndma_control_set(self->source, NDMA_CONTROL_FAULT_DROP, 3));
+	ASSERT_DONE(ndma_stream_create(self->source, &self->options, &self->stream));
+	EXPECT_EQ(0, ndma_stream_missing(self->stream));
+	ASSERT_DONE(ndma_stream_start(self->stream, 6));
+	ASSERT_EQ(4, ndma_stream_wait(self->stream, 8, 10 * SECOND_NS));
+	/* Frames that are ready will tell of what is lost before them. */
+	EXPECT_EQ(0, ndma_stream_missing(self->stream));
+	for (; ndma_stream_next(self->stream, &frame, 10 * SECOND_NS) > 0; taken++)
+		ASSERT_DONE(ndma_stream_release(self->stream, &frame));
+	EXPECT_EQ(4, taken);
+	EXPECT_EQ(4, frame.completion.sequence);
+	EXPECT_EQ(1, ndma_stream_missing(self->stream));
+	ASSERT_DONE(ndma_stream_start(self->stream, 0));
+	ASSERT_EQ(1, ndma_stream_next(self->stream, &frame, 10 * SECOND_NS));
+	EXPECT_EQ(1, frame.dropped);
+	EXPECT_EQ(0, ndma_stream_missing(self->stream));
+	ASSERT_DONE(ndma_stream_release(self->stream, &frame));
+	ndma_stream_close(self->stream);
+	EXPECT_EQ(0, ndma_stream_missing(self->stream));
+}
+
 TEST_F(sim, time_stamps_follow_the_rate)
 {
 	struct ndma_frame first, second;

@@ -300,6 +300,31 @@ def test_loss_is_told_as_in_a_plain_loop(fast):
     asyncio.run(run())
 
 
+def test_a_loss_at_the_end_of_a_run_is_told_as_in_a_plain_loop(fast):
+    fast.fault_drop = 10
+
+    async def loop(on_loss):
+        seen = []
+        with fast.stream(64, frames=16, count=10, on_loss=on_loss) as stream:
+            async for frame in stream:
+                seen.append(frame.sequence)
+            return seen
+
+    async def read():
+        with fast.stream(64, frames=16, count=10, on_loss="raise") as stream:
+            frames = await stream.read(10)
+            assert [frame.sequence for frame in frames] == list(range(9))
+            with pytest.raises(ndma.FrameLossError, match="after frame 8, the last that came"):
+                await stream.read(1)
+            assert await stream.read(1) == []
+
+    with pytest.raises(ndma.FrameLossError, match="after frame 8, the last that came"):
+        asyncio.run(loop("raise"))
+    with pytest.warns(ndma.LossWarning, match="lost 1 frames after frame 8"):
+        assert asyncio.run(loop("warn")) == list(range(9))
+    asyncio.run(read())
+
+
 def test_a_loss_is_raised_after_the_frames_before_it(fast):
     fast.fault_drop = 3
 
@@ -309,7 +334,7 @@ def test_a_loss_is_raised_after_the_frames_before_it(fast):
                 try:
                     yield next(stream).sequence
                 except ndma.FrameLossError as error:
-                    yield "lost", error.frame.sequence
+                    yield "lost", error.frame and error.frame.sequence
                 except StopIteration:
                     return
 
@@ -320,7 +345,7 @@ def test_a_loss_is_raised_after_the_frames_before_it(fast):
                 try:
                     frames = await stream.read(4)
                 except ndma.FrameLossError as error:
-                    got.append(("lost", error.frame.sequence))
+                    got.append(("lost", error.frame and error.frame.sequence))
                     continue
                 if not frames:
                     return got

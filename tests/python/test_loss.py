@@ -9,7 +9,7 @@ import pytest
 
 import ndma
 
-from conftest import run_python
+from conftest import ready, run_python
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def lossy(fast):
 def test_the_first_loss_warns_at_once_and_the_rest_at_close(lossy):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        with lossy.stream(64, count=100) as stream:
+        with lossy.stream(64, count=99) as stream:
             frames = [frame.dropped for frame in stream]
     lost = sum(frames)
     assert lost >= 40
@@ -119,7 +119,7 @@ def test_a_warning_made_an_error_loses_no_frame(lossy):
     seen = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        stream = lossy.stream(64, count=20)
+        stream = lossy.stream(64, count=19)
         while True:
             try:
                 seen.append(next(stream).sequence)
@@ -132,6 +132,75 @@ def test_a_warning_made_an_error_loses_no_frame(lossy):
         assert stream.closed
     # With none of them lost by the exceptions every gap is the source's.
     assert len(seen) == stream.stats.completed
+
+
+@pytest.fixture
+def curtailed(fast):
+    """The last frame of ten is lost, so that no frame tells of it."""
+    fast.fault_drop = 10
+    return fast
+
+
+def test_a_loss_at_the_end_of_a_run_warns(curtailed):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        with curtailed.stream(64, frames=16, count=10) as stream:
+            assert len([frame.sequence for frame in stream]) == 9
+    assert [str(w.message) for w in caught] == [
+        "sim0 lost 1 frames after frame 8, the last that came: 1 so far"]
+
+
+def test_the_warning_at_the_end_of_a_run_names_what_none_has_named(lossy):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        with lossy.stream(64, count=100) as stream:
+            assert sum(1 for _ in stream) == 50
+    assert len(caught) == 2
+    assert ("lost 1 frames after frame 98, the last that came: 50 so far, 49 of them since the last"
+            in str(caught[1].message))
+
+
+def test_a_loss_at_the_end_of_a_run_is_raised_once(curtailed):
+    seen = []
+    with curtailed.stream(64, frames=16, count=10, on_loss="raise") as stream:
+        with pytest.raises(ndma.FrameLossError, match="lost 1 frames after frame 8") as caught:
+            for frame in stream:
+                seen.append(frame.sequence)
+        assert caught.value.frame is None
+        with pytest.raises(StopIteration):
+            next(stream)
+        # The gap before the next run's first frame is the same one.
+        del frame
+        stream.start(count=5)
+        assert [(frame.sequence, frame.dropped) for frame in stream] == [
+            (10, 1), (11, 0), (12, 0), (13, 0), (14, 0)]
+    assert seen == list(range(9))
+
+
+def test_a_run_that_loses_all_its_frames_is_not_silent(fast):
+    fast.fault_drop = 1
+    with fast.stream(64, count=10, on_loss="raise") as stream:
+        with pytest.raises(ndma.FrameLossError, match="sim0 lost 10 frames and none came"):
+            next(stream)
+
+
+def test_a_loss_at_the_end_that_nobody_came_to_is_told_at_close(curtailed):
+    stream = curtailed.stream(64, frames=16, count=10, on_loss="raise")
+    seen = [next(stream).sequence for _ in range(9)]
+    ready(stream, 10)
+    with pytest.warns(ndma.LossWarning, match="lost 1 frames in all"):
+        stream.close()
+    assert seen == list(range(9))
+
+
+def test_a_stream_that_close_stops_does_not_tell_of_frames_that_nobody_awaits(source):
+    source.rate = 1e6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with source.stream(100, frames=8) as stream:
+            kept = [next(stream) for _ in range(8)]
+            ready(stream, 9)
+    assert len(kept) == 8
 
 
 def test_frame_loss_error_has_a_frame_attribute_from_the_start():

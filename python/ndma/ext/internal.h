@@ -371,6 +371,7 @@ struct ext_stream {
 	uint64_t delivered;
 	uint64_t lost;
 	uint64_t lost_unsaid;		/* since the last warning */
+	uint64_t lost_ahead;		/* noted at an end: the next frame counts them again */
 	int64_t warned_ns;		/* CLOCK_MONOTONIC of it, or 0 */
 	uint32_t channels;
 	float *scale;			/* by channel, from the first physical() on; offset behind */
@@ -414,7 +415,11 @@ void *ext_stream_refuse_busy(struct ext_state *state, const char *name);
 
 /* loss.c: what on_loss says about the loss before `frame`: 0, or -1 with an exception. */
 int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame);
-/* At close: losses that no warning has named yet. */
+/* At the end of a run, for what was lost behind its last frame: as ext_loss_note(). */
+int ext_loss_end(struct ext_stream *stream);
+/* Counts those, once, among what ext_loss_finish() tells; returns how many. Nothing while it runs. */
+uint64_t ext_loss_note_end(struct ext_stream *stream);
+/* At close: losses that no warning or exception has named yet. */
 int ext_loss_finish(struct ext_stream *stream);
 
 struct ext_frame {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Loss that cannot be missed: a warning at the first loss, then at most one a second with totals,
- * and one at close for what is left; or an exception that carries the frame.
+ * one at the end of a run for what no frame tells of, and one at close for what is left; or an
+ * exception that carries the frame.
  */
 #include "internal.h"
 
@@ -30,16 +31,13 @@ static int warn(struct ext_stream *stream, PyObject *text)
 	return ret;
 }
 
-static int raise_loss(struct ext_stream *stream, struct ext_frame *frame)
+/* FrameLossError with `text`, which it takes over, and `frame`, may be NULL; always -1. */
+static int raise_loss(struct ext_stream *stream, struct ext_frame *frame, PyObject *text)
 {
-	PyObject *type = stream->state->frame_loss_error, *exception, *text;
+	PyObject *type = stream->state->frame_loss_error;
+	PyObject *exception = text ? PyObject_CallOneArg(type, text) : NULL;
 
-	text = PyUnicode_FromFormat("%llu frames of %s were lost before frame %llu, which this "
-				    "exception carries as `frame`",
-				    (unsigned long long)frame->entry.dropped, stream->name,
-				    (unsigned long long)frame->entry.completion.sequence);
-	exception = text ? PyObject_CallOneArg(type, text) : NULL;
-	if (exception && !PyObject_SetAttrString(exception, "frame", (PyObject *)frame))
+	if (exception && (!frame || !PyObject_SetAttrString(exception, "frame", (PyObject *)frame)))
 		PyErr_SetObject(type, exception);
 	Py_XDECREF(exception);
 	Py_XDECREF(text);
@@ -48,12 +46,22 @@ static int raise_loss(struct ext_stream *stream, struct ext_frame *frame)
 
 int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame)
 {
-	stream->lost += frame->entry.dropped;
+	uint64_t dropped = frame->entry.dropped - stream->lost_ahead;
+	unsigned long long sequence = frame->entry.completion.sequence;
+
+	stream->lost_ahead = 0;
+	if (!dropped)
+		return 0;
+	stream->lost += dropped;
 	if (stream->on_loss == EXT_LOSS_IGNORE)
 		return 0;
 	if (stream->on_loss == EXT_LOSS_RAISE)
-		return raise_loss(stream, frame);
-	stream->lost_unsaid += frame->entry.dropped;
+		return raise_loss(
+			stream, frame,
+			PyUnicode_FromFormat("%llu frames of %s were lost before frame %llu, which "
+					     "this exception carries as `frame`",
+					     (unsigned long long)dropped, stream->name, sequence));
+	stream->lost_unsaid += dropped;
 	if (stream->warned_ns && ext_now_ns() - stream->warned_ns < NS_PER_S)
 		return 0;
 	return warn(
@@ -61,9 +69,46 @@ int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame)
 		PyUnicode_FromFormat(
 			"%s lost %llu frames before frame %llu, %llu so far: this program is too slow for "
 			"it, or the source lost them itself (stream.stats tells)",
-			stream->name, (unsigned long long)stream->lost_unsaid,
-			(unsigned long long)frame->entry.completion.sequence,
+			stream->name, (unsigned long long)stream->lost_unsaid, sequence,
 			(unsigned long long)stream->lost));
+}
+
+uint64_t ext_loss_note_end(struct ext_stream *stream)
+{
+	int64_t lost;
+
+	Py_BEGIN_ALLOW_THREADS lost = ndma_stream_missing(stream->handle);
+	Py_END_ALLOW_THREADS if (lost <= (int64_t)stream->lost_ahead) return 0;
+	lost -= (int64_t)stream->lost_ahead;
+	stream->lost_ahead += (uint64_t)lost;
+	stream->lost += (uint64_t)lost;
+	if (stream->on_loss != EXT_LOSS_IGNORE)
+		stream->lost_unsaid += (uint64_t)lost;
+	return (uint64_t)lost;
+}
+
+int ext_loss_end(struct ext_stream *stream)
+{
+	unsigned long long lost = ext_loss_note_end(stream), came = stream->ring->sequence;
+	PyObject *where, *unsaid, *text;
+
+	if (!lost || stream->on_loss == EXT_LOSS_IGNORE)
+		return 0;
+	where = came ? PyUnicode_FromFormat("after frame %llu, the last that came", came - 1)
+		     : PyUnicode_FromString("and none came");
+	unsaid = PyUnicode_FromFormat(
+		stream->lost_unsaid > lost ? ", %llu of them since the last warning" : "",
+		(unsigned long long)stream->lost_unsaid);
+	text = where && unsaid
+		       ? PyUnicode_FromFormat("%s lost %llu frames %U: %llu so far%U", stream->name,
+					      lost, where, (unsigned long long)stream->lost, unsaid)
+		       : NULL;
+	Py_XDECREF(unsaid);
+	Py_XDECREF(where);
+	if (stream->on_loss == EXT_LOSS_WARN)
+		return warn(stream, text);
+	stream->lost_unsaid = 0;
+	return raise_loss(stream, NULL, text);
 }
 
 int ext_loss_finish(struct ext_stream *stream)

@@ -82,6 +82,9 @@ PyObject *ext_stream_close(PyObject *self, PyObject *unused)
 	bool closed = stream->closed;
 
 	stream->closed = true;
+	/* A run that close() stops has lost nothing that somebody waits for. */
+	if (!closed)
+		ext_loss_note_end(stream);
 	/* A second close() waits in here for the first. */
 	Py_BEGIN_ALLOW_THREADS ndma_stream_close(stream->handle);
 	Py_END_ALLOW_THREADS if (!closed && ext_loss_finish(stream)) return NULL;

@@ -169,7 +169,8 @@ static PyObject *next_slowly(struct ext_stream *stream, int64_t timeout_ns)
 	/* The stream was closed meanwhile: a frame that was ready is still handed out. */
 	if (!ret) {
 		frame = take(stream);
-		stream->ended = !frame && !PyErr_Occurred();
+		if (!frame && !PyErr_Occurred())
+			stream->ended = !ext_loss_end(stream);
 	}
 	stream->awaited = false;
 	return frame ? deliver(stream, frame) : NULL;
@@ -246,7 +247,8 @@ PyObject *ext_stream_poll(PyObject *self, PyObject *argument)
 			PyErr_Clear();
 			break;
 		}
-		if (ret < 0)
+		/* An exception comes after the frames before it, in a call of its own. */
+		if (ret < 0 || (!ret && !(raises && count) && ext_loss_end(stream)))
 			return NULL;
 		stream->ended = ended = !ret;
 	}
