@@ -2,6 +2,7 @@
 /*
  * Where the bytes of a memory lie: pages by offset, scatter lists, the kernel's own mapping.
  */
+#include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -80,6 +81,28 @@ static u64 ndma_segment_max(struct device *dev)
 	return limit >= PAGE_SIZE ? round_down(limit, PAGE_SIZE) : limit;
 }
 
+/*
+ * The longest extent at @offset that is one segment for @dev: at most @limit bytes, and on one side
+ * of every boundary that the device's engine cannot cross, where it would wrap to other memory.
+ */
+static struct ndma_extent ndma_memory_segment(const struct ndma_memory *memory, u64 offset,
+					      u64 limit, struct device *dev)
+{
+	struct ndma_extent extent = ndma_memory_extent(memory, offset, limit);
+	phys_addr_t phys = page_to_phys(extent.page) + extent.offset;
+	u64 boundary, address;
+
+	if (!dev)
+		return extent;
+	boundary = dma_get_seg_boundary(dev);
+	address = phys_to_dma(dev, phys);
+	/* An IOMMU gives it another address. It keeps to the boundary if no entry is longer. */
+	if (address == DMA_MAPPING_ERROR)
+		address = phys;
+	extent.bytes = min_t(u64, extent.bytes - 1, boundary - (address & boundary)) + 1;
+	return extent;
+}
+
 int ndma_memory_sg(const struct ndma_memory *memory, u64 offset, u64 bytes, struct device *dev,
 		   struct sg_table *table)
 {
@@ -91,14 +114,15 @@ int ndma_memory_sg(const struct ndma_memory *memory, u64 offset, u64 bytes, stru
 	int ret;
 
 	for (at = offset; at < end; nents++)
-		at += ndma_memory_extent(memory, at, min(limit, end - at)).bytes;
+		at += ndma_memory_segment(memory, at, min(limit, end - at), dev).bytes;
 	ret = sg_alloc_table(table, nents, GFP_KERNEL);
 	if (ret)
 		return ret;
 	at = offset;
 	for (sg = table->sgl; sg; sg = sg_next(sg)) {
-		struct ndma_extent extent = ndma_memory_extent(memory, at, min(limit, end - at));
+		struct ndma_extent extent;
 
+		extent = ndma_memory_segment(memory, at, min(limit, end - at), dev);
 		sg_set_page(sg, extent.page, extent.bytes, extent.offset);
 		at += extent.bytes;
 	}

@@ -31,6 +31,7 @@
 #include <linux/interrupt.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/iopoll.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -74,6 +75,15 @@
 static unsigned int dma_bits = 28;
 module_param(dma_bits, uint, 0444);
 MODULE_PARM_DESC(dma_bits, "address bits that the card masters (default: 28, as QEMU's has)");
+
+/*
+ * The address counter of many engines wraps at a power of two, and what goes on behind it lands in
+ * somebody else's memory. This one's does not; with this parameter the driver holds ndma to it.
+ */
+static unsigned long boundary;
+module_param(boundary, ulong, 0444);
+MODULE_PARM_DESC(boundary,
+		 "a power of two, in bytes, that no DMA segment may cross (default: 0, 4 GiB)");
 
 /**
  * struct edu - one card
@@ -183,11 +193,25 @@ static void edu_begin_frame(struct edu *edu)
 	edu_load_pattern(edu);
 }
 
+/* Would an engine that wraps at the boundary have left one of the frame's segments? */
+static bool edu_would_wrap(struct ndma_frame *frame)
+{
+	struct scatterlist *list, *sg;
+	unsigned int nents, i;
+
+	list = ndma_frame_sgl(frame, &nents);
+	for_each_sg(list, sg, nents, i)
+		if (boundary && (sg_dma_address(sg) & (boundary - 1)) + sg_dma_len(sg) > boundary)
+			return true;
+	return false;
+}
+
 static void edu_end_frame(struct edu *edu)
 {
 	const struct ndma_frame_result result = {
 		.bytes = edu->done,
-		.flags = NDMA_FRAME_HW_SEQUENCE,
+		.flags = NDMA_FRAME_HW_SEQUENCE |
+			 (edu_would_wrap(edu->frame) ? NDMA_FRAME_ERROR : 0),
 		.hw_sequence = edu->sequence++,
 	};
 	struct ndma_frame *frame = edu->frame;
@@ -435,6 +459,10 @@ static int edu_set_reach(struct edu *edu)
 		dev_err(dev, "dma_bits=%u, expected 24 to 64\n", dma_bits);
 		return -EINVAL;
 	}
+	if (boundary && !is_power_of_2(boundary)) {
+		dev_err(dev, "boundary=%lu, expected a power of two, or 0\n", boundary);
+		return -EINVAL;
+	}
 	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(dma_bits));
 	if (ret) {
 		dev_err(dev, "this machine has no memory within %u address bits\n", dma_bits);
@@ -442,6 +470,8 @@ static int edu_set_reach(struct edu *edu)
 	}
 	/* The card counts bytes in 64 bits. PCI's default of 64 KiB is only a default. */
 	dma_set_max_seg_size(dev, UINT_MAX);
+	/* PCI's own is set too: what another driver of the card has said stays with the device. */
+	dma_set_seg_boundary(dev, boundary ? boundary - 1 : DMA_BIT_MASK(32));
 
 	/* Memory of the driver's own, for the card alone: coherent, and gone with the driver. */
 	edu->pattern = dma_alloc_coherent(dev, NDMA_EDU_CHUNK, &edu->pattern_dma, GFP_KERNEL);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -45,4 +46,30 @@ int kmodule_unload_soon(const char *name)
 		nanosleep(&pause, NULL);
 	}
 	return error;
+}
+
+void kmodule_parameters(const char *name, char *arguments, size_t room)
+{
+	char path[256], value[128];
+	struct dirent *entry;
+	size_t length = 0;
+	DIR *directory;
+
+	arguments[0] = '\0';
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters", name);
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory))) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/sys/module/%s/parameters/%.64s", name,
+			 entry->d_name);
+		file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
+		if (file && fscanf(file, "%127s", value) == 1 && length < room)
+			length += snprintf(arguments + length, room - length, "%s=%s ",
+					   entry->d_name, value);
+		if (file)
+			fclose(file);
+	}
+	if (directory)
+		closedir(directory);
 }

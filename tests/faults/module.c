@@ -3,7 +3,6 @@
  * module [ROUNDS]: load and unload, again and again; and the refusal to unload what is in use.
  * Root.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,32 +22,6 @@ static char modules[MODULES_MAX][64];
 static char parameters[MODULES_MAX][512];
 static int nr_modules;
 
-static void find_parameters(const char *module, char *line, size_t room)
-{
-	char path[256], value[128];
-	struct dirent *entry;
-	size_t length = 0;
-	DIR *directory;
-
-	line[0] = '\0';
-	snprintf(path, sizeof(path), "/sys/module/%s/parameters", module);
-	directory = opendir(path);
-	while (directory && (entry = readdir(directory))) {
-		FILE *file;
-
-		snprintf(path, sizeof(path), "/sys/module/%s/parameters/%.64s", module,
-			 entry->d_name);
-		file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
-		if (file && fscanf(file, "%127s", value) == 1 && length < room)
-			length += snprintf(line + length, room - length, "%s=%s ", entry->d_name,
-					   value);
-		if (file)
-			fclose(file);
-	}
-	if (directory)
-		closedir(directory);
-}
-
 static void find_modules(void)
 {
 	FILE *file = fopen("/proc/modules", "re");
@@ -57,8 +30,8 @@ static void find_modules(void)
 	while (file && nr_modules < MODULES_MAX && fgets(line, sizeof(line), file)) {
 		if (strncmp(line, "ndma", 4) || sscanf(line, "%63s", modules[nr_modules]) != 1)
 			continue;
-		find_parameters(modules[nr_modules], parameters[nr_modules],
-				sizeof(parameters[nr_modules]));
+		kmodule_parameters(modules[nr_modules], parameters[nr_modules],
+				   sizeof(parameters[nr_modules]));
 		nr_modules++;
 	}
 	if (file)
