@@ -131,13 +131,18 @@ static const struct dma_buf_ops ndma_readonly_ops = {
 
 struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *root)
 {
+	struct ndma_handle *primary = &handle->buffer->handle;
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 	struct dma_buf *dmabuf;
 
 	info.ops = handle->readonly ? &ndma_readonly_ops : &ndma_buffer_ops;
 	info.size = handle->buffer->capacity;
 	info.flags = handle->readonly ? O_RDONLY : O_RDWR;
-	info.resv = root ? root->resv : NULL;
+	/*
+	 * A buffer's read-only handles share its fences. A view is a buffer of its own: with its
+	 * parent's, whoever has one frame of a stream could hold up those who read another.
+	 */
+	info.resv = handle == primary ? NULL : primary->dmabuf->resv;
 	info.priv = handle;
 	dmabuf = dma_buf_export(&info);
 	if (IS_ERR(dmabuf))

@@ -5,8 +5,9 @@
  *
  * One buffer has one primary dma-buf, whose release frees it, and any number of read-only ones,
  * each of which keeps the primary. A view of a part of a buffer is a buffer of its own that keeps
- * its parent's primary. All of them map through the f_mapping of the outermost parent, so that
- * one unmap_mapping_range() finds every mapping and one i_size bounds every folio's index.
+ * its parent's primary, with fences of its own. All of them map through the f_mapping of the outermost
+ * parent, so that one unmap_mapping_range() finds every mapping and one i_size bounds every folio's
+ * index.
  */
 #ifndef NDMA_BUFFER_H
 #define NDMA_BUFFER_H
@@ -240,7 +241,10 @@ int ndma_dmabuf_create(struct ndma_memory *memory, u64 bytes, const struct ndma_
 /* The handle behind a file descriptor, with a reference to its dma-buf; -EBADF. */
 struct ndma_handle *ndma_handle_get(int fd);
 void ndma_handle_put(struct ndma_handle *handle);
-/* A dma-buf for @handle, with the f_mapping and the resv of @root; @root NULL: with its own. */
+/*
+ * A dma-buf for @handle, with the f_mapping of @root (NULL: its own), and with the resv of its buffer's
+ * primary dma-buf, unless it is that.
+ */
 struct dma_buf *ndma_handle_export(struct ndma_handle *handle, struct dma_buf *root);
 /* Ends a buffer that nobody reaches any more, but for the structure, which leases may hold. */
 void ndma_buffer_end(struct ndma_buffer *buffer);

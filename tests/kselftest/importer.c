@@ -7,6 +7,7 @@
 
 #include "test.h"
 #include "uapi/dmabuf.h"
+#include "uapi/stream.h"
 #include "vgem.h"
 
 FIXTURE(importer)
@@ -154,6 +155,53 @@ TEST_F(importer, it_sees_the_fence_of_a_transfer)
 	fence = vgem_fence(self->vgem, handle, 0);
 	EXPECT_GT(fence, 0);
 	EXPECT_EQ(vgem_signal(self->vgem, fence), 0);
+	EXPECT_EQ(vgem_release(self->vgem, handle), 0);
+}
+
+/* A sync file of vgem's fence on @handle, a buffer of its own. */
+static int export_fence(int vgem, uint32_t handle)
+{
+	int fd = vgem_export(vgem, handle), fence = fence_export(fd, DMA_BUF_SYNC_READ);
+
+	close(fd);
+	return fence;
+}
+
+/* A frame needs no right to write for others' fences to be put on it. */
+TEST_F_TIMEOUT(importer, a_fence_on_one_frame_holds_nobody_up_who_reads_another, 120)
+{
+	struct ndma_stream_setup setup = setup_of(2, 1000);
+	struct ndma_completion completion;
+	int64_t handle = vgem_create(self->vgem, 4096), vgems;
+	struct stream stream;
+	int fence, frames[2], readonly, i;
+
+	ASSERT_GT(handle, 0);
+	ASSERT_EQ(stream_make(&stream, source_open("sim0"), &setup), 0);
+	ASSERT_EQ(stream_start(stream.fd, 2), 0);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(stream_next(&stream, &completion), 0);
+		frames[i] = stream_export(stream.fd, completion.index);
+		ASSERT_GE(frames[i], 0);
+	}
+	readonly = buffer_readonly(self->heap, frames[0]);
+	ASSERT_GE(readonly, 0);
+	vgems = vgem_fence(self->vgem, handle, VGEM_WRITE);
+	ASSERT_GT(vgems, 0);
+	fence = export_fence(self->vgem, handle);
+	ASSERT_EQ(fence_import(frames[0], DMA_BUF_SYNC_WRITE, fence), 0);
+	EXPECT_EQ(events_of(readonly, POLLIN, 0), 0);
+	EXPECT_EQ(events_of(frames[1], POLLIN, 0), POLLIN);
+	EXPECT_EQ(dmabuf_sync(frames[1], DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ), 0);
+	/* Whoever had waited would have waited until this is over: vgem ends it after 10 s. */
+	EXPECT_EQ(fence_status(fence), 0);
+	EXPECT_EQ(vgem_signal(self->vgem, vgems), 0);
+	EXPECT_EQ(events_of(frames[0], POLLIN, 0), POLLIN);
+	close(readonly);
+	close(frames[0]);
+	close(frames[1]);
+	close(fence);
+	stream_end(&stream);
 	EXPECT_EQ(vgem_release(self->vgem, handle), 0);
 }
 
