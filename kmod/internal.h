@@ -142,10 +142,15 @@ enum ndma_node_kind ndma_node_kind(const struct file *file);
 int ndma_node_device(struct file *file, struct device **dev);
 
 /*
- * ndma_workqueue is for deadlines and streams' stoppers, which wait for streams' workers. Those are
- * on ndma_flow_workqueue: on one queue, which runs so many at a time, waiters could fill it.
+ * A queue runs so many works at a time, so no work waits for one of its own queue: waiters could fill it.
+ *
+ *   ndma_fence_workqueue   deadlines, and the end of fills: waits for drivers' works at most
+ *   ndma_workqueue         streams' stoppers: wait for streams' workers and drivers' works
+ *   ndma_flow_workqueue    streams' workers: may wait for memory, so that no fence is signalled here
+ *   ndma_source_workqueue  drivers' works (see ndma_source.h): wait for none of these
  */
-extern struct workqueue_struct *ndma_workqueue, *ndma_flow_workqueue;
+extern struct workqueue_struct *ndma_fence_workqueue, *ndma_workqueue, *ndma_flow_workqueue,
+	*ndma_source_workqueue;
 int ndma_workqueues_init(void);
 void ndma_workqueues_exit(void);
 

@@ -26,7 +26,19 @@ static dev_t ndma_first;
 static struct cdev ndma_cdev;
 static struct class *ndma_class;
 
-struct workqueue_struct *ndma_workqueue, *ndma_flow_workqueue;
+struct workqueue_struct *ndma_fence_workqueue, *ndma_workqueue, *ndma_flow_workqueue;
+struct workqueue_struct *ndma_source_workqueue;
+EXPORT_SYMBOL_GPL(ndma_source_workqueue);
+
+static const struct {
+	struct workqueue_struct **queue;
+	const char *name;
+} ndma_workqueues[] = {
+	{ &ndma_source_workqueue, "ndma_source" },
+	{ &ndma_flow_workqueue, "ndma_flow" },
+	{ &ndma_workqueue, "ndma" },
+	{ &ndma_fence_workqueue, "ndma_fence" },
+};
 
 /*
  * struct ndma_node by minor. The lock is held while a node's open() runs, so that
@@ -191,23 +203,33 @@ void ndma_nodes_exit(void)
 	idr_destroy(&ndma_nodes);
 }
 
-/* WQ_SYSFS: an administrator can choose their processors and priority. */
+/*
+ * WQ_SYSFS: an administrator can choose their processors and priority. WQ_MEM_RECLAIM: each has a
+ * thread from the beginning, because whoever waits for a fence may be who is to make memory for a new
+ * one; and no such queue may wait for one that is not.
+ */
 int ndma_workqueues_init(void)
 {
-	const unsigned int flags = WQ_UNBOUND | WQ_HIGHPRI | WQ_SYSFS;
+	const unsigned int flags = WQ_UNBOUND | WQ_HIGHPRI | WQ_SYSFS | WQ_MEM_RECLAIM;
+	size_t i;
 
-	ndma_flow_workqueue = alloc_workqueue("ndma_flow", flags, 0);
-	if (!ndma_flow_workqueue)
-		return -ENOMEM;
-	ndma_workqueue = alloc_workqueue("ndma", flags, 0);
-	if (ndma_workqueue)
-		return 0;
-	destroy_workqueue(ndma_flow_workqueue);
+	for (i = 0; i < ARRAY_SIZE(ndma_workqueues); i++) {
+		*ndma_workqueues[i].queue = alloc_workqueue("%s", flags, 0, ndma_workqueues[i].name);
+		if (!*ndma_workqueues[i].queue)
+			goto destroy;
+	}
+	return 0;
+
+destroy:
+	while (i--)
+		destroy_workqueue(*ndma_workqueues[i].queue);
 	return -ENOMEM;
 }
 
 void ndma_workqueues_exit(void)
 {
-	destroy_workqueue(ndma_workqueue);
-	destroy_workqueue(ndma_flow_workqueue);
+	size_t i = ARRAY_SIZE(ndma_workqueues);
+
+	while (i--)
+		destroy_workqueue(*ndma_workqueues[i].queue);
 }

@@ -88,7 +88,7 @@ static enum hrtimer_restart ndma_transfer_timer(struct hrtimer *timer)
 	if (transfer->fence && !transfer->filler)
 		ndma_fence_signal(transfer->fence, -ETIMEDOUT);
 	WRITE_ONCE(transfer->cause, -ETIMEDOUT);
-	queue_work(ndma_workqueue, &transfer->work);
+	queue_work(ndma_fence_workqueue, &transfer->work);
 	return HRTIMER_NORESTART;
 }
 
@@ -157,7 +157,7 @@ void ndma_transfer_owner_died(struct ndma_buffer *buffer)
 			 * The stream's locks are outside buffer->lock: the worker stops the source.
 			 */
 			WRITE_ONCE(transfer->cause, -EOWNERDEAD);
-			queue_work(ndma_workqueue, &transfer->work);
+			queue_work(ndma_fence_workqueue, &transfer->work);
 		} else {
 			dmabuf = ndma_transfer_finish(buffer, -EOWNERDEAD);
 		}

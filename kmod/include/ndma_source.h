@@ -17,6 +17,10 @@
  * beginning, never twice at a time, with interrupts off. stop and abort return when the device
  * no longer touches any frame: pages are unmapped and freed after that.
  *
+ * While a fill's fence is out, whoever waits for it may be who has to make memory. So start, stop and
+ * abort wait for no memory (GFP_KERNEL; setup may), and for no work but those of
+ * ndma_source_workqueue. lockdep proves it, and warns of it at the first fill.
+ *
  * Locks: the functions below that any context may call can be called under a driver's own lock,
  * also one that queue takes; none of them calls an op.
  */
@@ -27,6 +31,7 @@
 #include <linux/module.h>
 #include <linux/scatterlist.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 #include <uapi/linux/ndma.h>
 
 #include "shared/ndma_control.h"
@@ -139,6 +144,14 @@ struct ndma_source_desc {
 	u32 streams_max;
 	const struct ndma_source_ops *ops;
 };
+
+/**
+ * ndma_source_workqueue - for a driver's works that its stop or abort waits for
+ *
+ * Any other queue that one of them flushed or cancelled from could be waiting for memory (it has no
+ * WQ_MEM_RECLAIM), and Linux warns of it. A work on it waits for no other.
+ */
+extern struct workqueue_struct *ndma_source_workqueue;
 
 /**
  * ndma_source_register() - make a card known to user space

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What an administrator sets, as root: each user's quota of memory, how long a system call may sleep,
- * and how much the module's queues run at a time.
+ * how much the module's queues run at a time, and what they do without memory.
  */
+#include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #define KERNEL_FAULT "/sys/module/ndma/parameters/kernel_fault_ms"
 #define AT_A_TIME "/sys/devices/virtual/workqueue/ndma/max_active"
 #define FLOW_AT_A_TIME "/sys/devices/virtual/workqueue/ndma_flow/max_active"
+#define FENCE_AT_A_TIME "/sys/devices/virtual/workqueue/ndma_fence/max_active"
 #define SOMEBODY 12345
 #define SOMEBODY_ELSE 12346
 
@@ -45,6 +47,7 @@ FIXTURE(parameter)
 	char kernel_fault[32];
 	char at_a_time[32];
 	char flow_at_a_time[32];
+	char fence_at_a_time[32];
 };
 
 FIXTURE_SETUP(parameter)
@@ -55,6 +58,7 @@ FIXTURE_SETUP(parameter)
 	parameter_read(KERNEL_FAULT, self->kernel_fault, sizeof(self->kernel_fault));
 	parameter_read(AT_A_TIME, self->at_a_time, sizeof(self->at_a_time));
 	parameter_read(FLOW_AT_A_TIME, self->flow_at_a_time, sizeof(self->flow_at_a_time));
+	parameter_read(FENCE_AT_A_TIME, self->fence_at_a_time, sizeof(self->fence_at_a_time));
 	ASSERT_TRUE(parameter_write(QUOTA, "8388608"));
 }
 
@@ -64,6 +68,7 @@ FIXTURE_TEARDOWN(parameter)
 	EXPECT_TRUE(parameter_write(KERNEL_FAULT, self->kernel_fault));
 	EXPECT_TRUE(parameter_write(AT_A_TIME, self->at_a_time));
 	EXPECT_TRUE(parameter_write(FLOW_AT_A_TIME, self->flow_at_a_time));
+	EXPECT_TRUE(parameter_write(FENCE_AT_A_TIME, self->fence_at_a_time));
 	close(self->heap);
 }
 
@@ -158,6 +163,7 @@ TEST_F(parameter, deadlines_end_fills_where_queues_run_one_work_at_a_time)
 
 	ASSERT_TRUE(parameter_write(AT_A_TIME, "1"));
 	ASSERT_TRUE(parameter_write(FLOW_AT_A_TIME, "1"));
+	ASSERT_TRUE(parameter_write(FENCE_AT_A_TIME, "1"));
 	fd = heap_alloc_for(self->heap, source, MIB);
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(control_set(source, NDMA_CONTROL_TRIGGER, NDMA_SIM_TRIGGER_SOFTWARE), 0);
@@ -167,6 +173,41 @@ TEST_F(parameter, deadlines_end_fills_where_queues_run_one_work_at_a_time)
 	}
 	close(fd);
 	close(source);
+}
+
+/* Is there a thread of this name, as Linux calls a queue's own: "NAME" or "kworker/R-NAME"? */
+static bool has_thread(const char *name)
+{
+	DIR *directory = opendir("/proc");
+	struct dirent *entry;
+	bool found = false;
+
+	while (directory && !found && (entry = readdir(directory))) {
+		char path[300], comm[64];
+		const char *own = comm;
+
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		if (!atoi(entry->d_name))
+			continue;
+		parameter_read(path, comm, sizeof(comm));
+		comm[strcspn(comm, "\n+")] = 0;
+		if (!strncmp(own, "kworker/R-", 10))
+			own += 10;
+		found = !strcmp(own, name);
+	}
+	if (directory)
+		closedir(directory);
+	return found;
+}
+
+/* When there is no memory for a new one, who waits for a fence may be who is to make some. */
+TEST(each_queue_has_a_thread_that_is_there_when_memory_is_not)
+{
+	EXPECT_TRUE(has_thread("ndma_fence"));
+	EXPECT_TRUE(has_thread("ndma_flow"));
+	EXPECT_TRUE(has_thread("ndma_source"));
+	EXPECT_TRUE(has_thread("ndma"));
+	EXPECT_FALSE(has_thread("ndma_none"));
 }
 
 /* The process of the one holder that @fd has; -1: there is another number of them. */

@@ -66,7 +66,7 @@ void vdig_run(struct vdig *vdig)
 	vdig->triggers = 0;
 	vdig_ring_post(vdig);
 	spin_unlock_irq(&vdig->lock);
-	schedule_delayed_work(&vdig->watchdog, msecs_to_jiffies(WATCHDOG_MS));
+	queue_delayed_work(ndma_source_workqueue, &vdig->watchdog, msecs_to_jiffies(WATCHDOG_MS));
 }
 
 void vdig_halt(struct vdig *vdig)
@@ -149,7 +149,8 @@ static void vdig_watch(struct work_struct *work)
 	if (vdig_look(vdig))
 		vdig_miss(vdig);
 	else
-		schedule_delayed_work(&vdig->watchdog, msecs_to_jiffies(WATCHDOG_MS));
+		queue_delayed_work(ndma_source_workqueue, &vdig->watchdog,
+				   msecs_to_jiffies(WATCHDOG_MS));
 }
 
 /*
