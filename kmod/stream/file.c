@@ -17,18 +17,9 @@ void ndma_stream_kill(struct ndma_stream *stream)
 	mutex_unlock(&stream->mutex);
 }
 
-/* Ends a fill with @error, or the run of a stream. Under the mutex. */
-static void ndma_stream_end_run(struct ndma_stream *stream, int error)
-{
-	ndma_fill_finish(stream, error);
-	if (stream->active)
-		ndma_run_quiet(stream, NDMA_STREAM_IDLE);
-}
-
 /*
  * Calls ops->stop() after the last frame of a counted run, without source->lock: unplugging ends an
- * active stream, under its mutex, before the source may go. With that lock, whoever waits for a
- * fill's fence would wait for another stream's setup too.
+ * active stream, under its mutex, before the source may go.
  */
 static void ndma_stream_stopper(struct work_struct *work)
 {
@@ -36,7 +27,7 @@ static void ndma_stream_stopper(struct work_struct *work)
 
 	mutex_lock(&stream->mutex);
 	if (stream->active && READ_ONCE(stream->finished))
-		ndma_stream_end_run(stream, -EIO);
+		ndma_run_quiet(stream, NDMA_STREAM_IDLE);
 	mutex_unlock(&stream->mutex);
 }
 
@@ -57,6 +48,7 @@ static int ndma_file_open(struct inode *inode, struct file *file)
 	INIT_WORK(&stream->worker, ndma_flow_work);
 	INIT_DELAYED_WORK(&stream->retry, ndma_flow_retry);
 	INIT_WORK(&stream->stopper, ndma_stream_stopper);
+	INIT_WORK(&stream->fill_stopper, ndma_fill_stopper);
 	stream->source = source;
 
 	/*
@@ -102,6 +94,7 @@ static int ndma_file_release(struct inode *inode, struct file *file)
 	mutex_unlock(&source->streams_lock);
 	up_read(&source->lock);
 
+	cancel_work_sync(&stream->fill_stopper);
 	cancel_work_sync(&stream->stopper);
 	cancel_work_sync(&stream->worker);
 	if (stream->set_up)
@@ -140,7 +133,9 @@ static int ndma_stream_stop_ioctl(struct file *file, void *arg)
 	ret = ndma_stream_lock(stream);
 	if (ret)
 		return ret == -ENODEV ? 0 : ret;
-	ndma_stream_end_run(stream, -ECANCELED);
+	ndma_fill_finish(stream, -ECANCELED);
+	if (stream->active)
+		ndma_run_quiet(stream, NDMA_STREAM_IDLE);
 	ndma_stream_unlock(stream);
 	return 0;
 }

@@ -11,12 +11,15 @@
  *
  * What may end a fill, each at any time: its frame is done, the source gives up, the deadline,
  * NDMA_STREAM_STOP, the end of its file, of its source, of the buffer's owner. All of them come to
- * ndma_fill_finish(), whose order is: stop, quiesce, unmap, give back, signal.
+ * ndma_fill_finish(), whose order is: stop, quiesce, give back, signal; then unmap and free.
  *
  * The fence signals in finite time: every one of these takes the stream's mutex alone, under which
- * nothing is allocated once the fence is published, and a driver's stop and abort are bounded.
+ * nothing is allocated once the fence is published, and a driver's stop and abort are bounded. lockdep
+ * proves it of what is done under the mutex (dma_fence_begin_signalling()). Of the mutex itself it
+ * cannot: the mutexes of all streams are one to it, and a stream that is set up allocates under its own.
  */
 #include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
 #include <linux/file.h>
 #include <linux/sched/signal.h>
 
@@ -34,14 +37,11 @@ static void ndma_fill_reset(struct ndma_stream *stream)
 	stream->started = false;
 }
 
-void ndma_fill_finish(struct ndma_stream *stream, int error)
+/* Notes what became of the fill, whose source is quiet; the answer is what its fence says. */
+static int ndma_fill_judge(struct ndma_stream *stream, int error)
 {
 	struct ndma_fill *fill = &stream->fill;
-	struct ndma_buffer *buffer;
 
-	if (fill->state != NDMA_FILL_RUNNING)
-		return;
-	ndma_setup_disconnect(stream, NDMA_STREAM_IDLE);
 	memset(&fill->completion, 0, sizeof(fill->completion));
 	/* A frame that is done is the result, whatever was about to end the fill. */
 	if (stream->head) {
@@ -54,15 +54,42 @@ void ndma_fill_finish(struct ndma_stream *stream, int error)
 		error = 0;
 	}
 	fill->error = error;
-	/* After the reset the transfer alone keeps the buffer. */
-	buffer = stream->buffer;
+	return fill->completion.flags & NDMA_FRAME_ERROR ? -EIO : error;
+}
+
+void ndma_fill_finish(struct ndma_stream *stream, int error)
+{
+	struct ndma_fill *fill = &stream->fill;
+	bool cookie;
+
+	if (fill->state != NDMA_FILL_RUNNING)
+		return;
+	cookie = dma_fence_begin_signalling();
+	ndma_run_quiet(stream, NDMA_STREAM_IDLE);
+	error = ndma_fill_judge(stream, error);
+	ndma_transfer_complete(stream->buffer, error);
+	dma_fence_end_signalling(cookie);
+	/* What may wait for memory: a driver's teardown, pages that are unmapped, a thread that ends. */
+	ndma_setup_detach(stream);
 	ndma_fill_reset(stream);
-	if (fill->completion.flags & NDMA_FRAME_ERROR)
-		error = -EIO;
-	ndma_transfer_complete(buffer, error);
 	/* Release: the result. Pairs with the acquire load in ndma_fill_wait_ioctl(). */
 	smp_store_release(&fill->state, NDMA_FILL_OVER);
 	wake_up_all(&stream->waiters);
+}
+
+void ndma_fill_stopper(struct work_struct *work)
+{
+	struct ndma_stream *stream = container_of(work, struct ndma_stream, fill_stopper);
+
+	/*
+	 * Not source->lock: whoever waits for the fence would wait for another stream's setup too.
+	 * Unplugging ends a fill, under its stream's mutex, before the source may go.
+	 */
+	mutex_lock(&stream->mutex);
+	/* The next fill may have begun meanwhile, and has not finished. */
+	if (stream->active && READ_ONCE(stream->finished))
+		ndma_fill_finish(stream, -EIO);
+	mutex_unlock(&stream->mutex);
 }
 
 static void ndma_fill_abort(void *priv, struct ndma_buffer *buffer)
@@ -138,6 +165,7 @@ static int ndma_fill_start(struct ndma_stream *stream, struct ndma_buffer *buffe
 			   const struct ndma_transfer_plan *plan)
 {
 	const struct ndma_fill before = stream->fill;
+	bool cookie;
 	u32 id;
 	int ret;
 
@@ -158,7 +186,10 @@ static int ndma_fill_start(struct ndma_stream *stream, struct ndma_buffer *buffe
 	if (ret)
 		goto detach;
 	stream->fill.state = NDMA_FILL_RUNNING;
+	/* The fence is out: a start that waited for memory could wait for it. */
+	cookie = dma_fence_begin_signalling();
 	ret = ndma_run_begin(stream, 0);
+	dma_fence_end_signalling(cookie);
 	if (!ret) {
 		ndma_transfer_confirm(buffer, plan);
 		return 0;

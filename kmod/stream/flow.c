@@ -109,7 +109,7 @@ static void ndma_flow_left_device(struct ndma_stream *stream)
 	ndma_flow_call_for_wakeup(stream);
 	ndma_flow_drain(stream, DRAIN_BATCH);
 	if (stream->free.first)
-		queue_work(ndma_flow_workqueue, &stream->worker);
+		ndma_flow_call_worker(stream);
 }
 
 /* Would a newer frame be left for user space after a steal, published or about to be? */
@@ -183,7 +183,10 @@ static void ndma_flow_finish(struct ndma_stream *stream)
 	 */
 	if (!stream->count[NDMA_FRAME_IS_FILLED])
 		ndma_stream_set_state(stream, NDMA_STREAM_IDLE);
-	queue_work(ndma_workqueue, &stream->stopper);
+	if (stream->fill.state == NDMA_FILL_RUNNING)
+		queue_work(ndma_fence_workqueue, &stream->fill_stopper);
+	else
+		queue_work(ndma_workqueue, &stream->stopper);
 }
 
 static void ndma_flow_lose(struct ndma_stream *stream, u64 frames)
@@ -246,7 +249,7 @@ static void ndma_flow_accept(struct ndma_frame *frame, const struct ndma_frame_r
 		frame->completion = completion;
 		ndma_frame_move(frame, NDMA_FRAME_IS_FILLED);
 		ndma_frame_push(&stream->filled, frame);
-		queue_work(ndma_flow_workqueue, &stream->worker);
+		ndma_flow_call_worker(stream);
 	} else {
 		ndma_ring_publish(frame, &completion);
 	}
@@ -474,6 +477,16 @@ static bool ndma_flow_free_released(struct ndma_stream *stream)
 	ndma_frame_free(frame);
 	spin_unlock_irq(&stream->ring_lock);
 	return true;
+}
+
+void ndma_flow_settle(struct ndma_stream *stream)
+{
+	/* Nobody has called the worker of a fill, nor will. */
+	if (stream->fill.state != NDMA_FILL_RUNNING)
+		flush_work(&stream->worker);
+	else
+		while (ndma_flow_publish_filled(stream))
+			;
 }
 
 void ndma_flow_end(struct ndma_stream *stream)

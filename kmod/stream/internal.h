@@ -183,6 +183,7 @@ struct ndma_fill {
  * @worker: syncs and guards frames, tells the driver of free ones
  * @retry: starts @worker again for frames that could not be seized, because their pages were pinned
  * @stopper: calls ops->stop() after the last frame of a counted run
+ * @fill_stopper: ends a fill whose frame is done
  * @waiters: readers in poll and NDMA_STREAM_WAIT
  * @queue_lock: see above
  * @ring_lock: see above; all below is under it
@@ -237,6 +238,7 @@ struct ndma_stream {
 	struct work_struct worker;
 	struct delayed_work retry;
 	struct work_struct stopper;
+	struct work_struct fill_stopper;
 	wait_queue_head_t waiters;
 	spinlock_t queue_lock;
 
@@ -341,8 +343,10 @@ int ndma_setup_claim(struct ndma_source *source);
 void ndma_setup_unclaim(struct ndma_source *source);
 /* Driver, rings, frames, mapping, once memory and buffer are there. What fails is undone. */
 int ndma_setup_connect(struct ndma_stream *stream);
-/* Takes the buffer from the device: stop, unmap, tell the driver. After attach. */
+/* Takes the buffer from the device: stop, unmap, tell the driver. After connect. */
 void ndma_setup_disconnect(struct ndma_stream *stream, u32 state);
+/* The same of a stream that is quiet: all but stop. */
+void ndma_setup_detach(struct ndma_stream *stream);
 /* Ends the rest, but for what mappings and exported frames need; unclaims. After detach. */
 void ndma_setup_dismantle(struct ndma_stream *stream);
 
@@ -352,10 +356,12 @@ int ndma_fill_begin_check(const struct file *file, const void *arg);
 int ndma_fill_begin_ioctl(struct file *file, struct ndma_handle *handle, void *arg);
 int ndma_fill_wait_ioctl(struct file *file, void *arg);
 /*
- * Ends the fill, if one is in progress: stop, unmap, give the buffer back. @error: its result if its
+ * Ends the fill, if one is in progress: stop, give the buffer back, unmap. @error: its result if its
  * frame is not done. Under the mutex, which is enough: the source does not go before its fills end.
  */
 void ndma_fill_finish(struct ndma_stream *stream, int error);
+/* Of a fill whose frame is done, or whose source gave up: finishes it. */
+void ndma_fill_stopper(struct work_struct *work);
 
 /* ---------------------------------------------------------------- wait.c */
 
@@ -392,6 +398,16 @@ int ndma_stream_export_ioctl(struct file *file, void *arg);
 
 /* ---------------------------------------------------------------- flow.c */
 
+/*
+ * Starts the stream's worker. A fill has none: the queue's workers may wait for memory, and whoever
+ * is to make some may wait for the fill's fence. Under ring_lock.
+ */
+static inline void ndma_flow_call_worker(struct ndma_stream *stream)
+{
+	if (stream->fill.state != NDMA_FILL_RUNNING)
+		queue_work(ndma_flow_workqueue, &stream->worker);
+}
+
 /* Drains the releases and lets the device go on. Process context, no spinlock held. */
 void ndma_flow_kick(struct ndma_stream *stream);
 /* For ndma_guard_set(): does user space touch what it does not hold? */
@@ -401,6 +417,8 @@ bool ndma_flow_touched(void *priv, u64 offset);
  * it.
  */
 void ndma_flow_end(struct ndma_stream *stream);
+/* Every frame that is filled is published when it returns. Process context; no driver completes any. */
+void ndma_flow_settle(struct ndma_stream *stream);
 /* The stream's worker, and what starts it again. */
 void ndma_flow_work(struct work_struct *work);
 void ndma_flow_retry(struct work_struct *work);

@@ -32,7 +32,7 @@ void ndma_run_quiet(struct ndma_stream *stream, u32 state)
 	 * Frames that are filled have to be published before user space reads that no more will
 	 * come.
 	 */
-	flush_work(&stream->worker);
+	ndma_flow_settle(stream);
 	spin_lock_irq(&stream->ring_lock);
 	ndma_frames_reclaim(stream);
 	ndma_stream_set_state(stream, state);
@@ -74,7 +74,7 @@ int ndma_run_begin(struct ndma_stream *stream, u64 count)
 	 * Frames that were released while nothing ran are still in the ring, and no driver has
 	 * asked for them.
 	 */
-	queue_work(ndma_flow_workqueue, &stream->worker);
+	ndma_flow_call_worker(stream);
 	spin_unlock_irq(&stream->ring_lock);
 	return 0;
 }

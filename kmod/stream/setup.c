@@ -241,9 +241,14 @@ int ndma_stream_setup_ioctl(struct file *file, void *arg)
 
 void ndma_setup_disconnect(struct ndma_stream *stream, u32 state)
 {
+	ndma_run_quiet(stream, state);
+	ndma_setup_detach(stream);
+}
+
+void ndma_setup_detach(struct ndma_stream *stream)
+{
 	const struct ndma_source_ops *ops = stream->source->desc->ops;
 
-	ndma_run_quiet(stream, state);
 	ndma_flow_end(stream);
 	/* No device is there to be kept apart from: what is mapped can be read. */
 	if (stream->guarded)

@@ -16,6 +16,8 @@
 #define AT_A_TIME "/sys/devices/virtual/workqueue/ndma/max_active"
 #define FLOW_AT_A_TIME "/sys/devices/virtual/workqueue/ndma_flow/max_active"
 #define FENCE_AT_A_TIME "/sys/devices/virtual/workqueue/ndma_fence/max_active"
+#define TRACE "/sys/kernel/tracing/trace"
+#define TRACED "/sys/kernel/tracing/events/workqueue/workqueue_queue_work"
 #define SOMEBODY 12345
 #define SOMEBODY_ELSE 12346
 
@@ -208,6 +210,58 @@ TEST(each_queue_has_a_thread_that_is_there_when_memory_is_not)
 	EXPECT_TRUE(has_thread("ndma_source"));
 	EXPECT_TRUE(has_thread("ndma"));
 	EXPECT_FALSE(has_thread("ndma_none"));
+}
+
+/* Works that were put on the queue with that name since the trace was emptied. */
+static int traced(void)
+{
+	FILE *file = fopen(TRACE, "r");
+	char line[512];
+	int count = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		count += line[0] != '#';
+	if (file)
+		fclose(file);
+	return count;
+}
+
+static void fill_and_wait(struct __test_metadata *_metadata, int heap, const char *name)
+{
+	int source = source_open(name), fd;
+	struct ndma_completion completion;
+
+	if (source == -ENOENT)
+		return;
+	fd = heap_alloc_for(heap, source, 4096);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(fill_begin(source, heap, fd, 1000, FENCED_NS), 0);
+	EXPECT_EQ(fill_wait(source, &completion), 0);
+	close(fd);
+	close(source);
+}
+
+/* A stream's worker may wait for memory, and a queue runs so many works at a time. */
+TEST_F(parameter, a_fill_waits_for_no_queue_where_others_wait_for_memory)
+{
+	struct ndma_stream_setup setup = setup_of(2, 100);
+	struct stream stream;
+
+	if (access(TRACED, F_OK))
+		SKIP(return, "this guest has no " TRACED);
+	ASSERT_TRUE(parameter_write(TRACED "/filter", "workqueue == \"ndma_flow\""));
+	ASSERT_TRUE(parameter_write(TRACED "/enable", "1"));
+	ASSERT_TRUE(parameter_write(TRACE, ""));
+	fill_and_wait(_metadata, self->heap, "sim0");
+	fill_and_wait(_metadata, self->heap, "edu0");
+	EXPECT_EQ(traced(), 0);
+	/* A stream's worker is seen there. */
+	ASSERT_EQ(stream_make(&stream, source_open("sim0"), &setup), 0);
+	EXPECT_EQ(stream_start(stream.fd, 1), 0);
+	EXPECT_GT(traced(), 0);
+	stream_end(&stream);
+	EXPECT_TRUE(parameter_write(TRACED "/enable", "0"));
+	EXPECT_TRUE(parameter_write(TRACED "/filter", "0"));
 }
 
 /* The process of the one holder that @fd has; -1: there is another number of them. */
