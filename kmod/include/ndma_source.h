@@ -91,6 +91,10 @@ struct ndma_stream_config {
  *   ndma_stream_control()); an error refuses it. May sleep
  * @rate: optional: samples of one channel per second with the stream's controls; default: the
  *   value of NDMA_CONTROL_RATE
+ * @bound: optional: the longest time from start until the first frame is completed, in ns, with
+ *   configuration and controls as they are; 0, and the default: nobody knows, as where a trigger is
+ *   waited for. Only a fill that is bound, by 10 s at most, publishes a fence, for which other drivers
+ *   wait; while it is out, a control under which it would not be is refused to the user. May sleep
  */
 struct ndma_source_ops {
 	int (*setup)(struct ndma_stream *stream);
@@ -101,6 +105,7 @@ struct ndma_source_ops {
 	void (*queue)(struct ndma_stream *stream);
 	int (*control)(struct ndma_stream *stream, u32 id, s64 value);
 	struct ndma_rational (*rate)(struct ndma_stream *stream);
+	u64 (*bound)(struct ndma_stream *stream);
 };
 
 /**

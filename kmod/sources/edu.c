@@ -65,7 +65,8 @@
 /* Where the DMA engine sees the card's own memory. */
 #define EDU_MEMORY		0x40000
 
-/* The engine takes 100 ms; a card that takes ten times as long has died. */
+/* The engine takes 100 ms: twice that is a bound, and a card that takes ten times as long has died. */
+#define EDU_COPY_MS		200
 #define EDU_TIMEOUT_MS		1000
 
 /*
@@ -368,12 +369,25 @@ static void edu_queue(struct ndma_stream *stream)
 	spin_unlock_irqrestore(&edu->lock, flags);
 }
 
+/*
+ * How long a frame takes at most. A card that waits for a trigger cannot say, and answers 0. While one
+ * that can say fills a user's buffer, other drivers may wait for it (a fence).
+ */
+static u64 edu_bound(struct ndma_stream *stream)
+{
+	/* The pattern's way to the card, and as many back as the frame has pieces. */
+	u64 copies = 1 + DIV_ROUND_UP_ULL(ndma_stream_config(stream)->frame_bytes, NDMA_EDU_CHUNK);
+
+	return copies * EDU_COPY_MS * NSEC_PER_MSEC;
+}
+
 static const struct ndma_source_ops edu_ops = {
 	.setup = edu_setup,
 	.start = edu_start,
 	.stop = edu_stop,
 	.abort = edu_abort,
 	.queue = edu_queue,
+	.bound = edu_bound,
 };
 
 /* ---------------------------------------------------------------- what the card is */

@@ -26,6 +26,9 @@
  */
 #define FIFO_NS		(500 * NSEC_PER_MSEC)
 
+/* What a byte of a frame takes on a slow machine. */
+#define MAKE_NS		1000
+
 /* A card that vanished is plugged in again after this. */
 #define REPLUG_MS	500
 
@@ -344,6 +347,22 @@ static int ndma_sim_control(struct ndma_stream *stream, u32 id, s64 value)
 	return 0;
 }
 
+/* A frame is due with its last sample, and is made within FIFO_NS and the time that its bytes take. */
+static u64 ndma_sim_bound(struct ndma_stream *stream)
+{
+	u64 made = FIFO_NS + ndma_stream_config(stream)->frame_bytes * MAKE_NS;
+	struct ndma_sim_settings settings;
+
+	ndma_sim_read_settings(stream, &settings);
+	if (settings.trigger != NDMA_SIM_TRIGGER_FREE || settings.fault_drop ||
+	    settings.fault_stall || settings.fault_vanish)
+		return 0;
+	if (!settings.paced)
+		return made;
+	return made + ndma_sim_time_ns(&settings, settings.samples) +
+	       settings.fault_jitter * NSEC_PER_USEC;
+}
+
 static const struct ndma_source_ops ndma_sim_ops = {
 	.setup = ndma_sim_setup,
 	.teardown = ndma_sim_teardown,
@@ -351,6 +370,7 @@ static const struct ndma_source_ops ndma_sim_ops = {
 	.stop = ndma_sim_stop,
 	.queue = ndma_sim_queue,
 	.control = ndma_sim_control,
+	.bound = ndma_sim_bound,
 };
 
 static const struct ndma_source_desc ndma_sim_desc = {

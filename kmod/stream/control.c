@@ -102,6 +102,14 @@ int ndma_control_get_ioctl(struct file *file, void *arg)
 	return ret;
 }
 
+/* Would others wait for the fence of the stream's fill, with the controls as they are, for long? */
+static bool ndma_control_holds_up(struct ndma_stream *stream)
+{
+	const struct ndma_fill *fill = &stream->fill;
+
+	return fill->state == NDMA_FILL_RUNNING && fill->fenced && !ndma_stream_is_bound(stream);
+}
+
 static int ndma_control_apply(struct ndma_stream *stream, struct ndma_control *control)
 {
 	const struct ndma_source_ops *ops = stream->source->desc->ops;
@@ -118,7 +126,9 @@ static int ndma_control_apply(struct ndma_stream *stream, struct ndma_control *c
 	value = ndma_control_value(stream, desc);
 	before = *value;
 	WRITE_ONCE(*value, control->value);
-	ret = ops->control ? ops->control(stream, desc->id, control->value) : 0;
+	ret = ndma_control_holds_up(stream) ? -EBUSY : 0;
+	if (!ret && ops->control)
+		ret = ops->control(stream, desc->id, control->value);
 	if (ret)
 		WRITE_ONCE(*value, before);
 	return ret;

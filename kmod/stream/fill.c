@@ -162,7 +162,7 @@ static int ndma_fill_configure(struct ndma_stream *stream, const struct ndma_fil
 
 /* Seizes the buffer and starts the source, or leaves all as it was. Under the mutex. */
 static int ndma_fill_start(struct ndma_stream *stream, struct ndma_buffer *buffer,
-			   const struct ndma_transfer_plan *plan)
+			   struct ndma_transfer_plan *plan)
 {
 	const struct ndma_fill before = stream->fill;
 	bool cookie;
@@ -182,10 +182,12 @@ static int ndma_fill_start(struct ndma_stream *stream, struct ndma_buffer *buffe
 	ret = ndma_setup_connect(stream);
 	if (ret)
 		goto put_buffer;
+	plan->fenced = plan->fenced && ndma_stream_is_bound(stream);
 	ret = ndma_transfer_start(buffer, plan, &id);
 	if (ret)
 		goto detach;
 	stream->fill.state = NDMA_FILL_RUNNING;
+	stream->fill.fenced = plan->fenced;
 	/* The fence is out: a start that waited for memory could wait for it. */
 	cookie = dma_fence_begin_signalling();
 	ret = ndma_run_begin(stream, 0);
@@ -246,7 +248,6 @@ static int ndma_fill_try(struct ndma_stream *stream, struct ndma_buffer *buffer,
 	struct ndma_transfer_plan plan = {
 		.direction = NDMA_FROM_DEVICE,
 		.guard = request->guard,
-		.fenced = request->timeout_ns <= NDMA_FENCE_MAX_NS,
 		.deadline = ktime_add_ns(ktime_get(), request->timeout_ns),
 		.filler = &ndma_fill_filler,
 		.filler_priv = stream,
@@ -256,6 +257,7 @@ static int ndma_fill_try(struct ndma_stream *stream, struct ndma_buffer *buffer,
 	do {
 		/* The layout is stream->layout, which may be looked at under the mutex alone. */
 		plan.layout = NULL;
+		plan.fenced = request->timeout_ns <= NDMA_FENCE_MAX_NS;
 		/*
 		 * Others' fences are waited for without the mutex, because unplugging the source
 		 * waits for that.

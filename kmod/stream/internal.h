@@ -144,11 +144,13 @@ enum ndma_fill_state {
 /**
  * struct ndma_fill - what a stream without rings for user space does: one frame, in a heap's buffer
  * @state: enum ndma_fill_state; stored with release when it is over
+ * @fenced: others may wait for its fence
  * @error: once it is over: 0 or why it failed
  * @completion: once it is over without @error
  */
 struct ndma_fill {
 	u32 state;
+	bool fenced;
 	int error;
 	struct ndma_completion completion;
 };
@@ -278,6 +280,18 @@ struct ndma_stream {
 static inline bool ndma_stream_in_use(const struct ndma_stream *stream)
 {
 	return stream->set_up || stream->fill.state == NDMA_FILL_RUNNING;
+}
+
+/*
+ * Does the source know, with the controls as they are, that a frame is done while a fence may be out?
+ * Under the mutex.
+ */
+static inline bool ndma_stream_is_bound(struct ndma_stream *stream)
+{
+	const struct ndma_source_ops *ops = stream->source->desc->ops;
+	u64 bound_ns = ops->bound ? ops->bound(stream) : 0;
+
+	return bound_ns && bound_ns <= NDMA_FENCE_MAX_NS;
 }
 
 /* ---------------------------------------------------------------- source.c */

@@ -967,9 +967,10 @@ int ndma_stream_control_set(struct ndma_stream *stream, uint32_t id, int64_t val
  * of @source reach the running fill where they may change then: a button is pressed. No samples are
  * copied: the device writes where the buffer is.
  *
- * Up to fence_max_ns (struct ndma_heap_info: 10 s) a fence is published, so that poll() on
- * ndma_buffer_fd(), ndma_buffer_sync_begin() and other drivers wait for the data. A longer fill
- * publishes none.
+ * Where the source can say how long it takes, a fence is published, so that poll() on ndma_buffer_fd(),
+ * ndma_buffer_sync_begin() and other drivers wait for the data: not while it waits for a trigger, nor
+ * where that time or @timeout_ns is above fence_max_ns (struct ndma_heap_info: 10 s). ndma_fill_wait()
+ * waits for every fill. While a fence is out, controls of @source that would hold it up are -EBUSY.
  *
  * The fill is over when the buffer is full, at its deadline, by ndma_fill_cancel(), when the source
  * is closed or gone, or this process ends. The source is always stopped first: when the buffer is

@@ -5,6 +5,10 @@
  */
 #include "fill_fixture.h"
 
+/* Of the digitizer's control "trigger". */
+#define VDIG_TRIGGER_FREE 0
+#define VDIG_TRIGGER_EXTERNAL 2
+
 /* ------------------------------------------------------------ what arrives */
 
 TEST_F_TIMEOUT(fill, every_byte_arrives_and_no_other_changes, 120)
@@ -67,7 +71,7 @@ TEST_F(fill, its_fence_is_what_everybody_sees)
 	int readonly = buffer_readonly(self->heap, self->fd), fence;
 
 	EXPECT_EQ(fill_poll(self->fd), POLLIN | POLLOUT);
-	ASSERT_EQ(begin_long(self, variant, FENCED_NS), 0);
+	ASSERT_EQ(begin_bound(self, variant, FENCED_NS), 0);
 	EXPECT_EQ(fill_poll(self->fd), 0);
 	EXPECT_EQ(fill_poll(readonly), 0);
 	EXPECT_EQ(events_of(self->source, POLLIN, 0), 0);
@@ -83,9 +87,42 @@ TEST_F(fill, its_fence_is_what_everybody_sees)
 
 TEST_F(fill, one_that_may_take_longer_than_a_fence_publishes_none)
 {
-	ASSERT_EQ(begin_long(self, variant, FENCED_NS + 1), 0);
+	ASSERT_EQ(begin_bound(self, variant, FENCED_NS + 1), 0);
 	EXPECT_EQ(fill_poll(self->fd), POLLIN | POLLOUT);
 	EXPECT_EQ(lease_try(self->other, self->fd, NDMA_WRITE), -EBUSY);
+}
+
+/* Nobody is held up who looks at the buffer: sim waits for its button, edu takes too long. */
+TEST_F(fill, one_whose_source_cannot_promise_an_end_publishes_no_fence)
+{
+	ASSERT_EQ(begin_long(self, variant, FENCED_NS), 0);
+	EXPECT_EQ(fill_poll(self->fd), POLLIN | POLLOUT);
+	EXPECT_EQ(dmabuf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW), 0);
+	EXPECT_EQ(buffer_info(self->heap, self->fd).owner, NDMA_OWNER_DEVICE);
+	EXPECT_EQ(lease_try(self->other, self->fd, NDMA_WRITE), -EBUSY);
+}
+
+TEST_F(fill, what_would_break_the_promise_of_a_fence_is_refused)
+{
+	const uint32_t faults[] = { NDMA_CONTROL_FAULT_DROP, NDMA_CONTROL_FAULT_STALL,
+				    NDMA_CONTROL_FAULT_VANISH };
+	int64_t value;
+	size_t i;
+
+	if (!is_sim(variant))
+		return;
+	ASSERT_EQ(begin_bound(self, variant, FENCED_NS), 0);
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		EXPECT_EQ(control_set(self->source, faults[i], 1000), -EBUSY);
+		EXPECT_EQ(control_get(self->source, faults[i], &value), 0);
+		EXPECT_EQ(value, 0);
+	}
+	EXPECT_EQ(control_set(self->source, NDMA_CONTROL_FAULT_ERROR, 1), 0);
+	ASSERT_EQ(stream_stop(self->source), 0);
+	/* Without a fence nobody minds. */
+	ASSERT_EQ(begin_bound(self, variant, FENCED_NS + 1), 0);
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		EXPECT_EQ(control_set(self->source, faults[i], 1000), 0);
 }
 
 TEST_F(fill, the_buffer_is_the_devices_meanwhile)
@@ -272,6 +309,13 @@ TEST(the_digitizer_fills_a_buffer)
 		EXPECT_EQ(ndma_wave_check(&wave, data, 2, 0, completion.hw_timestamp, 100000, 2),
 			  100000);
 	}
+	/* When somebody will pull its trigger is not known. */
+	ASSERT_EQ(control_set(source, NDMA_CONTROL_TRIGGER, VDIG_TRIGGER_EXTERNAL), 0);
+	ASSERT_EQ(fill_begin(source, heap, fd, 1000, FENCED_NS), 0);
+	EXPECT_EQ(fill_poll(fd), POLLIN | POLLOUT);
+	EXPECT_EQ(buffer_info(heap, fd).owner, NDMA_OWNER_DEVICE);
+	ASSERT_EQ(stream_stop(source), 0);
+	ASSERT_EQ(control_set(source, NDMA_CONTROL_TRIGGER, VDIG_TRIGGER_FREE), 0);
 	/* At a sample a second it is not done in time, and is cut off. */
 	ASSERT_EQ(control_set(source, NDMA_CONTROL_RATE, 1), 0);
 	ASSERT_EQ(fill_begin(source, heap, fd, 1000, SECOND_NS / 2), 0);

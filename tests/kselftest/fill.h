@@ -62,5 +62,9 @@ static inline bool fill_is_sim(const unsigned char *data, uint64_t samples, int6
 #define FENCED_NS (10 * SECOND_NS)
 /* Of a fill that nobody ends within the test: more than edu copies in this time. */
 #define LONG_BYTES (512UL << 10)
+/* The same of one that edu can promise within this time. */
+#define BOUND_BYTES (160UL << 10)
+/* At this rate sim promises LONG_BYTES within this time, and takes most of it. */
+#define BOUND_RATE 40000
 
 #endif /* NDMA_TEST_FILL_H */

@@ -67,13 +67,27 @@ static inline int begin_short(struct _test_data_fill *self, const FIXTURE_VARIAN
 	return call(self->source, NDMA_FILL_BEGIN, &request);
 }
 
-/* Begins one that is not done while the test runs: sim waits for its button, edu is slow. */
+/*
+ * Begins one that is not done while the test runs, and has no fence: sim waits for its button, edu is
+ * slow.
+ */
 static inline int begin_long(struct _test_data_fill *self, const FIXTURE_VARIANT(fill) *variant,
 		      uint64_t timeout_ns)
 {
 	if (is_sim(variant))
 		control_set(self->source, NDMA_CONTROL_TRIGGER, NDMA_SIM_TRIGGER_SOFTWARE);
 	return fill_begin(self->source, self->heap, self->fd, LONG_BYTES / variant->itemsize,
+			  timeout_ns);
+}
+
+/* Begins one that is not done soon, and whose source knows that it will be: it has a fence. */
+static inline int begin_bound(struct _test_data_fill *self, const FIXTURE_VARIANT(fill) *variant,
+			      uint64_t timeout_ns)
+{
+	if (is_sim(variant))
+		control_set(self->source, NDMA_CONTROL_RATE, BOUND_RATE);
+	return fill_begin(self->source, self->heap, self->fd,
+			  is_sim(variant) ? LONG_BYTES / variant->itemsize : BOUND_BYTES,
 			  timeout_ns);
 }
 

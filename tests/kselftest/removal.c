@@ -95,9 +95,9 @@ TEST_F_TIMEOUT(removal, a_card_that_is_pulled_out_gives_back_the_buffer_it_fills
 	stream_end(&self->stream);
 	self->stream = (struct stream){ .fd = -1 };
 	source = source_open("edu0");
-	fd = heap_alloc_for(heap, source, LONG_BYTES);
+	fd = heap_alloc_for(heap, source, BOUND_BYTES);
 	ASSERT_GE(fd, 0);
-	ASSERT_EQ(fill_begin(source, heap, fd, LONG_BYTES, FENCED_NS), 0);
+	ASSERT_EQ(fill_begin(source, heap, fd, BOUND_BYTES, FENCED_NS), 0);
 	fence = fence_export(fd, DMA_BUF_SYNC_READ);
 	ASSERT_EQ(write_device(self->device, "remove", "1"), 0);
 	EXPECT_EQ(fill_wait(source, &completion), -ENODEV);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What ndma calls, and what the card can do. */
 #include <linux/interrupt.h>
+#include <linux/math64.h>
 #include <linux/module.h>
 
 #include "ndma_wave.h"
@@ -130,6 +131,20 @@ static struct ndma_rational vdig_rate(struct ndma_stream *stream)
 	return rate;
 }
 
+static u64 vdig_bound(struct ndma_stream *stream)
+{
+	u64 frame_ns;
+
+	if (ndma_stream_control(stream, NDMA_CONTROL_TRIGGER) != VDIG_TRIGGER_FREE ||
+	    !ndma_stream_control(stream, VDIG_CONTROL_PACED))
+		return 0;
+	frame_ns = div64_u64(ndma_stream_config(stream)->samples * NSEC_PER_SEC,
+			     ndma_stream_control(stream, NDMA_CONTROL_RATE));
+	/* The first frame may be lost before the card has memory for it. */
+	return 2 * frame_ns + VDIG_WAIT_MS * NSEC_PER_MSEC +
+	       ndma_stream_control(stream, VDIG_CONTROL_IRQ_US) * NSEC_PER_USEC;
+}
+
 static const struct ndma_source_ops vdig_ops = {
 	.setup = vdig_setup,
 	.teardown = vdig_teardown,
@@ -139,6 +154,7 @@ static const struct ndma_source_ops vdig_ops = {
 	.queue = vdig_queue,
 	.control = vdig_control,
 	.rate = vdig_rate,
+	.bound = vdig_bound,
 };
 
 /* ---------------------------------------------------------------- what the card is */

@@ -112,7 +112,7 @@ struct ndma_layout {
  * @leases_max: out: most leases one client can hold at a time
  * @quota_bytes: out: most buffer memory that the calling user may hold; 0: no limit
  * @used_bytes: out: buffer memory that the calling user holds now
- * @fence_max_ns: out: longest life of a user-driven transfer's fence
+ * @fence_max_ns: out: longest life of a fence that a fill, or a user-driven transfer, publishes
  */
 struct ndma_heap_info {
 	__u32 size;
@@ -571,7 +571,7 @@ struct ndma_control_menu_item {
  * @size: sizeof(struct ndma_control)
  * @id: in: a control; EINVAL: the source has none such; get: or it is a button
  * @value: the value; set: EBUSY where the stream runs and the control cannot change then, whatever the
- *   value; ERANGE outside min, max, step, with the nearest valid one written back
+ *   value, and where it would keep the fence of a fill from signalling; ERANGE outside min, max, step, with the nearest valid one written back
  */
 struct ndma_control {
 	__u32 size;
@@ -771,10 +771,13 @@ struct ndma_stream_export {
  * CPU away. The buffer's layout becomes that of what the source writes: [channel, sample], and a
  * trailing 2 for I/Q, from byte 0 on; it stays where this call fails.
  *
- * A fill of up to fence_max_ns publishes a fence on the dma-buf: poll(), DMA_BUF_IOCTL_SYNC and
- * DMA_BUF_IOCTL_EXPORT_SYNC_FILE see it. A longer one publishes none, as nobody is to be kept
- * waiting so long. The fence signals when the buffer is the CPU's again, with an error if the fill
- * failed.
+ * A fill whose source can say how long it takes publishes a fence on the dma-buf: poll(),
+ * DMA_BUF_IOCTL_SYNC and DMA_BUF_IOCTL_EXPORT_SYNC_FILE see it. None is published while a trigger is
+ * waited for, or where the frame may take longer than fence_max_ns or @timeout_ns is longer than that:
+ * nobody is to be kept waiting so long. NDMA_FILL_WAIT waits for every fill. The fence signals when the
+ * buffer is the CPU's again, with an error if the fill failed; the source is free for another file a
+ * moment later, when NDMA_FILL_WAIT answers. While the fence is out, controls that would keep it from
+ * signalling are refused (EBUSY).
  *
  * A fill is over when the buffer is full, at its deadline (ETIMEDOUT), when the source is gone
  * (ENODEV), by NDMA_STREAM_STOP or the end of this file (ECANCELED), by the end of the heap's file
