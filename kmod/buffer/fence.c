@@ -5,9 +5,24 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/jiffies.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "internal.h"
+
+/*
+ * A fence that a program ends holds up others as long as that likes, up to 10 s and again and again;
+ * Linux wants none (dma-buf.rst: "with or without a timeout"). So it is there for tests.
+ */
+static bool ndma_user_fences;
+module_param_named(user_fences, ndma_user_fences, bool, 0644);
+MODULE_PARM_DESC(user_fences,
+		 "let programs' own transfers publish fences (NDMA_TRANSFER_FENCE), by which any of them holds up others for 10 s; for tests (default: N)");
+
+bool ndma_fence_allows_users(void)
+{
+	return READ_ONCE(ndma_user_fences);
+}
 
 /**
  * struct ndma_fence - a fence that can outlive its buffer

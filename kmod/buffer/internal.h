@@ -422,6 +422,8 @@ void ndma_transfer_owner_died(struct ndma_buffer *buffer);
 
 #define NDMA_FENCE_MAX_NS (10ULL * NSEC_PER_SEC)
 
+/* May a transfer that a program ends publish a fence? */
+bool ndma_fence_allows_users(void);
 /* A fence of the next sequence number; under dma_resv. ERR_PTR(-ENOMEM). */
 struct dma_fence *ndma_fence_create(struct ndma_buffer *buffer);
 /* Signals once; @error is negative or 0. Any context. */

@@ -381,9 +381,11 @@ int ndma_transfer_begin_check(const struct file *file, const void *arg)
 	if (request->flags & ~NDMA_TRANSFER_FENCE ||
 	    ndma_own_check_transfer(request->direction, request->guard, request->timeout_ns))
 		return -EINVAL;
-	if (request->flags & NDMA_TRANSFER_FENCE && request->timeout_ns > NDMA_FENCE_MAX_NS)
+	if (!(request->flags & NDMA_TRANSFER_FENCE))
+		return 0;
+	if (request->timeout_ns > NDMA_FENCE_MAX_NS)
 		return -EINVAL;
-	return 0;
+	return ndma_fence_allows_users() ? 0 : -EOPNOTSUPP;
 }
 
 bool ndma_transfer_may(const struct ndma_handle *handle, const struct ndma_client *client)

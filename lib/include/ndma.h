@@ -485,7 +485,9 @@ int ndma_lease_release(struct ndma_buffer *buffer, uint32_t lease);
  * @guard: what a touch by the CPU meets: NDMA_GUARD_NONE: nothing, leases alone protect;
  *   NDMA_GUARD_BLOCK: it sleeps until the end; NDMA_GUARD_SIGBUS. On memfd a guard is this
  *   process's, over the library's mappings: another process's lease is -EBUSY all the same
- * @flags: NDMA_TRANSFER_FENCE: publish a fence on the dma-buf; or 0
+ * @flags: 0; or NDMA_TRANSFER_FENCE: publish a fence on the dma-buf, which only a module whose
+ *   parameter user_fences is set does, for tests: by such a fence a program that stops holds up
+ *   others for up to 10 s
  * @timeout_ns: deadline from now, 1 ns to one hour. At it the buffer is the CPU's again and the
  *   transfer is marked aborted; nobody has stopped the hardware
  * @transfer: written: give it to ndma_transfer_end()

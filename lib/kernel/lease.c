@@ -66,10 +66,14 @@ int ndma_kernel_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, u
 	rc = ndma_ioctl_call(heap, NDMA_TRANSFER_BEGIN, &argument);
 	if (rc == -ETIMEDOUT)
 		return ndma_kernel_fence_error(buffer, direction);
+	if (rc == -EOPNOTSUPP && flags & NDMA_TRANSFER_FENCE)
+		return ndma_set_error(
+			EOPNOTSUPP, "the module ndma publishes no fence of a transfer that a "
+				    "program ends, unless its parameter user_fences is set: begin "
+				    "it without NDMA_TRANSFER_FENCE");
 	if (rc == -EOPNOTSUPP)
 		return ndma_set_error(EOPNOTSUPP,
-				      "the loaded module ndma has no guard %u for this "
-				      "buffer, or no fences",
+				      "the loaded module ndma has no guard %u for this buffer",
 				      guard);
 	if (rc)
 		return ndma_kernel_error(rc, "beginning a transfer");

@@ -13,6 +13,7 @@
 #include "rounds.h"
 #include "scenario.h"
 #include "tap.h"
+#include "uapi/file.h"
 
 #define MODULES_MAX 8
 
@@ -96,6 +97,23 @@ static bool reloads(unsigned int rounds)
 			break;
 	tap_note("%u of %u rounds", round, rounds);
 	return round == rounds;
+}
+
+/* What is for tests is off where nobody asks for it, whatever this guest's modules were loaded with. */
+static bool is_off_by_default(const char *path)
+{
+	char value[8] = "";
+	int error;
+
+	if (!unload_all())
+		return false;
+	error = kmodule_load("ndma", "");
+	if (!error)
+		file_read(path, value, sizeof(value));
+	tap_note("%s: %s", path, error ? strerror(-error) : value);
+	if (!error)
+		error = kmodule_unload("ndma");
+	return load_all() && !error && !strcmp(value, "N");
 }
 
 /* ---------------------------------------------------------------- what is in use */
@@ -195,6 +213,8 @@ int main(int argc, char **argv)
 		tap_result(is_refused(holds[i].hold, holds[i].module), holds[i].name);
 	tap_result(reloads(rounds), "the modules can be loaded and unloaded again and again");
 	tap_result(is_usable(), "everything works after that");
+	tap_result(is_off_by_default("/sys/module/ndma/parameters/user_fences"),
+		   "programs' fences are off by default");
 	/* The nodes are new: whoever comes next finds them with udev's owner and mode. */
 	return system("udevadm settle --timeout=60") ? 1 : tap_end();
 }

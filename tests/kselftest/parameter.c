@@ -13,6 +13,7 @@
 
 #define QUOTA "/sys/module/ndma/parameters/quota_bytes"
 #define KERNEL_FAULT "/sys/module/ndma/parameters/kernel_fault_ms"
+#define USER_FENCES "/sys/module/ndma/parameters/user_fences"
 #define AT_A_TIME "/sys/devices/virtual/workqueue/ndma/max_active"
 #define FLOW_AT_A_TIME "/sys/devices/virtual/workqueue/ndma_flow/max_active"
 #define FENCE_AT_A_TIME "/sys/devices/virtual/workqueue/ndma_fence/max_active"
@@ -47,6 +48,7 @@ FIXTURE(parameter)
 	int heap;
 	char quota[32];
 	char kernel_fault[32];
+	char user_fences[8];
 	char at_a_time[32];
 	char flow_at_a_time[32];
 	char fence_at_a_time[32];
@@ -58,6 +60,7 @@ FIXTURE_SETUP(parameter)
 	ASSERT_GE(self->heap, 0);
 	parameter_read(QUOTA, self->quota, sizeof(self->quota));
 	parameter_read(KERNEL_FAULT, self->kernel_fault, sizeof(self->kernel_fault));
+	parameter_read(USER_FENCES, self->user_fences, sizeof(self->user_fences));
 	parameter_read(AT_A_TIME, self->at_a_time, sizeof(self->at_a_time));
 	parameter_read(FLOW_AT_A_TIME, self->flow_at_a_time, sizeof(self->flow_at_a_time));
 	parameter_read(FENCE_AT_A_TIME, self->fence_at_a_time, sizeof(self->fence_at_a_time));
@@ -68,6 +71,7 @@ FIXTURE_TEARDOWN(parameter)
 {
 	EXPECT_TRUE(parameter_write(QUOTA, self->quota));
 	EXPECT_TRUE(parameter_write(KERNEL_FAULT, self->kernel_fault));
+	EXPECT_TRUE(parameter_write(USER_FENCES, self->user_fences));
 	EXPECT_TRUE(parameter_write(AT_A_TIME, self->at_a_time));
 	EXPECT_TRUE(parameter_write(FLOW_AT_A_TIME, self->flow_at_a_time));
 	EXPECT_TRUE(parameter_write(FENCE_AT_A_TIME, self->fence_at_a_time));
@@ -365,6 +369,34 @@ TEST_F(parameter, a_system_call_does_not_sleep_at_all_if_told_so)
 	EXPECT_EQ(transfer_end(self->heap, fd, transfer), 0);
 	EXPECT_EQ(write(pipes[1], data, 1), 1);
 	munmap(data, 4096);
+	close(fd);
+}
+
+/* By a fence that it ends itself, any member of the group could hold others up, again and again. */
+TEST_F(parameter, a_program_publishes_no_fence_unless_root_allows_it)
+{
+	int fd = heap_alloc(self->heap, 4096);
+	int64_t transfer;
+
+	ASSERT_TRUE(parameter_write(USER_FENCES, "0"));
+	EXPECT_EQ(transfer_begin(self->heap, fd, NDMA_FROM_DEVICE, NDMA_GUARD_NONE,
+				 NDMA_TRANSFER_FENCE, SECOND_NS), -EOPNOTSUPP);
+	/* What is wrong anyway is told first. */
+	EXPECT_EQ(transfer_begin(self->heap, fd, NDMA_FROM_DEVICE, NDMA_GUARD_NONE,
+				 NDMA_TRANSFER_FENCE, FENCED_NS + 1), -EINVAL);
+	EXPECT_EQ(buffer_info(self->heap, fd).transfers, 0);
+	transfer = transfer_begin(self->heap, fd, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0, SECOND_NS);
+	EXPECT_GT(transfer, 0);
+	EXPECT_EQ(fill_poll(fd), POLLIN | POLLOUT);
+	EXPECT_EQ(transfer_end(self->heap, fd, transfer), 0);
+	/* The fence of a source is the source's. */
+	fill_and_wait(_metadata, self->heap, "sim0");
+	ASSERT_TRUE(parameter_write(USER_FENCES, "1"));
+	transfer = transfer_begin(self->heap, fd, NDMA_FROM_DEVICE, NDMA_GUARD_NONE,
+				  NDMA_TRANSFER_FENCE, FENCED_NS);
+	EXPECT_GT(transfer, 0);
+	EXPECT_EQ(fill_poll(fd), 0);
+	EXPECT_EQ(transfer_end(self->heap, fd, transfer), 0);
 	close(fd);
 }
 

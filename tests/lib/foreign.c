@@ -10,11 +10,13 @@
 #include "../kselftest/vgem.h"
 #include "../kselftest/vivid.h"
 #include "lib.h"
+#include "uapi/file.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 #define BYTES (4 << 20)
 /* Its pages may lie side by side, and then are one piece, which bouncing takes up to this size. */
 #define UDMABUF_BYTES (256 << 10)
+#define USER_FENCES "/sys/module/ndma/parameters/user_fences"
 
 /**
  * struct exported - a dma-buf of another driver
@@ -280,6 +282,24 @@ TEST(the_cpu_waits_for_a_fence_of_its_driver)
 	ASSERT_DONE(ndma_buffer_sync_begin(buffer, NDMA_READ));
 	ASSERT_DONE(ndma_buffer_sync_end(buffer, NDMA_READ));
 	ndma_buffer_close(buffer);
+}
+
+TEST(a_fence_that_the_module_does_not_allow_is_told)
+{
+	struct ndma_buffer *buffer;
+	uint32_t transfer;
+	char before[8];
+
+	if (!use_backend("kernel"))
+		SKIP(return, "module ndma is not loaded");
+	ASSERT_LT(0, file_read(USER_FENCES, before, sizeof(before)));
+	ASSERT_EQ(0, file_write(USER_FENCES, "0"));
+	ASSERT_DONE(make_buffer(1, &buffer));
+	EXPECT_EQ(-EOPNOTSUPP, ndma_transfer_begin(buffer, NDMA_BOTH, NDMA_GUARD_NONE,
+						   NDMA_TRANSFER_FENCE, SECOND_NS, &transfer));
+	ASSERT_WORDS("user_fences");
+	ndma_buffer_close(buffer);
+	ASSERT_EQ(0, file_write(USER_FENCES, before));
 }
 
 TEST(a_fence_of_another_driver_on_a_buffer_of_ndma_is_told_by_its_name)

@@ -327,7 +327,11 @@ struct ndma_buffer_holders {
 	__aligned_u64 holders;
 };
 
-#define NDMA_TRANSFER_FENCE	(1u << 0) /* publish a fence; its life is at most fence_max_ns */
+/*
+ * Publish a fence; its life is at most fence_max_ns. EOPNOTSUPP, unless the module parameter user_fences
+ * is set, which is for tests: while the fence is out, others wait for a program that may have stopped.
+ */
+#define NDMA_TRANSFER_FENCE	(1u << 0)
 
 /**
  * struct ndma_transfer_begin - NDMA_TRANSFER_BEGIN: give a buffer to a device
