@@ -43,4 +43,6 @@ static void __exit ndma_exit(void)
 module_init(ndma_init);
 module_exit(ndma_exit);
 MODULE_DESCRIPTION("n-dimensional DMA buffers for acquisition hardware");
+MODULE_AUTHOR("The ndma authors");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");

@@ -593,4 +593,6 @@ static struct pci_driver edu_driver = {
 };
 module_pci_driver(edu_driver);
 MODULE_DESCRIPTION("ndma source for QEMU's edu card");
+MODULE_AUTHOR("The ndma authors");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");

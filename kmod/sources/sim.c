@@ -486,4 +486,6 @@ static void __exit ndma_sim_exit(void)
 module_init(ndma_sim_init);
 module_exit(ndma_sim_exit);
 MODULE_DESCRIPTION("Simulated acquisition cards for ndma");
+MODULE_AUTHOR("The ndma authors");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");

@@ -478,4 +478,6 @@ static struct pci_driver vdig_driver = {
 };
 module_pci_driver(vdig_driver);
 MODULE_DESCRIPTION("ndma source for the virtual digitizer");
+MODULE_AUTHOR("The ndma authors");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");
