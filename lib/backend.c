@@ -3,6 +3,7 @@
  * The backends: which of them makes a new object. Asked at every constructor: the module may come
  * meanwhile.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ const struct ndma_backend *ndma_backend_choose(void)
 	const char *name = getenv("NDMA_BACKEND");
 
 	if (is_free())
-		return ndma_kernel_is_loaded() ? &ndma_backend_kernel : &ndma_backend_memfd;
+		return ndma_module_is_loaded() ? &ndma_backend_kernel : &ndma_backend_memfd;
 	if (!strcmp(name, "kernel"))
 		return &ndma_backend_kernel;
 	if (!strcmp(name, "memfd"))
@@ -61,6 +62,19 @@ int ndma_backend_import(int fd, const struct ndma_layout *layout, struct ndma_bu
 	for (; i < sizeof(backends) / sizeof(*backends) && rc == -ENOTTY; i++)
 		rc = backends[i]->buffer_import(backends[i], fd, layout, out);
 	return rc;
+}
+
+NDMA_API const char *ndma_backend_reason(void)
+{
+	static _Thread_local char words[320];
+
+	if (!is_free())
+		return "the environment has NDMA_BACKEND";
+	if (ndma_module_is_loaded())
+		return "module ndma is loaded";
+	snprintf(words, sizeof(words), "module ndma is not loaded (%s)",
+		 ndma_module_advice("ndma"));
+	return words;
 }
 
 NDMA_API const char *ndma_backend_name(void)

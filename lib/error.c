@@ -35,7 +35,7 @@ static size_t character(const unsigned char *at)
  * are left out, and control characters become question marks, so that no name moves a terminal's
  * cursor.
  */
-static void clean(char *text)
+void ndma_clean_words(char *text)
 {
 	const char *from = text;
 	char *to = text;
@@ -59,7 +59,7 @@ int ndma_set_error(int error, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(words, sizeof(words), format, arguments);
 	va_end(arguments);
-	clean(words);
+	ndma_clean_words(words);
 	return -error;
 }
 

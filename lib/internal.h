@@ -23,6 +23,8 @@
 
 /* Sets the words of ndma_error() and returns -error, so that it can be returned at once. */
 int ndma_set_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What is not UTF-8 is left out of @text, and control characters become question marks. */
+void ndma_clean_words(char *text);
 #define NDMA_CLOSED_FD "descriptor %d, which is ndma's, was closed by somebody else"
 
 /* ---------------------------------------------------------------- process.c: fork */
@@ -296,8 +298,12 @@ const struct ndma_backend *ndma_backend_of_source(const char *name);
 const struct ndma_backend *ndma_backend_of_heap(void);
 /* A buffer of whichever backend knows the fd; -ENOTTY without words: none does. */
 int ndma_backend_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **out);
-/* kernel/ioctl.c. True: the module ndma is loaded. */
-bool ndma_kernel_is_loaded(void);
+/* module.c. @module is "ndma" or a driver's name. */
+bool ndma_module_is_loaded(void);
+bool ndma_module_is_installed(const char *module);
+/* "sudo modprobe ndma"; or that it is loaded already, or not installed and what brings it. This
+ * thread's, until the next call. */
+const char *ndma_module_advice(const char *module);
 
 /* object.c: what every backend's constructor ends with; *buffer was zeroed. */
 void ndma_buffer_init(struct ndma_buffer *buffer, const struct ndma_backend *backend, int fd,

@@ -126,9 +126,9 @@ static void tell_simulation(const struct ndma_source *source)
 
 	if ((!chosen || !*chosen) && !strcmp(ndma_source_backend(source), "memfd"))
 		fprintf(stderr,
-			"ndma-acquire: module ndma is not loaded: this process simulates %s "
-			"(NDMA_BACKEND=memfd says that this is meant)\n",
-			ndma_source_name(source));
+			"ndma-acquire: %s: this process simulates %s (NDMA_BACKEND=memfd says that "
+			"this is meant)\n",
+			ndma_backend_reason(), ndma_source_name(source));
 }
 
 static int prepare(struct run *run)

@@ -139,6 +139,47 @@ const char *ndma_version(void);
 const char *ndma_backend_name(void);
 
 /**
+ * ndma_backend_reason() - why it is that one
+ *
+ * Any thread.
+ *
+ * Return: words such as "module ndma is loaded", or that it is not and what would load or install
+ * it. This thread's; valid until its next call of the library.
+ */
+const char *ndma_backend_reason(void);
+
+#define NDMA_FINDING_OK 0    /* as it should be */
+#define NDMA_FINDING_NOTE 1  /* good to know */
+#define NDMA_FINDING_FAULT 2 /* something does not work; the text says what to do */
+
+/**
+ * struct ndma_finding - one thing that ndma_doctor() has looked at
+ * @size: of this structure in the library, which may be larger
+ * @level: NDMA_FINDING_*
+ * @topic: what it is of, for programs: "library", "module", "dkms", "signing", "container", "node",
+ *	"quota", "memlock", "hugepages" or "source"; others may come
+ * @text: a sentence or more without a newline; UTF-8
+ */
+struct ndma_finding {
+	uint32_t size;
+	uint32_t level;
+	const char *topic;
+	const char *text;
+};
+
+/**
+ * ndma_doctor() - look at everything on this machine that ndma needs
+ * @tell: called for each finding, whose strings are valid during the call
+ * @context: handed to @tell
+ *
+ * Reads files of /proc, /sys and /var/lib/dkms, and opens each node in /dev/ndma once; changes
+ * nothing. Any thread.
+ *
+ * Return: how many findings are faults.
+ */
+int ndma_doctor(void (*tell)(void *context, const struct ndma_finding *finding), void *context);
+
+/**
  * ndma_heap_info() - what the module offers, and how much of its quota this user has in use
  * @info: written whole
  *

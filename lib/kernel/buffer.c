@@ -66,7 +66,7 @@ int ndma_kernel_buffer_import(const struct ndma_backend *self, int fd,
 	int heap, copy, rc;
 
 	(void)layout; /* the kernel has it; buffer.c compares */
-	if (!ndma_kernel_is_loaded() && !ndma_dmabuf_is_ours(fd))
+	if (!ndma_module_is_loaded() && !ndma_dmabuf_is_ours(fd))
 		return -ENOTTY;
 	heap = ndma_kernel_heap();
 	if (heap < 0) /* which a foreign dma-buf does not need */

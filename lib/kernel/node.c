@@ -16,11 +16,6 @@
 #define UDEV_PAUSES 500 /* of 10 ms: what udev is waited for at most */
 #define UDEV_YOUNG_NS 2000000000ull /* a node of that age may be one that udev has not met */
 
-bool ndma_kernel_is_loaded(void)
-{
-	return !access("/sys/class/ndma/heap", F_OK) || !access(NDMA_HEAP_PATH, F_OK);
-}
-
 /* Since the node was made or got its owner; a clock that was set back makes it old. */
 static uint64_t age_of(const struct stat *node)
 {
@@ -196,9 +191,10 @@ int ndma_kernel_node_error(int error, const char *path)
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		if (!ndma_kernel_is_loaded())
-			return ndma_set_error(ENODEV, "module ndma is not loaded (sudo modprobe "
-						      "ndma); memfd has sim0");
+		if (!ndma_module_is_loaded())
+			return ndma_set_error(ENODEV,
+					      "module ndma is not loaded (%s); memfd has sim0",
+					      ndma_module_advice("ndma"));
 		return ndma_set_error(error,
 				      "%s is not there although module ndma is loaded: has "
 				      "udev run, is this a container without it?",

@@ -48,10 +48,8 @@ static int no_such_source(const char *name)
 			strcat(strcat(list, *list ? ", " : ""), names[i]);
 	}
 	if (!strncmp(name, "sim", 3))
-		return ndma_set_error(ENOENT,
-				      "there is no source \"%s\" (sudo modprobe ndma_sim); there "
-				      "is %s",
-				      name, *list ? list : "none");
+		return ndma_set_error(ENOENT, "there is no source \"%s\" (%s); there is %s", name,
+				      ndma_module_advice("ndma_sim"), *list ? list : "none");
 	return ndma_set_error(ENOENT,
 			      "there is no source \"%s\": is its card in this machine, its "
 			      "driver loaded? There is %s",
@@ -67,7 +65,7 @@ int ndma_kernel_source_fd(const char *name)
 	fd = ndma_kernel_node_open(path);
 	if (fd >= 0)
 		return fd;
-	if (fd == -ENOENT && ndma_kernel_is_loaded())
+	if (fd == -ENOENT && ndma_module_is_loaded())
 		return no_such_source(name);
 	return ndma_kernel_node_error(-fd, path);
 }

@@ -33,7 +33,8 @@ static int check_options(const struct ndma_buffer_options *options)
 	if (options->flags & NDMA_BUFFER_CONTIGUOUS)
 		return ndma_set_error(EOPNOTSUPP,
 				      "memfd cannot promise physically contiguous memory: "
-				      "that needs module ndma (sudo modprobe ndma)");
+				      "that needs module ndma (%s)",
+				      ndma_module_advice("ndma"));
 	return ndma_memfd_node_check(options->node);
 }
 

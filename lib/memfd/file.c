@@ -145,7 +145,8 @@ int ndma_memfd_file_create(const char *name, uint64_t bytes)
 	if (fd < 0 && errno == ENOSYS)
 		return ndma_set_error(EOPNOTSUPP,
 				      "this kernel or container has no memfd_create(): buffers "
-				      "need module ndma here (sudo modprobe ndma)");
+				      "need module ndma here (%s)",
+				      ndma_module_advice("ndma"));
 	if (fd < 0)
 		return ndma_set_error(errno, "memfd_create: %s", strerror(errno));
 	rc = fill_and_seal(fd, bytes);

@@ -26,8 +26,8 @@ int ndma_memfd_source_open(const struct ndma_backend *self, const char *name,
 	if (strcmp(name, NAME))
 		return ndma_set_error(ENOENT,
 				      "no source \"%.31s\" without module ndma: memfd has " NAME
-				      " (sudo modprobe ndma for others)",
-				      name);
+				      "; for others, %s",
+				      name, ndma_module_advice("ndma"));
 	source = calloc(1, sizeof(*source));
 	card = calloc(1, sizeof(*card));
 	if (!source || !card) {

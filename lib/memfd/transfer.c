@@ -24,7 +24,8 @@ static int check(const struct ndma_buffer *base, uint32_t flags)
 	if (flags & NDMA_TRANSFER_FENCE)
 		return ndma_set_error(EOPNOTSUPP,
 				      "a memfd has no fences: NDMA_TRANSFER_FENCE needs "
-				      "module ndma (sudo modprobe ndma)");
+				      "module ndma (%s)",
+				      ndma_module_advice("ndma"));
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The command ndma on every backend: what it shows, and how it ends. Speaks TAP."""
+import json
 import os
 import re
 import subprocess
@@ -52,8 +53,32 @@ def controls_shows_its_settings(case):
     assert re.search(r"^frequency +1000 +0 to 2000000000 in steps of 1 Hz$", out, re.MULTILINE), out
 
 
+def programs_get_json(case):
+    status, out, err = case.run("list", "--json")
+    said = json.loads(out)
+    [sim0] = [source for source in said["sources"] if source["name"] == "sim0"]
+    assert (status, err, said["backend"]) == (0, "", case.backend), (status, err, said)
+    assert (sim0["channels"], sim0["rate"]) == (8, 1e6), sim0
+    said = json.loads(case.run("info", "sim0", "--json")[1])
+    assert said["backend"] == case.backend and len(said["channels"]) == 8, said
+    assert said["formats"][0] == {"format": "<h", "bits": 16, "itemsize": 2, "iq": False, "planar": True,
+                                  "interleaved": True}, said
+    said = {control["name"]: control for control in json.loads(case.run("controls", "sim0", "--json")[1])}
+    assert said["frequency"] == {"name": "frequency", "type": "integer", "unit": "Hz", "value": 1000, "min": 0,
+                                 "max": 2000000000, "step": 1}, said
+    assert said["pattern"]["value"] in said["pattern"]["choices"], said
+
+
+def the_doctor_says_which_backend_and_why(case):
+    status, out, err = case.run("doctor")
+    assert err == "" and f"those of {case.backend}: the environment has NDMA_BACKEND" in out, (out, err)
+    said = json.loads(case.run("doctor", "--json")[1])
+    assert status == (said["faults"] > 0), (status, said)
+    assert all(finding["level"] in ("ok", "note", "fault") for finding in said["findings"]), said
+
+
 def each_verb_explains_itself(case):
-    for verb, words in (("list", "memory"), ("info", "formats"), ("controls", "settings")):
+    for verb, words in (("list", "memory"), ("info", "formats"), ("controls", "settings"), ("doctor", "sources")):
         for option in "-h", "--help":
             status, out, err = case.run(verb, option)
             assert (status, err) == (0, ""), (verb, status, err)
@@ -92,7 +117,7 @@ def a_source_that_is_not_there_is_named(case):
 
 
 def output_that_nobody_gets_is_a_failure(case):
-    for arguments in (("list",), ("info", "sim0"), ("controls", "sim0"), ("--version",), ("--help",)):
+    for arguments in (("list",), ("info", "sim0"), ("controls", "sim0"), ("list", "--json"), ("doctor",), ("--version",), ("--help",)):
         with open("/dev/full", "w", encoding="utf-8") as full:
             status, _, err = case.run(*arguments, stdout=full)
         assert status == 1 and "standard output" in err, (arguments, status, err)
@@ -100,6 +125,7 @@ def output_that_nobody_gets_is_a_failure(case):
 
 TESTS = (list_shows_sources_and_who_answers, info_shows_what_a_source_can_do,
          a_rate_that_nobody_knows_is_no_rate_of_channels, controls_shows_its_settings,
+         programs_get_json, the_doctor_says_which_backend_and_why,
          each_verb_explains_itself, an_unknown_verb_is_named, a_verb_that_is_a_program_is_run, a_verb_without_its_source_says_what_it_wants,
          a_source_that_is_not_there_is_named, output_that_nobody_gets_is_a_failure)
 

@@ -317,10 +317,10 @@ TEST_F(memfd, refuses_what_only_the_module_can_do_and_says_so)
 
 	ndma_layout_flat(&layout, 4096);
 	EXPECT_EQ(-EOPNOTSUPP, ndma_buffer_create(&layout, &contiguous, &other));
-	EXPECT_NE(NULL, strstr(ndma_error(), "modprobe ndma"));
+	EXPECT_NE(NULL, strstr(ndma_error(), "module ndma ("));
 	EXPECT_EQ(-EOPNOTSUPP, ndma_transfer_begin(self->buffer, NDMA_BOTH, 0, NDMA_TRANSFER_FENCE,
 						   SECOND_NS, &transfer));
-	EXPECT_NE(NULL, strstr(ndma_error(), "modprobe ndma"));
+	EXPECT_NE(NULL, strstr(ndma_error(), "module ndma ("));
 	EXPECT_EQ(-ENOENT, ndma_source_open("edu0", &source));
 	EXPECT_NE(NULL, strstr(ndma_error(), "sim0"));
 	EXPECT_EQ(NULL, source);
@@ -441,7 +441,7 @@ TEST_F(memfd, without_the_system_call_says_so)
 
 	ASSERT_EQ(0, forbid_memfd());
 	EXPECT_EQ(-EOPNOTSUPP, make_buffer(10, &other));
-	ASSERT_WORDS("modprobe ndma");
+	ASSERT_WORDS("module ndma here (");
 	EXPECT_EQ(NULL, other);
 	ASSERT_DONE(ndma_source_open("sim0", &source));
 	options.samples = 64;
@@ -471,8 +471,8 @@ TEST(a_card_without_the_module_is_told_how_to_get_it)
 		return;
 	}
 	EXPECT_EQ(-ENODEV, ndma_source_open("edu0", &source));
-	EXPECT_STREQ("module ndma is not loaded (sudo modprobe ndma); memfd has sim0",
-		     ndma_error());
+	ASSERT_WORDS("module ndma is not loaded (");
+	ASSERT_WORDS("; memfd has sim0");
 	ASSERT_DONE(ndma_source_open("sim0", &source));
 	EXPECT_TRUE(ndma_source_is_simulated(source));
 	EXPECT_STREQ("memfd", ndma_backend_name());

@@ -131,9 +131,8 @@ int ext_warn_memfd(struct ext_state *state)
 	if (state->warned_memfd || getenv("NDMA_BACKEND") || strcmp(ndma_backend_name(), "memfd"))
 		return 0;
 	state->warned_memfd = true;
-	return PyErr_WarnEx(PyExc_RuntimeWarning,
-			    "module ndma is not loaded: buffers and sources are simulated in this "
-			    "process (memfd). Load it by \"sudo modprobe ndma\", or set "
-			    "NDMA_BACKEND=memfd to say that this is meant",
-			    1);
+	return PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
+				"%s: buffers and sources are simulated in this process (memfd); "
+				"NDMA_BACKEND=memfd says that this is meant",
+				ndma_backend_reason());
 }
