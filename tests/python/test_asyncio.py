@@ -231,8 +231,10 @@ def test_a_timeout_leaves_the_stream_usable(source):
     asyncio.run(run())
 
 
-def test_the_timeout_is_each_frames_own(source):
+def test_the_timeout_is_each_frames_own(source, monkeypatch):
     source.trigger = "software"
+    # Were it the loop's turn at the second read, time would pass before that has begun to wait.
+    monkeypatch.setattr("ndma._aio._turns", 0)
 
     class Loop(asyncio.SelectorEventLoop):
         """Time passes at once."""
