@@ -18,11 +18,8 @@ void ndma_buffer_end(struct ndma_buffer *buffer)
 	ndma_buffer_put(buffer);
 }
 
-static void ndma_buffer_release(struct dma_buf *dmabuf)
+static void ndma_buffer_free_owned(struct ndma_buffer *buffer)
 {
-	struct ndma_handle *handle = dmabuf->priv;
-	struct ndma_buffer *buffer = handle->buffer;
-
 	if (buffer->owner) {
 		mutex_lock(&buffer->owner->lock);
 		list_del(&buffer->owner_link);
@@ -30,6 +27,32 @@ static void ndma_buffer_release(struct dma_buf *dmabuf)
 		ndma_client_put(buffer->owner);
 	}
 	ndma_buffer_end(buffer);
+}
+
+/* The end of a view: its buffer was made for it, and keeps its parent until now. */
+static void ndma_buffer_free_view(struct ndma_buffer *buffer)
+{
+	struct dma_buf *parent = buffer->parent;
+
+	if (buffer->release)
+		buffer->release(buffer->priv);
+	ndma_buffer_end(buffer);
+	dma_buf_put(parent);
+}
+
+static void ndma_handle_release(struct dma_buf *dmabuf)
+{
+	struct ndma_handle *handle = dmabuf->priv;
+	struct ndma_buffer *buffer = handle->buffer;
+
+	if (handle != &buffer->handle) {
+		kfree(handle);
+		dma_buf_put(buffer->handle.dmabuf);
+	} else if (buffer->parent) {
+		ndma_buffer_free_view(buffer);
+	} else {
+		ndma_buffer_free_owned(buffer);
+	}
 }
 
 static int ndma_buffer_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction direction)
@@ -74,7 +97,7 @@ static const struct dma_buf_ops ndma_buffer_ops = {
 	.detach = ndma_attachment_detach,
 	.map_dma_buf = ndma_attachment_map,
 	.unmap_dma_buf = ndma_attachment_unmap,
-	.release = ndma_buffer_release,
+	.release = ndma_handle_release,
 	.begin_cpu_access = ndma_buffer_begin_cpu_access,
 	.end_cpu_access = ndma_buffer_end_cpu_access,
 	.mmap = ndma_mapping_mmap,
@@ -91,30 +114,6 @@ static int ndma_readonly_begin_cpu_access(struct dma_buf *dmabuf,
 	return 0;
 }
 
-/* The end of a view: its buffer was made for it, and keeps its parent until now. */
-static void ndma_view_free(struct ndma_buffer *buffer)
-{
-	struct dma_buf *parent = buffer->parent;
-
-	if (buffer->release)
-		buffer->release(buffer->priv);
-	ndma_buffer_end(buffer);
-	dma_buf_put(parent);
-}
-
-static void ndma_readonly_release(struct dma_buf *dmabuf)
-{
-	struct ndma_handle *handle = dmabuf->priv;
-	struct ndma_buffer *buffer = handle->buffer;
-
-	if (handle == &buffer->handle) {
-		ndma_view_free(buffer);
-		return;
-	}
-	kfree(handle);
-	dma_buf_put(buffer->handle.dmabuf);
-}
-
 /*
  * A read-only handle has no vmap, because an importer could write through it, and no
  * end_cpu_access, because the CPU has written nothing that a device would have to see.
@@ -124,7 +123,7 @@ static const struct dma_buf_ops ndma_readonly_ops = {
 	.detach = ndma_attachment_detach,
 	.map_dma_buf = ndma_attachment_map,
 	.unmap_dma_buf = ndma_attachment_unmap,
-	.release = ndma_readonly_release,
+	.release = ndma_handle_release,
 	.begin_cpu_access = ndma_readonly_begin_cpu_access,
 	.mmap = ndma_mapping_mmap,
 };

@@ -73,7 +73,8 @@ static void ndma_holder_collect(struct ndma_buffer *buffer, struct ndma_holder_l
 	if (importers)
 		ndma_holder_add(list, NDMA_HOLDER_IMPORTER, 0, NULL, importers);
 	if (buffer->parent)
-		ndma_holder_add(list, NDMA_HOLDER_FRAME, NDMA_READ, NULL, 1);
+		ndma_holder_add(list, NDMA_HOLDER_FRAME,
+				buffer->handle.readonly ? NDMA_READ : NDMA_WRITE, NULL, 1);
 }
 
 int ndma_buffer_holders_check(const struct file *file, const void *arg)

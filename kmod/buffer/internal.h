@@ -252,18 +252,19 @@ void ndma_buffer_end(struct ndma_buffer *buffer);
 /* ---------------------------------------------------------------- view.c */
 
 /**
- * ndma_buffer_view() - a read-only dma-buf of a part of a buffer, with a layout of its own
+ * ndma_buffer_view() - a dma-buf of a part of a buffer, with a layout of its own
  * @whole: the buffer whose memory it shows
  * @offset: first byte, page aligned
  * @bytes: length
  * @layout: valid for @bytes
+ * @readonly: nobody can write through it
  * @release: called once when the view's last reference is gone, may be NULL
  * @priv: for @release
  * @out: the dma-buf
  */
 int ndma_buffer_view(struct ndma_buffer *whole, u64 offset, u64 bytes,
-		     const struct ndma_layout *layout, void (*release)(void *priv), void *priv,
-		     struct dma_buf **out);
+		     const struct ndma_layout *layout, bool readonly,
+		     void (*release)(void *priv), void *priv, struct dma_buf **out);
 
 int ndma_buffer_readonly_check(const struct file *file, const void *arg);
 int ndma_view_readonly_ioctl(struct file *file, struct ndma_handle *handle, void *arg);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Views: dma-bufs of memory that belongs to another one, which they keep, and cannot write.
+ * Views: dma-bufs of memory that belongs to another one, which they keep.
  */
 #include <linux/dma-buf.h>
 #include <linux/slab.h>
@@ -8,8 +8,8 @@
 #include "internal.h"
 
 int ndma_buffer_view(struct ndma_buffer *whole, u64 offset, u64 bytes,
-		     const struct ndma_layout *layout, void (*release)(void *priv), void *priv,
-		     struct dma_buf **out)
+		     const struct ndma_layout *layout, bool readonly,
+		     void (*release)(void *priv), void *priv, struct dma_buf **out)
 {
 	struct dma_buf *parent = whole->handle.dmabuf;
 	struct ndma_buffer *view;
@@ -20,7 +20,7 @@ int ndma_buffer_view(struct ndma_buffer *whole, u64 offset, u64 bytes,
 	if (!view)
 		return -ENOMEM;
 	view->stream = whole->stream;
-	view->handle.readonly = true;
+	view->handle.readonly = readonly;
 	dmabuf = ndma_handle_export(&view->handle, parent);
 	if (IS_ERR(dmabuf)) {
 		ndma_buffer_end(view);

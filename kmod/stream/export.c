@@ -37,6 +37,8 @@ int ndma_stream_export_ioctl(struct file *file, void *arg)
 	bool held;
 	int ret;
 
+	if (export->fd_flags & ~(O_CLOEXEC | O_RDWR))
+		return -EINVAL;
 	/* Acquire: all that setup made. Pairs with the release store in ndma_setup_locked(). */
 	if (!smp_load_acquire(&stream->set_up) || export->index >= stream->config.frames)
 		return -EINVAL;
@@ -53,13 +55,13 @@ int ndma_stream_export_ioctl(struct file *file, void *arg)
 
 	kref_get(&stream->ref);
 	ret = ndma_buffer_view(stream->buffer, export->index * stream->stride,
-			       stream->config.frame_bytes, &stream->layout, ndma_export_end,
-			       frame, &view);
+			       stream->config.frame_bytes, &stream->layout,
+			       !(export->fd_flags & O_RDWR), ndma_export_end, frame, &view);
 	if (ret) {
 		ndma_export_end(frame);
 		return ret;
 	}
-	export->fd = ndma_ioctl_stage_fd(arg, view->file, export->fd_flags);
+	export->fd = ndma_ioctl_stage_fd(arg, view->file, export->fd_flags & O_CLOEXEC);
 	if (export->fd < 0) {
 		dma_buf_put(view);
 		return export->fd;

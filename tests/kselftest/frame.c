@@ -89,6 +89,61 @@ TEST_F(frame, an_exported_frame_has_its_own_layout_and_contents)
 	close(fd);
 }
 
+TEST_F(frame, a_frame_exported_to_be_written_is_written_through_its_dma_buf)
+{
+	struct stream *stream = &self->stream;
+	struct ndma_layout flat = layout_bytes(16);
+	struct ndma_completion completion;
+	struct ndma_buffer_info info;
+	unsigned char *view;
+	int fd, readonly;
+
+	ASSERT_EQ(stream_start(stream->fd, FRAMES), 0);
+	ASSERT_EQ(stream_next(stream, &completion), 0);
+	ASSERT_EQ(stream_next(stream, &completion), 0);
+	fd = stream_export_as(stream->fd, completion.index, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	EXPECT_EQ(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
+	info = buffer_info(self->heap, fd);
+	EXPECT_EQ(info.flags & (NDMA_BUFFER_READONLY | NDMA_BUFFER_STREAM), NDMA_BUFFER_STREAM);
+	view = mmap(NULL, info.capacity, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(view, MAP_FAILED);
+	view[7] = ~view[7];
+	EXPECT_EQ(memcmp(view, stream_frame(stream, completion.index), completion.bytes_used), 0);
+	munmap(view, info.capacity);
+
+	/* It is a frame of the stream's as before. */
+	EXPECT_EQ(layout_set(self->heap, fd, &flat), -EPERM);
+	EXPECT_EQ(transfer_begin(self->heap, fd, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0, SECOND_NS),
+		  -EPERM);
+	readonly = buffer_readonly(self->heap, fd);
+	ASSERT_GE(readonly, 0);
+	EXPECT_EQ(mmap(NULL, info.capacity, PROT_READ | PROT_WRITE, MAP_SHARED, readonly, 0),
+		  MAP_FAILED);
+	stream_give(stream, completion.index);
+	close(fd);
+	EXPECT_EQ(stream_stats(stream->fd).exported_frames, 1);
+	close(readonly);
+	EXPECT_EQ(stream_stats(stream->fd).exported_frames, 0);
+}
+
+TEST_F(frame, only_the_file_that_set_the_stream_up_exports_to_be_written)
+{
+	struct stream *stream = &self->stream;
+	struct ndma_completion completion;
+	int other = source_open("sim0");
+
+	ASSERT_GE(other, 0);
+	ASSERT_EQ(stream_start(stream->fd, FRAMES), 0);
+	ASSERT_EQ(stream_next(stream, &completion), 0);
+	EXPECT_EQ(stream_export_as(other, completion.index, O_RDWR), -EINVAL);
+	EXPECT_EQ(stream_export_as(stream->fd, completion.index, O_RDWR | O_APPEND), -EINVAL);
+	EXPECT_EQ(stream_export_as(stream->fd, completion.index, O_WRONLY), -EINVAL);
+	EXPECT_EQ(stream_stats(stream->fd).exported_frames, 0);
+	close(other);
+}
+
 TEST_F(frame, an_exported_frame_is_not_used_again_before_its_dma_buf_is_gone)
 {
 	struct stream *stream = &self->stream;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Other drivers, as root: vgem imports buffers and attaches fences; theirs are not ours.
+ * Other drivers, as root: vgem imports buffers and attaches fences, and it and vkms import frames; theirs
+ * are not ours.
  */
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
@@ -99,6 +100,108 @@ TEST_F(importer, it_cannot_write_through_a_read_only_handle)
 		EXPECT_EQ(vgem_release(self->vgem, handle), 0);
 	}
 	close(readonly);
+}
+
+#define FRAMES 4
+
+FIXTURE(frame)
+{
+	struct stream stream;
+	struct ndma_completion completion;
+	int heap;
+	int drm;
+};
+
+FIXTURE_VARIANT(frame)
+{
+	const char *driver;
+	const char *missing;
+};
+
+FIXTURE_VARIANT_ADD(frame, vgem)
+{
+	.driver = "vgem",
+	.missing = "this guest has no vgem",
+};
+
+/* Debian's kernels have none; the debug kernel has. */
+FIXTURE_VARIANT_ADD(frame, vkms)
+{
+	.driver = "vkms",
+	.missing = "this guest has no vkms",
+};
+
+FIXTURE_SETUP(frame)
+{
+	struct ndma_stream_setup setup = setup_of(FRAMES, 1000);
+
+	self->drm = drm_open(variant->driver);
+	if (self->drm < 0)
+		SKIP(return, "%s", variant->missing);
+	self->heap = heap_open();
+	ASSERT_EQ(stream_make(&self->stream, source_open("sim0"), &setup), 0);
+	ASSERT_EQ(stream_start(self->stream.fd, 0), 0);
+	ASSERT_EQ(stream_next(&self->stream, &self->completion), 0);
+}
+
+FIXTURE_TEARDOWN(frame)
+{
+	if (self->drm < 0)
+		return;
+	stream_end(&self->stream);
+	close(self->heap);
+	close(self->drm);
+}
+
+TEST_F(frame, is_imported_by_a_driver_that_maps_both_ways_and_kept_from_the_device)
+{
+	struct stream *stream = &self->stream;
+	const unsigned char *frame = stream_frame(stream, self->completion.index);
+	size_t bytes = self->completion.bytes_used;
+	int fd = stream_export_as(stream->fd, self->completion.index, O_RDWR | O_CLOEXEC), theirs;
+	struct ndma_holder holders[3];
+	unsigned char *seen;
+	int64_t handle;
+
+	ASSERT_GE(fd, 0);
+	handle = vgem_import(self->drm, fd);
+	ASSERT_GT(handle, 0);
+	ASSERT_EQ(buffer_holders(self->heap, fd, holders, 3), 2);
+	EXPECT_EQ(holders[0].kind, NDMA_HOLDER_IMPORTER);
+	EXPECT_EQ(holders[1].kind, NDMA_HOLDER_FRAME);
+	EXPECT_EQ(holders[1].access, NDMA_WRITE);
+	stream_give(stream, self->completion.index);
+	close(fd);
+	EXPECT_EQ(stream_stats(stream->fd).exported_frames, 1);
+	/* What the driver hands out is the frame, to be written too. */
+	theirs = vgem_export(self->drm, handle);
+	ASSERT_GE(theirs, 0);
+	seen = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, theirs, 0);
+	ASSERT_NE(seen, MAP_FAILED);
+	seen[3] = ~seen[3];
+	EXPECT_EQ(memcmp(seen, frame, bytes), 0);
+	munmap(seen, bytes);
+	close(theirs);
+	EXPECT_EQ(stream_stats(stream->fd).exported_frames, 1);
+	EXPECT_EQ(vgem_release(self->drm, handle), 0);
+	EXPECT_EQ(stream_stats(stream->fd).exported_frames, 0);
+}
+
+TEST_F(frame, is_not_imported_by_it_read_only)
+{
+	int fd = stream_export(self->stream.fd, self->completion.index);
+	int64_t handle;
+
+	ASSERT_GE(fd, 0);
+	handle = vgem_import(self->drm, fd);
+	/* The vgem of Linux 7.2 maps nothing that it imports. */
+	if (handle != -EPERM) {
+		ASSERT_GT(handle, 0);
+		EXPECT_EQ(strcmp(variant->driver, "vgem"), 0);
+		EXPECT_EQ(vgem_release(self->drm, handle), 0);
+	}
+	close(fd);
+	EXPECT_EQ(stream_stats(self->stream.fd).exported_frames, 0);
 }
 
 TEST_F(importer, a_cpu_access_is_bracketed_while_it_has_the_buffer)

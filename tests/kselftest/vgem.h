@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* DRM's vgem, as root: a driver that imports and exports buffers and attaches fences to them. */
+/*
+ * DRM's vgem, as root: a driver that imports and exports buffers and attaches fences to them. What is
+ * not about fences serves every driver of DRM.
+ */
 #ifndef NDMA_TEST_VGEM_H
 #define NDMA_TEST_VGEM_H
 
@@ -32,13 +35,14 @@ struct vgem_fence_signal {
 #define VGEM_FENCE_SIGNAL DRM_IOW(DRM_COMMAND_BASE + 2, struct vgem_fence_signal)
 #define VGEM_WRITE 1
 
-/* A DRM node of vgem's, or -1. */
-static inline int vgem_open(void)
+/* A DRM node of @driver's, or -1. */
+static inline int drm_open(const char *driver)
 {
-	char path[32], name[16];
+	char path[32], name[16], modprobe[64];
 	int i, fd;
 
-	if (system("modprobe vgem"))
+	snprintf(modprobe, sizeof(modprobe), "modprobe %s", driver);
+	if (system(modprobe))
 		return -1;
 	for (i = 0; i < 16; i++) {
 		struct drm_version version = { .name = name, .name_len = sizeof(name) - 1 };
@@ -48,11 +52,16 @@ static inline int vgem_open(void)
 		if (fd < 0)
 			continue;
 		memset(name, 0, sizeof(name));
-		if (!ioctl(fd, DRM_IOCTL_VERSION, &version) && !strcmp(name, "vgem"))
+		if (!ioctl(fd, DRM_IOCTL_VERSION, &version) && !strcmp(name, driver))
 			return fd;
 		close(fd);
 	}
 	return -1;
+}
+
+static inline int vgem_open(void)
+{
+	return drm_open("vgem");
 }
 
 /* A handle of vgem's for the dma-buf, or a negative errno. */

@@ -135,16 +135,22 @@ static inline struct ndma_stream_stats stream_stats(int fd)
 	return stats;
 }
 
-static inline int stream_export(int fd, uint32_t index)
+/* @flags: O_RDWR for a handle that can write. */
+static inline int stream_export_as(int fd, uint32_t index, uint32_t flags)
 {
 	struct ndma_stream_export export = {
 		.size = sizeof(export),
 		.index = index,
-		.fd_flags = O_CLOEXEC,
+		.fd_flags = flags,
 	};
 	int ret = call(fd, NDMA_STREAM_EXPORT, &export);
 
 	return ret ? ret : export.fd;
+}
+
+static inline int stream_export(int fd, uint32_t index)
+{
+	return stream_export_as(fd, index, O_CLOEXEC);
 }
 
 static inline int stream_map(struct stream *stream)

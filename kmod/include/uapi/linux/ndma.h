@@ -7,9 +7,11 @@
  *   /dev/ndma/heap         allocates buffers and answers about them; one open file is one *client*
  *   /dev/ndma/<source><N>  an acquisition source; one open file is one *stream*
  *
- * A buffer's handle is a dma-buf file descriptor. It works with every dma-buf importer, travels by
- * SCM_RIGHTS, and names the buffer in the heap's calls; the layout (what an element is, the shape,
- * the strides) travels with it, because the kernel keeps it.
+ * A buffer's handle is a dma-buf file descriptor. It travels by SCM_RIGHTS, and names the buffer in the
+ * heap's calls; the layout (what an element is, the shape, the strides) travels with it, because the
+ * kernel keeps it. A handle that can write works with every dma-buf importer. A read-only one works only
+ * with those that map it for their device to read (DMA_TO_DEVICE), as V4L2 does for output. DRM and RDMA
+ * map whatever they import both ways, so that they get EPERM, and nobody gets a kernel mapping (vmap).
  *
  * Rules for every call
  * --------------------
@@ -228,7 +230,8 @@ struct ndma_buffer_layout {
  * @fd: in: the buffer
  * @flags: 0
  * @fd_flags: O_CLOEXEC or 0
- * @out_fd: out: a dma-buf of the same memory, layout and owner, without any way to write
+ * @out_fd: out: a dma-buf of the same memory, layout and owner, without any way to write. DRM and
+ *   RDMA do not import it: see the top of this file
  * @reserved: 0
  */
 struct ndma_buffer_readonly {
@@ -743,9 +746,10 @@ struct ndma_stream_stats {
  * struct ndma_stream_export - NDMA_STREAM_EXPORT: one held frame as a dma-buf of its own
  * @size: sizeof(struct ndma_stream_export)
  * @index: in: a frame that the caller holds; EBUSY otherwise
- * @fd_flags: O_CLOEXEC or 0
- * @fd: out: a read-only dma-buf of that frame, with its layout. The frame is not given to the
- *   device again until this dma-buf is gone, whatever the release ring says
+ * @fd_flags: O_CLOEXEC, and O_RDWR for a dma-buf that can write, which DRM and RDMA want even to read;
+ *   or 0. O_RDWR is for the file that set the stream up, which has the frames mapped to write anyway
+ * @fd: out: a dma-buf of that frame, read-only but with O_RDWR, with its layout. The frame is not
+ *   given to the device again until this dma-buf is gone, whatever the release ring says
  */
 struct ndma_stream_export {
 	__u32 size;
