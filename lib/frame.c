@@ -264,15 +264,25 @@ NDMA_API int64_t ndma_frame_realtime_ns(const struct ndma_stream *stream,
 	       atomic_load_explicit(&stream->realtime_offset_ns, memory_order_relaxed);
 }
 
-NDMA_API int ndma_frame_export(struct ndma_stream *stream, const struct ndma_frame *frame)
+static int export_frame(struct ndma_stream *stream, const struct ndma_frame *frame, bool writable)
 {
 	int rc = ndma_stream_enter(stream);
 
 	if (rc)
 		return rc;
 	rc = is_held(&stream->ring, frame)
-		     ? stream->backend->stream_export(stream, frame->completion.index)
+		     ? stream->backend->stream_export(stream, frame->completion.index, writable)
 		     : not_held(stream, frame);
 	ndma_stream_leave(stream);
 	return rc;
+}
+
+NDMA_API int ndma_frame_export(struct ndma_stream *stream, const struct ndma_frame *frame)
+{
+	return export_frame(stream, frame, false);
+}
+
+NDMA_API int ndma_frame_export_writable(struct ndma_stream *stream, const struct ndma_frame *frame)
+{
+	return export_frame(stream, frame, true);
 }

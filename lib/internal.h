@@ -211,7 +211,7 @@ struct ndma_stream {
  *   held, locks are stream.c's) by ndma_stream_init()
  * @stream_start, @stream_stop, @stream_kick, @stream_stats: as the uAPI's
  * @stream_wait: as NDMA_STREAM_WAIT: fills ready and state also on -ETIMEDOUT
- * @stream_export: a read-only fd of a held frame
+ * @stream_export: an fd of a held frame, read-only unless @writable
  * @stream_info, @stream_channel: of the stream: once started, as it was at the start
  * @stream_control_get, @stream_control_set: as those of a source, on the stream's own controls
  * @stream_close: the device stops, fd is closed; no other op runs or comes, but stream_free.
@@ -275,7 +275,7 @@ struct ndma_backend {
 	int (*stream_wait)(struct ndma_stream *stream, struct ndma_stream_wait *wait);
 	int (*stream_kick)(struct ndma_stream *stream);
 	int (*stream_stats)(const struct ndma_stream *stream, struct ndma_stream_stats *stats);
-	int (*stream_export)(struct ndma_stream *stream, uint32_t index);
+	int (*stream_export)(struct ndma_stream *stream, uint32_t index, bool writable);
 	int (*stream_info)(const struct ndma_stream *stream, struct ndma_source_info *info);
 	int (*stream_channel)(const struct ndma_stream *stream, uint32_t index,
 			      struct ndma_source_channel *channel);

@@ -430,6 +430,10 @@ int ndma_buffer_unmap(struct ndma_buffer *buffer, uint32_t access);
  * to write: not by mmap, mprotect, opening it again, nor an importing device. On memfd a process of
  * the same user can open it again for writing.
  *
+ * So it cannot be imported by drivers that map every buffer both ways, those of DRM and RDMA, even to
+ * be read alone (their call fails with EPERM): give them ndma_buffer_fd(), or a frame by
+ * ndma_frame_export_writable(). Those that map it to be read, as V4L2's output, take it.
+ *
  * Return: a new file descriptor (close-on-exec), closed by the caller; -EMFILE; -EOPNOTSUPP: a
  * foreign dma-buf.
  */
@@ -1083,14 +1087,27 @@ int64_t ndma_frame_realtime_ns(const struct ndma_stream *stream, const struct nd
  * @stream: the stream it was taken from
  * @frame: a frame that is held
  *
- * For another process or device: ndma_buffer_import() takes it, with its layout. The device does
- * not get the frame again until this handle's last copy is gone, also after its release. On memfd the
- * handle is a memfd with a copy of the frame.
+ * For another process: ndma_buffer_import() takes it, with its layout. The device does not get the
+ * frame again until this handle's last copy is gone, also after its release. On memfd the handle is a
+ * memfd with a copy of the frame. What read-only handles cannot do: see ndma_buffer_readonly_fd().
  *
  * Return: a new read-only dma-buf (close-on-exec), closed by the caller; -EINVAL: not held;
  * -EMFILE; -EBADF: the stream is closed.
  */
 int ndma_frame_export(struct ndma_stream *stream, const struct ndma_frame *frame);
+
+/**
+ * ndma_frame_export_writable() - one held frame for a driver that imports dma-bufs
+ * @stream: the stream it was taken from, with frames that are mapped to be written or not
+ * @frame: a frame that is held
+ *
+ * As ndma_frame_export(), but everybody who has this handle can write to the frame by it. Drivers of
+ * DRM (a GPU) and RDMA map what they import both ways, also to read it, and refuse a read-only handle.
+ *
+ * Return: a new dma-buf (close-on-exec), closed by the caller; -EINVAL: not held, or the module is too
+ * old; -EMFILE; -EBADF: the stream is closed.
+ */
+int ndma_frame_export_writable(struct ndma_stream *stream, const struct ndma_frame *frame);
 
 #ifdef __cplusplus
 }

@@ -77,7 +77,7 @@ int ndma_kernel_stream_stop(struct ndma_stream *stream);
 int ndma_kernel_stream_wait(struct ndma_stream *stream, struct ndma_stream_wait *wait);
 int ndma_kernel_stream_kick(struct ndma_stream *stream);
 int ndma_kernel_stream_stats(const struct ndma_stream *stream, struct ndma_stream_stats *stats);
-int ndma_kernel_stream_export(struct ndma_stream *stream, uint32_t index);
+int ndma_kernel_stream_export(struct ndma_stream *stream, uint32_t index, bool writable);
 int ndma_kernel_stream_info(const struct ndma_stream *stream, struct ndma_source_info *info);
 int ndma_kernel_stream_channel(const struct ndma_stream *stream, uint32_t index,
 			       struct ndma_source_channel *channel);

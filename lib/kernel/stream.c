@@ -182,12 +182,12 @@ int ndma_kernel_stream_stats(const struct ndma_stream *stream, struct ndma_strea
 		  : 0;
 }
 
-int ndma_kernel_stream_export(struct ndma_stream *stream, uint32_t index)
+int ndma_kernel_stream_export(struct ndma_stream *stream, uint32_t index, bool writable)
 {
 	struct ndma_stream_export argument = {
 		.size = sizeof(argument),
 		.index = index,
-		.fd_flags = O_CLOEXEC,
+		.fd_flags = O_CLOEXEC | (writable ? O_RDWR : 0),
 	};
 	int rc = ndma_ioctl_call(stream->fd, NDMA_STREAM_EXPORT, &argument);
 

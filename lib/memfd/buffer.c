@@ -210,7 +210,8 @@ int ndma_memfd_buffer_sync(struct ndma_buffer *buffer, uint32_t access, bool end
 	return 0;
 }
 
-int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data, uint64_t bytes)
+int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data, uint64_t bytes,
+			      bool writable)
 {
 	struct memfd_header header;
 	uint64_t done = 0;
@@ -230,6 +231,8 @@ int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data
 		}
 		done += (uint64_t)got;
 	}
+	if (writable)
+		return fd;
 	readonly = ndma_memfd_file_reopen(fd, O_RDONLY);
 	close(fd);
 	return readonly;

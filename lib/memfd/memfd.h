@@ -236,8 +236,12 @@ int ndma_memfd_buffer_get_layout(const struct ndma_buffer *buffer, struct ndma_l
 int ndma_memfd_buffer_set_layout(struct ndma_buffer *buffer, const struct ndma_layout *layout);
 int ndma_memfd_buffer_readonly_fd(const struct ndma_buffer *buffer);
 int ndma_memfd_buffer_sync(struct ndma_buffer *buffer, uint32_t access, bool end);
-/* A read-only fd of a new buffer that holds a copy of the @bytes at @data, which @layout spans. */
-int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data, uint64_t bytes);
+/*
+ * An fd, read-only unless @writable, of a new buffer that holds a copy of the @bytes at @data, which
+ * @layout spans.
+ */
+int ndma_memfd_buffer_copy_fd(const struct ndma_layout *layout, const void *data, uint64_t bytes,
+			      bool writable);
 
 /* lock.c: OFD locks */
 

@@ -155,7 +155,7 @@ int ndma_memfd_stream_stats(const struct ndma_stream *base, struct ndma_stream_s
 	return 0;
 }
 
-int ndma_memfd_stream_export(struct ndma_stream *base, uint32_t index)
+int ndma_memfd_stream_export(struct ndma_stream *base, uint32_t index, bool writable)
 {
 	struct memfd_stream *stream = ndma_memfd_stream(base);
 	const struct ndma_stream_setup *setup = &base->setup;
@@ -175,8 +175,9 @@ int ndma_memfd_stream_export(struct ndma_stream *base, uint32_t index)
 	 * A copy: nothing tells when a memfd's last descriptor is closed, and the frame free
 	 * again.
 	 */
-	return ndma_memfd_buffer_copy_fd(
-		&setup->layout, stream->device + index * setup->frame_stride, setup->frame_bytes);
+	return ndma_memfd_buffer_copy_fd(&setup->layout,
+					 stream->device + index * setup->frame_stride,
+					 setup->frame_bytes, writable);
 }
 
 int ndma_memfd_stream_info(const struct ndma_stream *base, struct ndma_source_info *info)

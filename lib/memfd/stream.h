@@ -208,7 +208,7 @@ void ndma_memfd_stream_configure(struct memfd_stream *stream);
 int ndma_memfd_stream_start(struct ndma_stream *stream, uint64_t count);
 int ndma_memfd_stream_stop(struct ndma_stream *stream);
 int ndma_memfd_stream_stats(const struct ndma_stream *stream, struct ndma_stream_stats *stats);
-int ndma_memfd_stream_export(struct ndma_stream *stream, uint32_t index);
+int ndma_memfd_stream_export(struct ndma_stream *stream, uint32_t index, bool writable);
 int ndma_memfd_stream_info(const struct ndma_stream *stream, struct ndma_source_info *info);
 int ndma_memfd_stream_channel(const struct ndma_stream *stream, uint32_t index,
 			      struct ndma_source_channel *channel);

@@ -113,6 +113,34 @@ TEST_F(sim, a_frame_travels_as_a_buffer_with_its_layout)
 	ndma_buffer_close(buffer);
 }
 
+TEST_F(sim, a_frame_exported_to_be_written_is_written_by_whoever_imports_it)
+{
+	struct ndma_buffer *buffer;
+	struct ndma_frame frame;
+	uint8_t *address;
+	void *mapped;
+	int fd;
+
+	ASSERT_DONE(count_fast(self->source));
+	ASSERT_DONE(ndma_stream_create(self->source, &self->options, &self->stream));
+	ASSERT_DONE(ndma_stream_start(self->stream, 0));
+	ASSERT_EQ(1, ndma_stream_next(self->stream, &frame, 10 * SECOND_NS));
+	fd = ndma_frame_export_writable(self->stream, &frame);
+	ASSERT_DONE(fd);
+	ASSERT_DONE(ndma_buffer_import(fd, NULL, &buffer));
+	ASSERT_DONE(ndma_buffer_map(buffer, NDMA_WRITE, &mapped));
+	address = mapped;
+	EXPECT_EQ(0, memcmp(address, frame.data, 256));
+	address[9] = ~address[9];
+	/* memfd's is a copy. */
+	EXPECT_EQ(address[9] == ((uint8_t *)frame.data)[9],
+		  !strcmp(ndma_buffer_backend(buffer), "kernel"));
+	close(fd);
+	ndma_buffer_close(buffer);
+	ASSERT_DONE(ndma_stream_release(self->stream, &frame));
+	EXPECT_EQ(-EINVAL, ndma_frame_export_writable(self->stream, &frame));
+}
+
 TEST_F(sim, an_exported_frame_is_not_overwritten_after_its_release)
 {
 	struct ndma_buffer *buffer;
