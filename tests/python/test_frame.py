@@ -224,6 +224,22 @@ def test_to_buffer_keeps_the_frame_where_it_is_shared(fast, backend):
         assert stream.stats.exported_frames == 0
 
 
+def test_to_buffer_is_writable_where_it_is_asked_for(fast, backend):
+    with fast.stream(1000, frames=4, count=4) as stream:
+        frame = next(stream)
+        for refused in frame.to_buffer(), frame.to_buffer(None), frame.to_buffer(writable=False):
+            assert refused.readonly
+        buf = frame.to_buffer(writable=True)
+        assert not buf.readonly
+        before = frame.copy()
+        buf.array()[0, 0] ^= 1
+        # memfd's is a copy.
+        assert (frame.array()[0, 0] == before[0, 0]) == (backend == "memfd")
+        assert (buf.array()[0, 1:] == before[0, 1:]).all()
+        with pytest.raises(TypeError):
+            frame.to_buffer(write=True)
+
+
 def test_to_buffer_of_a_short_frame_is_short(fast):
     fast.fault_short = 1
     with fast.stream(1000, frames=4, count=1) as stream:

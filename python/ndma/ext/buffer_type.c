@@ -201,6 +201,8 @@ static PyMethodDef buffer_methods[] = {
 	  "as_readonly($self, /)\n--\n\n"
 	  "A second handle on the same memory that can never be written through, by whoever it\n"
 	  "is sent to.\n\n"
+	  "Drivers that map what they import both ways, those of DRM and RDMA, refuse its descriptor\n"
+	  "(EPERM), even to read: give them that of the buffer itself.\n\n"
 	  "Returns\n-------\n"
 	  "Buffer\n"
 	  "    Its `readonly` is True.\n\n"

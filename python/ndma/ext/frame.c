@@ -79,9 +79,14 @@ static PyObject *frame_array(struct ext_frame *frame, bool writable)
 }
 
 /* writable=: None is no. */
+static int is_wanted(PyObject *object)
+{
+	return object && object != Py_None ? PyObject_IsTrue(object) : 0;
+}
+
 static int parse_writable(struct ext_frame *frame, PyObject *object, bool *writable)
 {
-	int truth = object && object != Py_None ? PyObject_IsTrue(object) : 0;
+	int truth = is_wanted(object);
 
 	if (truth < 0)
 		return -1;
@@ -221,20 +226,30 @@ static PyObject *copy_to_buffer(PyObject *self)
 	return buffer;
 }
 
-PyObject *ext_frame_to_buffer(PyObject *self, PyObject *unused)
+PyObject *ext_frame_to_buffer(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+			      PyObject *kwnames)
 {
+	static const char *const names[] = { "writable", NULL };
 	struct ext_frame *frame = (struct ext_frame *)self;
 	struct ext_stream *stream = frame->stream;
+	PyObject *values[1] = { NULL };
 	struct ndma_buffer *buffer;
-	int fd, ret;
+	int fd, ret, writable;
 
+	if (ext_arguments("to_buffer", args, nargs, kwnames, names, values))
+		return NULL;
+	/* Also of a stream whose arrays are read-only: it is for drivers, which map both ways. */
+	writable = is_wanted(values[0]);
+	if (writable < 0)
+		return NULL;
 	if (frame->entry.completion.flags & NDMA_FRAME_ERROR)
 		return refuse_error(frame);
 	if (frame->entry.completion.bytes_used != stream->frame_bytes)
 		return copy_to_buffer(self);
 	if (ext_stream_check(stream))
 		return NULL;
-	fd = ndma_frame_export(stream->handle, &frame->entry);
+	fd = writable ? ndma_frame_export_writable(stream->handle, &frame->entry)
+		      : ndma_frame_export(stream->handle, &frame->entry);
 	if (fd < 0)
 		return ext_error(stream->state, EXT_STREAM, fd);
 	ret = ext_buffer_import(fd, NULL, &buffer);

@@ -95,12 +95,18 @@ static PyMethodDef frame_methods[] = {
 	  "...     z = next(stream).iq()\n"
 	  ">>> z.dtype, z.shape[1]\n"
 	  "(dtype('complex64'), 1000)" },
-	{ "to_buffer", ext_frame_to_buffer, METH_NOARGS,
-	  "to_buffer($self, /)\n--\n\n"
-	  "The valid samples as a Buffer that can go to other processes.\n\n"
-	  "With the module nothing is copied: the Buffer is read-only, and the device does not get\n"
-	  "the frame back before it, and whatever others made of its descriptor, is gone. A short\n"
-	  "frame, and one of memfd's, is copied.\n\n"
+	{ "to_buffer", (PyCFunction)(void (*)(void))ext_frame_to_buffer,
+	  METH_FASTCALL | METH_KEYWORDS,
+	  "to_buffer($self, /, writable=None)\n--\n\n"
+	  "The valid samples as a Buffer that can go to other processes and drivers.\n\n"
+	  "With the module nothing is copied: the Buffer is read-only unless asked, and the device does\n"
+	  "not get the frame back before it, and whatever others made of its descriptor, is gone. A\n"
+	  "short frame, and one of memfd's, is copied; the copy of a short one is always writable.\n\n"
+	  "Parameters\n----------\n"
+	  "writable : bool, optional\n"
+	  "    True is for drivers of DRM (a GPU) and RDMA: they map what they import both ways, also to\n"
+	  "    read it, and refuse a read-only descriptor (EPERM). Whoever has the Buffer's descriptor\n"
+	  "    can write to the frame then, of a stream made without ``writable=True`` too.\n\n"
 	  "Returns\n-------\n"
 	  "Buffer\n"
 	  "    Shape and dtype as of `array()`.\n\n"
@@ -112,8 +118,8 @@ static PyMethodDef frame_methods[] = {
 	  "Examples\n--------\n"
 	  ">>> with ndma.open(\"sim0\").stream(1000, count=1) as stream:\n"
 	  "...     buf = next(stream).to_buffer()\n"
-	  ">>> buf.shape == stream.shape\n"
-	  "True" },
+	  ">>> buf.shape == stream.shape, buf.readonly\n"
+	  "(True, True)" },
 	{ "__array__", (PyCFunction)(void (*)(void))ext_frame_dunder_array,
 	  METH_VARARGS | METH_KEYWORDS,
 	  "__array__($self, /, dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked." },

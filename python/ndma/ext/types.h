@@ -93,7 +93,8 @@ PyObject *ext_frame_dunder_array(PyObject *self, PyObject *args, PyObject *kwarg
 PyObject *ext_frame_iq(PyObject *self, PyObject *unused);
 PyObject *ext_frame_physical(PyObject *self, PyObject *unused);
 PyObject *ext_frame_reduce(PyObject *self, PyObject *unused);
-PyObject *ext_frame_to_buffer(PyObject *self, PyObject *unused);
+PyObject *ext_frame_to_buffer(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+			      PyObject *kwnames);
 
 extern PyGetSetDef ext_frame_getset[];
 void ext_frame_dealloc(PyObject *object);

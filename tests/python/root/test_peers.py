@@ -74,6 +74,21 @@ def vgem():
     vgem.card.close()
 
 
+def test_drm_imports_a_frame_that_was_made_a_buffer_for_drivers(vgem):
+    with ndma.open("sim0").stream(1000, frames=4, channels=1) as stream:
+        frame = next(stream)
+        with frame.to_buffer(writable=True) as buf:
+            handle = vgem.take(buf.fileno())
+        fd = vgem.export(handle)
+        seen = ndma.from_fd(fd)
+        os.close(fd)
+        assert not seen.readonly and (seen.array() == frame.array()).all()
+        del frame, seen
+        assert stream.stats.exported_frames == 1
+        vgem.card.close()
+        assert stream.stats.exported_frames == 0
+
+
 @pytest.fixture
 def drm(vgem):
     """A picture of DRM's as a Buffer, its handle, and DRM's own view of it."""
