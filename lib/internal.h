@@ -105,7 +105,6 @@ struct ndma_buffer {
  * @backend: who opened it
  * @process: ndma_process_id() of the opener
  * @fd: of an open file that holds the controls, or -1
- * @number: no other source of this process ever has it
  * @filling: number of the fill that was begun and is not known to be over, else 0
  * @name: "sim0"
  */
@@ -113,7 +112,6 @@ struct ndma_source {
 	const struct ndma_backend *backend;
 	uint32_t process;
 	int fd;
-	uint64_t number;
 	atomic_uint filling;
 	char name[NDMA_NAME_MAX];
 };
@@ -131,9 +129,6 @@ struct ndma_source {
  * @name: of the source
  * @realtime_offset_ns: of the last start, from CLOCK_MONOTONIC to the calendar: one word, which
  *   frames read without the lock
- * @source: number of the source; as @next and @link button.c's
- * @next: stream
- * @link: what points here; NULL before it is in the list
  * @lock: protects what follows
  * @left: a user left, or @fd was closed; whoever closes waits for both
  * @users: calls that use @fd now
@@ -153,9 +148,6 @@ struct ndma_stream {
 	void *data;
 	char name[NDMA_NAME_MAX];
 	_Atomic int64_t realtime_offset_ns;
-	uint64_t source;
-	struct ndma_stream *next;
-	struct ndma_stream **link;
 	pthread_mutex_t lock;
 	pthread_cond_t left;
 	uint32_t users;
@@ -201,7 +193,8 @@ struct ndma_stream {
  * @source_info, @source_format, @source_channel: fill all but size
  * @control_query: @id may have NDMA_CONTROL_NEXT; -EINVAL: none there
  * @control_menu, @control_get: as the public ones
- * @control_set: -ERANGE: the nearest valid value is written back to *@value
+ * @control_set: -ERANGE: the nearest valid value is written back to *@value; a button is pressed in
+ *   what the source fills and in its streams: all of them, then the first error
  *
  * @fill_begin: @setup has the inputs that a frame has, guard among them; -EBUSY without words
  * @fill_wait, @fill_cancel: as the public ones; -EINTR: not over
@@ -338,12 +331,6 @@ void ndma_ongoing_remove_fill(struct ndma_source *source, uint32_t fill);
 
 /* layout.c: words for what ndma_layout_validate() has refused. Returns @rc. */
 int ndma_layout_error(int rc, const struct ndma_layout *layout, uint64_t bytes);
-
-/* button.c: a stream is added once it is made, and removed before it is freed. */
-void ndma_button_add(struct ndma_stream *stream, const struct ndma_source *source);
-void ndma_button_remove(struct ndma_stream *stream);
-/* In every stream of the source. 0, or the first error. */
-int ndma_button_press(const struct ndma_source *source, uint32_t id);
 
 /* ioctl.c: ioctl(2) that returns 0 or a negative errno, without words. */
 int ndma_ioctl_call(int fd, unsigned long request, void *argument);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* What every backend's objects have in common: how they start, and who uses a stream. */
-#include <stdatomic.h>
 #include <string.h>
 
 #include "stream.h"
@@ -16,20 +15,12 @@ void ndma_buffer_init(struct ndma_buffer *buffer, const struct ndma_backend *bac
 	pthread_mutex_init(&buffer->lock, NULL);
 }
 
-static uint64_t new_number(void)
-{
-	static _Atomic uint64_t last;
-
-	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-}
-
 void ndma_source_init(struct ndma_source *source, const struct ndma_backend *backend, int fd,
 		      const char *name)
 {
 	source->backend = backend;
 	source->process = ndma_process_id();
 	source->fd = fd;
-	source->number = new_number();
 	strncpy(source->name, name, sizeof(source->name) - 1);
 }
 

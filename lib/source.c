@@ -194,11 +194,6 @@ NDMA_API int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t v
 	rc = query(source, id & ~NDMA_CONTROL_NEXT, &info);
 	if (rc)
 		return rc;
-	if (info.type == NDMA_CONTROL_BUTTON && info.id == id) {
-		rc = ndma_button_press(source, info.id);
-		if (rc || !atomic_load(&source->filling))
-			return control_error(&info, rc, value, value);
-	}
 	rc = source->backend->control_set(source, id, &nearest);
 	return rc ? control_error(&info, rc, value, nearest) : 0;
 }

@@ -45,7 +45,6 @@ NDMA_API int ndma_stream_create(const struct ndma_source *source,
 		ndma_stream_free(stream);
 		return rc;
 	}
-	ndma_button_add(stream, source);
 	*out = stream;
 	return 0;
 }
@@ -89,7 +88,6 @@ NDMA_API void ndma_stream_free(struct ndma_stream *stream)
 {
 	if (!stream)
 		return;
-	ndma_button_remove(stream);
 	if (stream->process == ndma_process_id()) {
 		ndma_stream_close(stream);
 		pthread_cond_destroy(&stream->left);

@@ -5,6 +5,7 @@
  * Values are read by drivers in any context, so each is one word, stored and loaded whole; the
  * stream's mutex orders those who set them.
  */
+#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -24,6 +25,51 @@ int ndma_control_init(struct ndma_stream *stream)
 	for (i = 0; i < desc->nr_controls; i++)
 		stream->controls[i] = desc->controls[i].preset;
 	return 0;
+}
+
+static int ndma_control_copy_locked(const struct ndma_stream *from, struct ndma_control_copy *copy)
+{
+	size_t nr = from->source->desc->nr_controls;
+
+	if (nr) {
+		copy->values = kvcalloc(nr, sizeof(*copy->values), GFP_KERNEL_ACCOUNT);
+		if (!copy->values)
+			return -ENOMEM;
+		memcpy(copy->values, from->controls, nr * sizeof(*copy->values));
+	}
+	copy->leader = from->number;
+	return 0;
+}
+
+static int ndma_control_copy_file(const struct ndma_stream *stream, struct file *file,
+				  struct ndma_control_copy *copy)
+{
+	struct ndma_stream *from = file->private_data;
+	int ret;
+
+	if (ndma_node_kind(file) != NDMA_KIND_SOURCE)
+		return -EBADF;
+	if (from == stream)
+		return -EINVAL;
+	/* A card that was plugged in again is another source: its old one answers ENODEV. */
+	ret = ndma_stream_lock(from);
+	if (ret)
+		return ret;
+	ret = from->source == stream->source ? ndma_control_copy_locked(from, copy) : -EINVAL;
+	ndma_stream_unlock(from);
+	return ret;
+}
+
+int ndma_control_copy(const struct ndma_stream *stream, int fd, struct ndma_control_copy *copy)
+{
+	struct file *file = fget(fd);
+	int ret;
+
+	if (!file)
+		return -EBADF;
+	ret = ndma_control_copy_file(stream, file, copy);
+	fput(file);
+	return ret;
 }
 
 const struct ndma_control_desc *ndma_control_of(const struct ndma_source_desc *desc, u32 id)
@@ -134,14 +180,54 @@ static int ndma_control_apply(struct ndma_stream *stream, struct ndma_control *c
 	return ret;
 }
 
+static bool ndma_control_is_button(const struct ndma_stream *stream, u32 id)
+{
+	const struct ndma_control_desc *desc = ndma_control_of(stream->source->desc, id);
+
+	return desc && desc->type == NDMA_CONTROL_BUTTON;
+}
+
+/*
+ * Presses a button in the streams that follow @leader, all of them: 0, or the first error. Under
+ * source->lock, so that streams whose source leaves are not pressed.
+ */
+static int ndma_control_press(const struct ndma_stream *leader, struct ndma_control *control)
+{
+	struct ndma_source *source = leader->source;
+	struct ndma_stream *stream;
+	int ret = 0, one;
+
+	if (mutex_lock_killable(&source->streams_lock))
+		return -EINTR;
+	list_for_each_entry(stream, &source->streams, link) {
+		/* Others may hold their mutex for as long as their card takes to stop. */
+		if (READ_ONCE(stream->leader) != leader->number)
+			continue;
+		one = mutex_lock_killable(&stream->mutex);
+		if (!one) {
+			if (stream->leader == leader->number)
+				one = ndma_control_apply(stream, control);
+			mutex_unlock(&stream->mutex);
+		}
+		ret = ret ?: one;
+	}
+	mutex_unlock(&source->streams_lock);
+	return ret;
+}
+
 int ndma_control_set_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
+	struct ndma_control *control = arg;
 	int ret = ndma_stream_lock(stream);
 
 	if (ret)
 		return ret;
-	ret = ndma_control_apply(stream, arg);
-	ndma_stream_unlock(stream);
+	ret = ndma_control_apply(stream, control);
+	/* source->lock stays: it is outside of the list's lock, and that outside of any mutex. */
+	mutex_unlock(&stream->mutex);
+	if (!ret && ndma_control_is_button(stream, control->id))
+		ret = ndma_control_press(stream, control);
+	up_read(&stream->source->lock);
 	return ret;
 }

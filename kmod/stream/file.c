@@ -8,6 +8,9 @@
 
 #include "internal.h"
 
+/* The last number that an open file got: none is given twice, so one that is closed is nobody's. */
+static atomic64_t ndma_file_numbers = ATOMIC64_INIT(0);
+
 void ndma_stream_kill(struct ndma_stream *stream)
 {
 	mutex_lock(&stream->mutex);
@@ -50,6 +53,7 @@ static int ndma_file_open(struct inode *inode, struct file *file)
 	INIT_WORK(&stream->stopper, ndma_stream_stopper);
 	INIT_WORK(&stream->fill_stopper, ndma_fill_stopper);
 	stream->source = source;
+	stream->number = atomic64_inc_return(&ndma_file_numbers);
 
 	/*
 	 * The description is there: ndma_source_unregister() waits until this open() has returned.

@@ -160,6 +160,8 @@ struct ndma_fill {
  * @ref: the file, every exported frame, and the transfer of a fill
  * @source: its source; the file's reference
  * @link: in source->streams
+ * @number: no other open file ever has it
+ * @leader: number of the file whose buttons are pressed here too, or 0; written under @mutex
  * @mutex: see above
  * @priv: the driver's
  * @controls: values, in the order of the description
@@ -213,6 +215,8 @@ struct ndma_stream {
 	struct kref ref;
 	struct ndma_source *source;
 	struct list_head link;
+	u64 number;
+	u64 leader;
 	struct mutex mutex;
 	void *priv;
 	s64 *controls;
@@ -310,6 +314,19 @@ extern const struct attribute_group *ndma_source_groups[];
 /* ---------------------------------------------------------------- control.c */
 
 int ndma_control_init(struct ndma_stream *stream);
+
+/**
+ * struct ndma_control_copy - controls of another open file of the source
+ * @leader: its number; 0: none was asked for
+ * @values: of its controls; kvfree()
+ */
+struct ndma_control_copy {
+	u64 leader;
+	s64 *values;
+};
+
+/* Not under a mutex. @copy was zeroed, and stays so where this fails. */
+int ndma_control_copy(const struct ndma_stream *stream, int fd, struct ndma_control_copy *copy);
 /* The description of a control, or NULL. */
 const struct ndma_control_desc *ndma_control_of(const struct ndma_source_desc *desc, u32 id);
 int ndma_control_query_ioctl(struct file *file, void *arg);

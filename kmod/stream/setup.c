@@ -227,15 +227,43 @@ unclaim:
 	return ret;
 }
 
+/* The driver's setup reads the controls, so they are the other file's before that. */
+static int ndma_setup_with(struct ndma_stream *stream, struct ndma_stream_setup *setup,
+			   struct ndma_control_copy *copy)
+{
+	int ret;
+
+	if (!copy->leader)
+		return ndma_setup_locked(stream, setup);
+	if (ndma_stream_in_use(stream))
+		return -EBUSY;
+	swap(stream->controls, copy->values);
+	ret = ndma_setup_locked(stream, setup);
+	if (ret)
+		swap(stream->controls, copy->values);
+	else
+		WRITE_ONCE(stream->leader, copy->leader);
+	return ret;
+}
+
 int ndma_stream_setup_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
-	int ret = ndma_stream_lock(stream);
+	struct ndma_stream_setup *setup = arg;
+	struct ndma_control_copy copy = { };
+	int ret;
 
-	if (ret)
-		return ret;
-	ret = ndma_setup_locked(stream, arg);
-	ndma_stream_unlock(stream);
+	if (setup->flags == NDMA_SETUP_CONTROLS) {
+		ret = ndma_control_copy(stream, setup->controls_fd, &copy);
+		if (ret)
+			return ret;
+	}
+	ret = ndma_stream_lock(stream);
+	if (!ret) {
+		ret = ndma_setup_with(stream, setup, &copy);
+		ndma_stream_unlock(stream);
+	}
+	kvfree(copy.values);
 	return ret;
 }
 
@@ -256,6 +284,8 @@ void ndma_setup_detach(struct ndma_stream *stream)
 	ndma_segments_unmap(stream);
 	if (ops->teardown)
 		ops->teardown(stream);
+	/* A button must not reach the driver for a stream that it has let go of. */
+	WRITE_ONCE(stream->leader, 0);
 }
 
 void ndma_setup_dismantle(struct ndma_stream *stream)

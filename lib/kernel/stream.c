@@ -17,35 +17,17 @@ static int set_control(int fd, uint32_t id, int64_t *value)
 	return rc;
 }
 
-/* Gives the stream's file the values that the source's file has now. A button has none. */
-static int copy_controls(const struct ndma_source *source, int fd)
-{
-	struct ndma_control_info info = { 0 };
-	int64_t value;
-	int rc;
-
-	for (;;) {
-		info = (struct ndma_control_info){ .size = sizeof(info),
-						   .id = info.id | NDMA_CONTROL_NEXT };
-		rc = ndma_kernel_control_query(source, info.id, &info);
-		if (rc)
-			return rc == -EINVAL ? 0 : rc; /* the last one was copied */
-		if (info.type == NDMA_CONTROL_BUTTON)
-			continue;
-		rc = ndma_kernel_control_get(source, info.id, &value);
-		if (rc)
-			return rc;
-		rc = set_control(fd, info.id, &value);
-		if (rc)
-			return ndma_kernel_error(rc, "setting %s of a stream of %s", info.name,
-						 source->name);
-	}
-}
-
 static int set_up(const struct ndma_source *source, int fd, struct ndma_stream_setup *setup)
 {
-	int rc = ndma_ioctl_call(fd, NDMA_STREAM_SETUP, setup);
+	int rc;
 
+	/* The values that the source's file has now; and its buttons reach the stream. */
+	setup->flags = NDMA_SETUP_CONTROLS;
+	setup->controls_fd = source->fd;
+	rc = ndma_ioctl_call(fd, NDMA_STREAM_SETUP, setup);
+	/* The user is told what the stream is, not by whose file it was made. */
+	setup->flags = 0;
+	setup->controls_fd = 0;
 	switch (rc) {
 	case 0:
 		return 0;
@@ -118,9 +100,7 @@ int ndma_kernel_stream_create(const struct ndma_source *source, struct ndma_stre
 	fd = ndma_kernel_source_fd(source->name);
 	if (fd < 0)
 		return fd;
-	rc = copy_controls(source, fd);
-	if (!rc)
-		rc = set_up(source, fd, setup);
+	rc = set_up(source, fd, setup);
 	if (rc)
 		goto close_fd;
 	stream = calloc(1, sizeof(*stream));

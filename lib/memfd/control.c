@@ -62,6 +62,29 @@ int ndma_memfd_control_store(int64_t *values, uint32_t id, int64_t *value, bool 
 	return rc;
 }
 
+void ndma_memfd_control_press(struct memfd_stream *stream, uint32_t id)
+{
+	if (id == NDMA_CONTROL_TRIGGER_SOFTWARE &&
+	    stream->settings.trigger == NDMA_SIM_TRIGGER_SOFTWARE)
+		stream->sim.presses++;
+	/* The thread sleeps for a press where it has a trigger. */
+	pthread_cond_signal(&stream->work);
+}
+
+/* Each source is a card of its own: the card's streams are the source's. */
+static void press_all(struct memfd_card *card, uint32_t id)
+{
+	struct memfd_stream *stream;
+
+	pthread_mutex_lock(&card->lock);
+	for (stream = card->streams; stream; stream = stream->next) {
+		pthread_mutex_lock(&stream->lock);
+		ndma_memfd_control_press(stream, id);
+		pthread_mutex_unlock(&stream->lock);
+	}
+	pthread_mutex_unlock(&card->lock);
+}
+
 int ndma_memfd_control_query(const struct ndma_source *base, uint32_t id,
 			     struct ndma_control_info *info)
 {
@@ -122,5 +145,7 @@ int ndma_memfd_control_set(struct ndma_source *base, uint32_t id, int64_t *value
 	pthread_mutex_lock(&source->lock);
 	rc = ndma_memfd_control_store(source->values, id, value, false);
 	pthread_mutex_unlock(&source->lock);
+	if (!rc && find(id)->type == NDMA_CONTROL_BUTTON)
+		press_all(source->card, id);
 	return rc;
 }

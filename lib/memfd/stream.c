@@ -237,9 +237,7 @@ int ndma_memfd_stream_control_set(struct ndma_stream *base, uint32_t id, int64_t
 				      stream->state == NDMA_STREAM_RUNNING);
 	if (rc)
 		goto unlock;
-	if (id == NDMA_CONTROL_TRIGGER_SOFTWARE &&
-	    stream->settings.trigger == NDMA_SIM_TRIGGER_SOFTWARE)
-		stream->sim.presses++;
+	ndma_memfd_control_press(stream, id);
 	ndma_memfd_stream_configure(stream);
 	/* The thread may be sleeping for a press of the trigger, or for the end of a stall. */
 	pthread_cond_signal(&stream->work);

@@ -159,6 +159,8 @@ int ndma_memfd_control_load(const int64_t *values, uint32_t id, int64_t *value);
  * changes nothing.
  */
 int ndma_memfd_control_store(int64_t *values, uint32_t id, int64_t *value, bool running);
+/* Presses a button; any other @id is none. The caller holds the stream's lock. */
+void ndma_memfd_control_press(struct memfd_stream *stream, uint32_t id);
 int ndma_memfd_control_query(const struct ndma_source *source, uint32_t id,
 			     struct ndma_control_info *info);
 int ndma_memfd_control_menu(const struct ndma_source *source, uint32_t id, uint32_t index,

@@ -217,6 +217,16 @@ static int set_up_a_stream_of_the_latest(struct scene *scene)
 	return scene_setup(scene, NDMA_POLICY_LATEST, NDMA_GUARD_NONE);
 }
 
+static int set_up_a_stream_with_anothers_controls(struct scene *scene)
+{
+	struct ndma_stream_setup setup = setup_of(4, 1000);
+
+	setup.flags = NDMA_SETUP_CONTROLS;
+	setup.controls_fd = scene_keep(scene, source_open(scene->source_name));
+	TRY(setup.controls_fd);
+	return stream_setup(scene->source, &setup);
+}
+
 static int alloc_in_reach(struct scene *scene)
 {
 	TRY(scene_open_heap(scene));
@@ -335,6 +345,8 @@ const struct scenario scenarios[] = {
 	  alloc_in_reach },
 	{ UAPI_SIM, 0, "setting up a stream of the latest", NULL, with_source,
 	  set_up_a_stream_of_the_latest },
+	{ UAPI_SIM, 0, "setting up a stream with another file's controls", NULL, with_source,
+	  set_up_a_stream_with_anothers_controls },
 	{ UAPI_SOURCE, 0, "mapping a stream", NULL, with_stream, map_a_stream },
 	{ UAPI_SOURCE, 0, "starting and stopping", NULL, with_mapped_stream, start_and_stop },
 	{ UAPI_SOURCE, 0, "closing a running stream", NULL, with_running_stream, close_everything },

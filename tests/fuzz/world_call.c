@@ -121,6 +121,10 @@ static void fill_in(struct filling *filling, const struct uapi_field *field)
 	case UAPI_SOURCE_FD:
 		put(filling, field, take_bits(filling) & 1 ? world->sources[first] : -1);
 		break;
+	case UAPI_CONTROLS_FD:
+		put(filling, field,
+		    take_bits(filling) & 1 ? world->sources[(first + 1) % SLOTS] : 0);
+		break;
 	case UAPI_LEASE:
 		put(filling, field, lease_id(filling));
 		break;

@@ -104,7 +104,7 @@ static const struct {
 	{ "unknown policy", -EINVAL, GOOD, .policy = 2 },
 	{ "a guard that sleeps", -EINVAL, GOOD, .guard = NDMA_GUARD_BLOCK },
 	{ "unknown guard", -EINVAL, GOOD, .guard = 3 },
-	{ "unknown flag", -EINVAL, GOOD, .flags = 1 },
+	{ "unknown flag", -EINVAL, GOOD, .flags = 2 },
 	{ "no such node", -EINVAL, GOOD, .node = 1000000 },
 	{ "negative node", -EINVAL, GOOD, .node = -2 },
 	{ "more memory than there is", -ENOMEM, GOOD, .frames = 4096,

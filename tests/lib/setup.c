@@ -79,8 +79,10 @@ static const struct {
 			GOOD, __VA_ARGS__                                                \
 		}                                                                        \
 	}
-	ROW("a flag", -EINVAL, FLAGS, 1, 0, 0, 1, 0, .flags = 1),
-	ROW("something reserved", -EINVAL, FLAGS, 7, 0, 0, 1, 0, .reserved = 7),
+	ROW("another flag", -EINVAL, FLAGS, 2, 0, 1, 1, 1, .flags = 2),
+	ROW("a flag and another", -EINVAL, FLAGS, 3, 0, 1, 1, 1, .flags = 3),
+	ROW("controls of descriptor 0", 0, NONE, 0, 0, 0, 0, 0, .flags = NDMA_SETUP_CONTROLS),
+	ROW("controls that no flag asks for", -EINVAL, FLAGS, 7, 0, 0, 1, 0, .controls_fd = 7),
 	ROW("no direction", -EINVAL, DIRECTION, 0, 1, 1, 1, 1, .direction = 0),
 	ROW("to the device", -EOPNOTSUPP, DIRECTION, 2, 1, 1, 1, 1, .direction = NDMA_TO_DEVICE),
 	ROW("both ways", -EOPNOTSUPP, DIRECTION, 3, 1, 1, 1, 1, .direction = NDMA_BOTH),

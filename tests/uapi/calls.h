@@ -98,6 +98,7 @@ enum uapi_role {
 	UAPI_BUFFER,		/* a buffer's descriptor */
 	UAPI_HEAP_FD,		/* a file of the heap */
 	UAPI_SOURCE_FD,		/* an open source, or -1 */
+	UAPI_CONTROLS_FD,	/* another open file of the source, where a flag says so, else 0 */
 	UAPI_LEASE,		/* a lease of this client */
 	UAPI_TRANSFER,		/* the transfer in progress */
 	UAPI_FRAME,		/* a frame in the caller's hands */
@@ -295,7 +296,7 @@ enum uapi_role {
 
 #define UAPI_ndma_stream_setup(FIELD, T)	\
 	FIELD(T, size, 0, SIZE)			\
-	FIELD(T, flags, 4, ZERO)		\
+	FIELD(T, flags, 4, FLAGS, NDMA_SETUP_CONTROLS) \
 	FIELD(T, direction, 8, SMALL)		\
 	FIELD(T, frames, 12, FRAMES_NR)		\
 	FIELD(T, policy, 16, SMALL)		\
@@ -311,7 +312,7 @@ enum uapi_role {
 	FIELD(T, entries, 72, OUT)		\
 	FIELD(T, completions_bytes, 76, OUT)	\
 	FIELD(T, releases_bytes, 80, OUT)	\
-	FIELD(T, reserved, 84, ZERO)		\
+	FIELD(T, controls_fd, 84, CONTROLS_FD)	\
 	FIELD(T, layout, 88, OUT)
 
 #define UAPI_ndma_stream_start(FIELD, T)	\

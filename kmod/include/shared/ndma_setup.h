@@ -77,7 +77,7 @@ struct ndma_setup_memory {
 /** enum ndma_setup_rule - which rule a setup breaks */
 enum ndma_setup_rule {
 	NDMA_SETUP_RULE_NONE,
-	NDMA_SETUP_RULE_FLAGS,		/* @flags and @reserved are 0 */
+	NDMA_SETUP_RULE_FLAGS,		/* @flags are known; without its flag @controls_fd is 0 */
 	NDMA_SETUP_RULE_DIRECTION,
 	NDMA_SETUP_RULE_POLICY,
 	NDMA_SETUP_RULE_GUARD,
@@ -215,12 +215,12 @@ static inline int ndma_setup_check_stream(const struct ndma_setup_limits *limits
 					  const struct ndma_stream_setup *setup,
 					  struct ndma_setup_verdict *verdict)
 {
-	if (setup->flags)
+	if (setup->flags & ~NDMA_SETUP_CONTROLS)
 		return ndma_setup__refuse(verdict, -EINVAL, NDMA_SETUP_RULE_FLAGS,
-					  setup->flags, 0, 0);
-	if (setup->reserved)
+					  setup->flags, 0, NDMA_SETUP_CONTROLS);
+	if (!setup->flags && setup->controls_fd)
 		return ndma_setup__refuse(verdict, -EINVAL, NDMA_SETUP_RULE_FLAGS,
-					  setup->reserved, 0, 0);
+					  setup->controls_fd, 0, 0);
 	if (setup->direction != NDMA_FROM_DEVICE)
 		return ndma_setup__refuse(verdict,
 					  setup->direction == NDMA_TO_DEVICE ||

@@ -592,10 +592,12 @@ struct ndma_control {
 /* No free frame: the oldest untaken one is used again. Hold at most all but two frames. */
 #define NDMA_POLICY_LATEST	1
 
+#define NDMA_SETUP_CONTROLS	(1u << 0) /* controls_fd names a file */
+
 /**
  * struct ndma_stream_setup - NDMA_STREAM_SETUP: memory, frames and rings of a stream
  * @size: sizeof(struct ndma_stream_setup)
- * @flags: 0
+ * @flags: %NDMA_SETUP_CONTROLS or 0
  * @direction: %NDMA_FROM_DEVICE; others: EOPNOTSUPP
  * @frames: how many frames, frames_min to frames_max
  * @policy: NDMA_POLICY_…
@@ -611,14 +613,17 @@ struct ndma_control {
  * @entries: out: entries of each ring, a power of two, at least @frames
  * @completions_bytes: out: length of the mapping at NDMA_MMAP_COMPLETIONS
  * @releases_bytes: out: length of the mapping at NDMA_MMAP_RELEASES
- * @reserved: 0
+ * @controls_fd: with %NDMA_SETUP_CONTROLS another open file of this source, else 0. The stream takes
+ *   the values of that file's controls in place of its own, and a button that is pressed there is
+ *   pressed in this stream as well, as long as both files are open
  * @layout: out: of one frame, @offset from the frame's start: [channel, sample], and a
  *   trailing 2 for I/Q
  *
  * Once per open file (EBUSY the second time; also while the source has no stream left).
  * EACCES unless the file is open for reading and writing. EOVERFLOW: bytes of a frame, or of all,
  * that 63 bits do not count. EOPNOTSUPP: memory that the device reaches does not exist in that size.
- * EINVAL, EDQUOT, ENOMEM, ENODEV.
+ * EBADF: @controls_fd is no file of a source; EINVAL: it is this file, or another source's.
+ * EINVAL, EDQUOT, ENOMEM, ENODEV. What is refused changes nothing, controls neither.
  */
 struct ndma_stream_setup {
 	__u32 size;
@@ -638,7 +643,7 @@ struct ndma_stream_setup {
 	__u32 entries;
 	__u32 completions_bytes;
 	__u32 releases_bytes;
-	__u32 reserved;
+	__s32 controls_fd;
 	struct ndma_layout layout;
 };
 
