@@ -323,3 +323,19 @@ def test_a_weak_reference_keeps_neither_frame_nor_buffer(fast):
         del keep
         assert stream.held == [] and [ref() for ref in weak] == [None, None]
         assert len(gone) == 3 and "finalized" in gone
+
+
+def test_a_frame_in_the_memory_of_a_dead_one_has_nothing_of_it(fast):
+    fast.fault_short = 2
+    with fast.stream(64, channels=2, frames=8, count=8) as stream:
+        addresses, weak, valid = [], [], []
+        for frame in stream:
+            assert all(ref() is not frame for ref in weak)
+            addresses.append(id(frame))
+            weak.append(weakref.ref(frame))
+            valid.append((frame.partial, frame.valid < 64))
+        del frame
+        assert len(set(addresses)) < len(addresses)
+        assert {short for short, _ in valid} == {True, False}
+        assert all(short == fewer for short, fewer in valid)
+        assert all(ref() is None for ref in weak) and stream.held == []

@@ -11,10 +11,17 @@
 
 struct ext_frame *ext_frame_alloc(struct ext_stream *stream)
 {
-	struct ext_frame *frame = PyObject_New(struct ext_frame, stream->state->frame_type);
+	PyTypeObject *type = stream->state->frame_type;
+	struct ext_frame *frame = stream->spare;
 
-	if (!frame)
-		return NULL;
+	if (frame) {
+		stream->spare = NULL;
+		PyObject_Init((PyObject *)frame, type);
+	} else {
+		frame = PyObject_New(struct ext_frame, type);
+		if (!frame)
+			return NULL;
+	}
 	frame->stream = (struct ext_stream *)Py_NewRef(stream);
 	frame->layout = NULL;
 	frame->held = false;
@@ -37,7 +44,10 @@ void ext_frame_dealloc(PyObject *object)
 		ndma_stream_kick(stream->handle);
 	if (frame->layout)
 		ext_layout_put(frame->layout);
-	PyObject_Free(object);
+	if (stream->spare)
+		PyObject_Free(object);
+	else
+		stream->spare = frame;
 	Py_DECREF(type);
 	Py_DECREF(stream);
 }

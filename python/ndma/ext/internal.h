@@ -373,6 +373,7 @@ struct ext_stream {
 	uint64_t lost_unsaid;		/* since the last warning */
 	uint64_t lost_ahead;		/* noted at an end: the next frame counts them again */
 	int64_t warned_ns;		/* CLOCK_MONOTONIC of it, or 0 */
+	struct ext_frame *spare;	/* the memory of a dead frame, for the next one */
 	uint32_t channels;
 	float *scale;			/* by channel, from the first physical() on; offset behind */
 	char name[NDMA_NAME_MAX];

@@ -136,6 +136,7 @@ void ext_stream_dealloc(PyObject *self)
 	ext_layout_put(stream->layout);
 	PyMem_Free(stream->pending);
 	PyMem_Free(stream->scale);
+	PyObject_Free(stream->spare);
 	type->tp_free(self);
 	Py_DECREF(type);
 }
