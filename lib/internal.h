@@ -185,6 +185,8 @@ struct ndma_stream {
  * @buffer_sync: DMA_BUF_IOCTL_SYNC or what stands for it; @end: the access is over
  * @lease_acquire, @lease_release: the one lease of its kind that this object holds, whatever the
  *   number of users; called under buffer->lock
+ * @lease_check: may it have one user more? -EBUSY without words, -ESTALE; it is counted nowhere, as it
+ *   would be in the owner's way
  * @transfer_begin, @transfer_end: as the public ones; buffer->lock is not held, may sleep
  *
  * @source_list: as ndma_source_list(), unsorted is fine
@@ -236,6 +238,7 @@ struct ndma_backend {
 	int (*buffer_sync)(struct ndma_buffer *buffer, uint32_t access, bool end);
 	int (*lease_acquire)(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease);
 	int (*lease_release)(struct ndma_buffer *buffer, uint32_t lease);
+	int (*lease_check)(struct ndma_buffer *buffer, uint32_t access, uint32_t lease);
 	int (*transfer_begin)(struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 			      uint32_t flags, uint64_t timeout_ns, uint32_t *transfer);
 	int (*transfer_end)(struct ndma_buffer *buffer, uint32_t transfer);

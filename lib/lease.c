@@ -7,24 +7,14 @@
 
 /*
  * May one more user join the lease that this object holds? Where this process alone begins
- * transfers and none is on, yes. Else a second lease is asked for and given back: it is refused
- * where a guarded transfer has begun over the first, and has another id where the owner has
- * revoked the first.
+ * transfers and none is on, yes. Else the backend is asked: a guarded transfer may have begun over
+ * the lease, or the owner has revoked it.
  */
 static int check_joining(struct ndma_buffer *buffer, uint32_t access)
 {
-	uint32_t held = buffer->leases[access == NDMA_WRITE], fresh;
-	int rc;
-
 	if (buffer->owned && !ndma_ongoing_any())
 		return 0;
-	rc = buffer->backend->lease_acquire(buffer, access, &fresh);
-	if (!rc)
-		rc = buffer->backend->lease_release(buffer, fresh);
-	if (rc || fresh == held)
-		return rc;
-	return ndma_set_error(ESTALE, "the buffer's owner has revoked this process's lease: "
-				      "drop every view of it, then take a new one");
+	return buffer->backend->lease_check(buffer, access, buffer->leases[access == NDMA_WRITE]);
 }
 
 NDMA_API int ndma_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease)

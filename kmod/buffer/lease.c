@@ -129,11 +129,31 @@ static int ndma_lease_new(struct ndma_client *client, struct ndma_handle *handle
 	return ret;
 }
 
+/* For NDMA_LEASE_CHECK. A promise that was counted meanwhile would be in the owner's way. */
+static int ndma_lease_try(struct ndma_client *client, struct ndma_buffer *buffer, u32 access, u32 id)
+{
+	struct ndma_lease *lease;
+	int ret = -EINVAL;
+
+	mutex_lock(&client->lock);
+	lease = xa_load(&client->leases, id);
+	if (lease && lease->buffer == buffer && lease->access == access) {
+		down_write(&buffer->lock);
+		if (lease->revoked)
+			ret = -ESTALE;
+		else if (lease->count)
+			ret = ndma_lease_admit(buffer, access);
+		up_write(&buffer->lock);
+	}
+	mutex_unlock(&client->lock);
+	return ret;
+}
+
 int ndma_lease_acquire_check(const struct file *file, const void *arg)
 {
 	const struct ndma_lease_acquire *request = arg;
 
-	if (request->flags || request->reserved ||
+	if (request->flags & ~NDMA_LEASE_CHECK || request->reserved ||
 	    (request->access != NDMA_READ && request->access != NDMA_WRITE))
 		return -EINVAL;
 	if (request->access == NDMA_WRITE && !(file->f_mode & FMODE_WRITE))
@@ -150,6 +170,8 @@ int ndma_lease_acquire_ioctl(struct file *file, struct ndma_handle *handle, void
 
 	if (!ndma_own_may_lease(handle->readonly, request->access))
 		return -EPERM;
+	if (request->flags & NDMA_LEASE_CHECK)
+		return ndma_lease_try(client, handle->buffer, request->access, request->lease);
 	if (!atomic_add_unless(&client->nr_leases, 1, NDMA_LEASES_MAX))
 		return -EMFILE;
 	ret = ndma_lease_new(client, handle, request->access, &id);
@@ -219,7 +241,8 @@ void ndma_lease_acquire_undo(struct file *file, struct ndma_handle *handle, void
 	const struct ndma_lease_acquire *request = arg;
 	struct ndma_lease_release release = { .lease = request->lease };
 
-	ndma_lease_release_ioctl(file, &release);
+	if (!(request->flags & NDMA_LEASE_CHECK))
+		ndma_lease_release_ioctl(file, &release);
 }
 
 /* Takes @lease, and what it counts, out of its buffer. buffer->lock is held for writing. */

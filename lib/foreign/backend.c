@@ -187,6 +187,12 @@ static int foreign_lease_release(struct ndma_buffer *buffer, uint32_t lease)
 	return 0;
 }
 
+static int foreign_lease_check(struct ndma_buffer *buffer, uint32_t access, uint32_t lease)
+{
+	(void)buffer, (void)access, (void)lease;
+	return 0;
+}
+
 static int foreign_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 				  uint32_t flags, uint64_t timeout_ns, uint32_t *transfer)
 {
@@ -214,6 +220,7 @@ const struct ndma_backend ndma_backend_foreign = {
 	.buffer_sync = ndma_dmabuf_sync,
 	.lease_acquire = foreign_lease_acquire,
 	.lease_release = foreign_lease_release,
+	.lease_check = foreign_lease_check,
 	.transfer_begin = foreign_transfer_begin,
 	.transfer_end = foreign_transfer_end,
 };

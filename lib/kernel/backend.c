@@ -18,6 +18,7 @@ const struct ndma_backend ndma_backend_kernel = {
 	.buffer_sync = ndma_dmabuf_sync,
 	.lease_acquire = ndma_kernel_lease_acquire,
 	.lease_release = ndma_kernel_lease_release,
+	.lease_check = ndma_kernel_lease_check,
 	.transfer_begin = ndma_kernel_transfer_begin,
 	.transfer_end = ndma_kernel_transfer_end,
 	.source_list = ndma_kernel_source_list,

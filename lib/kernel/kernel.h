@@ -46,6 +46,7 @@ int ndma_kernel_fill_cancel(struct ndma_source *source);
 int ndma_kernel_buffer_revoke(struct ndma_buffer *buffer);
 int ndma_kernel_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease);
 int ndma_kernel_lease_release(struct ndma_buffer *buffer, uint32_t lease);
+int ndma_kernel_lease_check(struct ndma_buffer *buffer, uint32_t access, uint32_t lease);
 int ndma_kernel_transfer_begin(struct ndma_buffer *buffer, uint32_t direction, uint32_t guard,
 			       uint32_t flags, uint64_t timeout_ns, uint32_t *transfer);
 int ndma_kernel_transfer_end(struct ndma_buffer *buffer, uint32_t transfer);

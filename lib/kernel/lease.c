@@ -35,6 +35,30 @@ int ndma_kernel_lease_release(struct ndma_buffer *buffer, uint32_t lease)
 	return rc ? ndma_kernel_error(rc, "releasing a lease") : 0;
 }
 
+int ndma_kernel_lease_check(struct ndma_buffer *buffer, uint32_t access, uint32_t lease)
+{
+	struct ndma_lease_acquire argument = {
+		.size = sizeof(argument),
+		.fd = buffer->fd,
+		.access = access,
+		.flags = NDMA_LEASE_CHECK,
+		.lease = lease,
+	};
+	int heap = ndma_kernel_heap();
+	int rc;
+
+	if (heap < 0)
+		return heap;
+	rc = ndma_ioctl_call(heap, NDMA_LEASE_ACQUIRE, &argument);
+	if (rc == -ESTALE)
+		return ndma_set_error(ESTALE,
+				      "the buffer's owner has revoked this process's lease: drop "
+				      "every view of it, then take a new one");
+	return rc ? ndma_kernel_error(rc, "joining a lease to %s",
+				      access == NDMA_WRITE ? "write" : "read")
+		  : 0;
+}
+
 int ndma_kernel_buffer_revoke(struct ndma_buffer *buffer)
 {
 	struct ndma_lease_revoke argument = { .size = sizeof(argument), .fd = buffer->fd };

@@ -19,6 +19,7 @@ const struct ndma_backend ndma_backend_memfd = {
 	.buffer_sync = ndma_memfd_buffer_sync,
 	.lease_acquire = ndma_memfd_lease_acquire,
 	.lease_release = ndma_memfd_lease_release,
+	.lease_check = ndma_memfd_lease_check,
 	.transfer_begin = ndma_memfd_transfer_begin,
 	.transfer_end = ndma_memfd_transfer_end,
 	.source_list = ndma_memfd_source_list,

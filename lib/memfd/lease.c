@@ -73,3 +73,18 @@ int ndma_memfd_lease_release(struct ndma_buffer *base, uint32_t lease)
 	pthread_mutex_unlock(&share->state);
 	return 0;
 }
+
+/* A lease of this process keeps its lock, so that what could be in the way is its own transfer. */
+int ndma_memfd_lease_check(struct ndma_buffer *base, uint32_t access, uint32_t lease)
+{
+	struct memfd_share *share = ndma_memfd_share(base);
+	struct ndma_own own;
+	int rc;
+
+	(void)lease;
+	pthread_mutex_lock(&share->state);
+	own = ndma_memfd_own(share);
+	rc = ndma_own_admit_lease(&own, access);
+	pthread_mutex_unlock(&share->state);
+	return rc;
+}

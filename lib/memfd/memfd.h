@@ -259,6 +259,7 @@ bool ndma_memfd_lock_is_foreign(const struct memfd_share *share, short type, off
 /* lease.c */
 int ndma_memfd_lease_acquire(struct ndma_buffer *buffer, uint32_t access, uint32_t *lease);
 int ndma_memfd_lease_release(struct ndma_buffer *buffer, uint32_t lease);
+int ndma_memfd_lease_check(struct ndma_buffer *buffer, uint32_t access, uint32_t lease);
 
 /* holder.c: who has what */
 int ndma_memfd_buffer_info(const struct ndma_buffer *buffer, struct ndma_buffer_info *info);

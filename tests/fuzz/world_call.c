@@ -111,6 +111,8 @@ static void fill_in(struct filling *filling, const struct uapi_field *field)
 		break;
 	case UAPI_NEW_LEASE:
 		filling->slot = take_bits(filling) % SLOTS;
+		/* An input where NDMA_LEASE_CHECK is asked for. */
+		put(filling, field, world->leases[filling->slot]);
 		break;
 	case UAPI_BUFFER:
 		put(filling, field, world->buffers[buffer]);

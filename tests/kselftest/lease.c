@@ -181,6 +181,38 @@ TEST_F(lease, what_is_revoked_says_so_once_for_each)
 	EXPECT_EQ(lease_acquire(self->other, self->fd, NDMA_READ), new);
 }
 
+/* Whoever asks counts nowhere, so the owner is never refused because somebody asks. */
+TEST_F(lease, whether_one_still_holds_can_be_asked)
+{
+	int64_t lease = lease_acquire(self->other, self->fd, NDMA_READ), transfer;
+	int another = heap_alloc(self->other, 1), readonly = buffer_readonly(self->heap, self->fd);
+
+	EXPECT_EQ(lease_check(self->other, self->fd, NDMA_READ, lease), 0);
+	EXPECT_EQ(lease_check(self->other, readonly, NDMA_READ, lease), 0);
+	EXPECT_EQ(lease_check(self->other, self->fd, NDMA_WRITE, lease), -EINVAL);
+	EXPECT_EQ(lease_check(self->other, readonly, NDMA_WRITE, lease), -EPERM);
+	EXPECT_EQ(lease_check(self->other, another, NDMA_READ, lease), -EINVAL);
+	EXPECT_EQ(lease_check(self->heap, self->fd, NDMA_READ, lease), -EINVAL);
+	EXPECT_EQ(lease_check(self->other, self->fd, NDMA_READ, lease + 1), -EINVAL);
+	EXPECT_EQ(buffer_info(self->heap, self->fd).read_leases, 1);
+	transfer = transfer_begin(self->heap, self->fd, NDMA_FROM_DEVICE, NDMA_GUARD_BLOCK, 0,
+				  SECOND_NS);
+	EXPECT_EQ(lease_check(self->other, self->fd, NDMA_READ, lease), -EBUSY);
+	EXPECT_EQ(transfer_end(self->heap, self->fd, transfer), 0);
+	EXPECT_EQ(lease_revoke(self->heap, self->fd), 1);
+	EXPECT_EQ(lease_check(self->other, self->fd, NDMA_READ, lease), -ESTALE);
+	EXPECT_EQ(lease_check(self->other, self->fd, NDMA_READ, lease), -ESTALE);
+	EXPECT_EQ(buffer_info(self->heap, self->fd).read_leases, 0);
+	EXPECT_EQ(lease_release(self->other, lease), -ESTALE);
+	EXPECT_EQ(lease_check(self->other, self->fd, NDMA_READ, lease), -EINVAL);
+	/* One that was released is not held, though its structure stays. */
+	lease = lease_acquire(self->other, self->fd, NDMA_READ);
+	EXPECT_EQ(lease_release(self->other, lease), 0);
+	EXPECT_EQ(lease_check(self->other, self->fd, NDMA_READ, lease), -EINVAL);
+	close(readonly);
+	close(another);
+}
+
 TEST_F(lease, there_are_only_so_many_for_one_client)
 {
 	uint32_t max = heap_info(self->heap).leases_max, i;

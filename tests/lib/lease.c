@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Leases: what they keep from happening, in this process and across processes. */
+#include <poll.h>
+
 #include "buffer.h"
 
 TEST_F(buffer, a_lease_pins_the_layout)
@@ -197,6 +199,51 @@ TEST_F(buffer, a_revoked_lease_is_not_joined_whatever_else_its_process_holds)
 	EXPECT_EQ(memfd ? -EOPNOTSUPP : 1, ndma_buffer_revoke(self->buffer));
 	peer_tell(&peer);
 	EXPECT_EQ(memfd ? 0 : 2, peer_end(&peer));
+}
+
+/* In another process: asks for what was revoked, until it is told to end. */
+static int ask_for_what_was_revoked(const struct peer *peer, int fd)
+{
+	struct pollfd told = { .fd = peer->socket, .events = POLLIN };
+	struct ndma_buffer *mine;
+	uint32_t lease, joined;
+
+	if (ndma_buffer_import(fd, NULL, &mine) || ndma_lease_acquire(mine, NDMA_READ, &lease))
+		return 1;
+	peer_tell(peer);
+	peer_await(peer);
+	peer_tell(peer);
+	while (!poll(&told, 1, 0))
+		if (ndma_lease_acquire(mine, NDMA_READ, &joined) != -ESTALE)
+			return 3;
+	return 2;
+}
+
+TEST_F(buffer, an_owner_who_has_revoked_is_not_refused_where_others_ask_again)
+{
+	uint32_t transfer;
+	struct peer peer;
+	int i, refused = 0;
+
+	/* Locks of another process cannot be taken away. */
+	if (!strcmp(variant->backend, "memfd"))
+		return;
+	if (!peer_start(&peer))
+		_exit(ask_for_what_was_revoked(&peer, ndma_buffer_fd(self->buffer)));
+	ASSERT_TRUE(peer_await(&peer));
+	EXPECT_EQ(1, ndma_buffer_revoke(self->buffer));
+	peer_tell(&peer);
+	ASSERT_TRUE(peer_await(&peer));
+	for (i = 0; i < 2000; i++) {
+		if (ndma_transfer_begin(self->buffer, NDMA_FROM_DEVICE, NDMA_GUARD_NONE, 0,
+					SECOND_NS, &transfer))
+			refused++;
+		else
+			ASSERT_DONE(ndma_transfer_end(self->buffer, transfer));
+	}
+	EXPECT_EQ(0, refused);
+	peer_tell(&peer);
+	EXPECT_EQ(2, peer_end(&peer));
 }
 
 TEST_F(buffer, a_guarded_transfer_begins_over_a_lease_that_nobody_can_join)

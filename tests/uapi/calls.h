@@ -93,7 +93,7 @@ enum uapi_role {
 	UAPI_FLAGS,		/* bits, of which only those that the field's line names are known */
 	UAPI_OUT,
 	UAPI_NEW_FD,		/* out: a descriptor that is the caller's now */
-	UAPI_NEW_LEASE,		/* out: a lease's id */
+	UAPI_NEW_LEASE,		/* out: a lease's id; in, to check it */
 	UAPI_NEW_TRANSFER,	/* out: a transfer's id */
 	UAPI_BUFFER,		/* a buffer's descriptor */
 	UAPI_HEAP_FD,		/* a file of the heap */
@@ -186,7 +186,7 @@ enum uapi_role {
 	FIELD(T, size, 0, SIZE)			\
 	FIELD(T, fd, 4, BUFFER)			\
 	FIELD(T, access, 8, SMALL)		\
-	FIELD(T, flags, 12, ZERO)		\
+	FIELD(T, flags, 12, FLAGS, NDMA_LEASE_CHECK) \
 	FIELD(T, lease, 16, NEW_LEASE)		\
 	FIELD(T, reserved, 20, ZERO)
 

@@ -141,6 +141,20 @@ static inline int64_t lease_acquire(int heap, int fd, uint32_t access)
 	return ret ? ret : (int64_t)request.lease;
 }
 
+/* May it be acquired once more? 0, or a negative errno. */
+static inline int lease_check(int heap, int fd, uint32_t access, int64_t lease)
+{
+	struct ndma_lease_acquire request = {
+		.size = sizeof(request),
+		.fd = fd,
+		.access = access,
+		.flags = NDMA_LEASE_CHECK,
+		.lease = (uint32_t)lease,
+	};
+
+	return call(heap, NDMA_LEASE_ACQUIRE, &request);
+}
+
 static inline int lease_release(int heap, int64_t lease)
 {
 	struct ndma_lease_release request = { .size = sizeof(request), .lease = lease };

@@ -243,13 +243,19 @@ struct ndma_buffer_readonly {
 	__u32 reserved;
 };
 
+/*
+ * Acquire nothing: say whether @lease still holds and could be acquired once more, as a client asks that
+ * shares it among several users.
+ */
+#define NDMA_LEASE_CHECK	(1u << 0)
+
 /**
  * struct ndma_lease_acquire - NDMA_LEASE_ACQUIRE: promise to look at a buffer
  * @size: sizeof(struct ndma_lease_acquire)
  * @fd: in: the buffer
  * @access: %NDMA_READ or %NDMA_WRITE (which includes reading)
- * @flags: 0
- * @lease: out: its id, for NDMA_LEASE_RELEASE
+ * @flags: %NDMA_LEASE_CHECK or 0
+ * @lease: out: its id, for NDMA_LEASE_RELEASE; in, to check: an id of the calling client's
  * @reserved: 0
  *
  * A lease pins the layout and keeps the memory. It ends by NDMA_LEASE_RELEASE or with the
@@ -257,6 +263,9 @@ struct ndma_buffer_readonly {
  * which is good for as many releases. EBUSY while a transfer that excludes it is in progress; EPERM to write
  * through a read-only handle; EMFILE beyond leases_max; EOWNERDEAD once, to a new lease on a
  * buffer whose owner died in a transfer to it (the next one succeeds).
+ *
+ * To check: the same answers, but EMFILE; before them ESTALE, as often as it is asked, where the buffer's
+ * owner has revoked @lease, and EINVAL where the client has no such lease on this buffer.
  */
 struct ndma_lease_acquire {
 	__u32 size;
