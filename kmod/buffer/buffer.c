@@ -88,6 +88,7 @@ int ndma_buffer_info_ioctl(struct file *file, struct ndma_handle *handle, void *
 	info->capacity = buffer->capacity;
 	info->node = page_to_nid(ndma_memory_page(buffer->memory, buffer->offset >> PAGE_SHIFT));
 	info->touches = atomic64_read(&buffer->touches);
+	info->id = buffer->fence_context;
 	down_read(&buffer->lock);
 	info->owner = buffer->transfer.active ? NDMA_OWNER_DEVICE : NDMA_OWNER_CPU;
 	info->direction = buffer->transfer.active ? buffer->transfer.direction : 0;

@@ -146,7 +146,7 @@ struct ndma_transfer {
  * @touched_priv: for @touched
  * @touches: CPU touches that a guard has caught
  * @wait: for the end of a transfer with a guard
- * @fence_context: of all fences of this buffer
+ * @fence_context: of all fences of this buffer; no other has it, so that it is the buffer's id too
  * @fence_seqno: of the last; dma_resv
  */
 struct ndma_buffer {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../internal.h"
@@ -94,7 +95,9 @@ static int foreign_map(struct ndma_buffer *buffer, uint32_t access, struct ndma_
 static int foreign_info(const struct ndma_buffer *buffer, struct ndma_buffer_info *info)
 {
 	const struct foreign *self = foreign(buffer);
+	struct stat file;
 
+	info->id = fstat(buffer->fd, &file) ? 0 : file.st_ino;
 	info->flags = buffer->readonly ? NDMA_BUFFER_READONLY : 0;
 	info->bytes = buffer->bytes;
 	info->capacity = buffer->capacity;

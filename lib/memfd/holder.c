@@ -4,7 +4,10 @@
  * many nor which: so their leases of one kind count as one, of process 0.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "memfd.h"
@@ -32,7 +35,10 @@ int ndma_memfd_buffer_info(const struct ndma_buffer *base, struct ndma_buffer_in
 {
 	struct memfd_share *share = ndma_memfd_share(base);
 	const struct memfd_transfer *transfer = &share->transfer;
+	struct stat file;
 
+	if (fstat(base->fd, &file))
+		return ndma_set_error(errno, "the memory's file: %s", strerror(errno));
 	pthread_mutex_lock(&share->state);
 	info->direction = transfer->direction;
 	info->guard = transfer->direction ? transfer->guard : NDMA_GUARD_NONE;
@@ -50,6 +56,7 @@ int ndma_memfd_buffer_info(const struct ndma_buffer *base, struct ndma_buffer_in
 	info->node = NDMA_NODE_ANY;
 	info->bytes = base->bytes;
 	info->capacity = base->capacity;
+	info->id = file.st_ino;
 	return 0;
 }
 

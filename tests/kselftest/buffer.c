@@ -215,4 +215,22 @@ TEST_F_TIMEOUT(buffer, ten_thousand_of_them_live_and_die, 900)
 	free(data);
 }
 
+TEST(its_id_is_that_of_all_its_handles_and_of_no_other)
+{
+	int heap = heap_open(), other = heap_open(), fd = heap_alloc(heap, 1);
+	int another = heap_alloc(heap, 1), copy = dup(fd), readonly = buffer_readonly(heap, fd);
+	uint64_t id = buffer_info(heap, fd).id;
+
+	EXPECT_NE(id, 0);
+	EXPECT_EQ(buffer_info(other, copy).id, id);
+	EXPECT_EQ(buffer_info(other, readonly).id, id);
+	EXPECT_NE(buffer_info(heap, another).id, id);
+	close(readonly);
+	close(copy);
+	close(another);
+	close(fd);
+	close(other);
+	close(heap);
+}
+
 TEST_HARNESS_MAIN

@@ -328,6 +328,25 @@ def test_who_began_a_blocking_transfer_is_refused_instead_of_waiting_for_himself
         assert time.monotonic() - before < 5
 
 
+def test_who_began_a_blocking_transfer_is_refused_through_any_handle(blocking):
+    others = ndma.from_fd(blocking.fileno()), blocking.as_readonly(), ndma.from_fd(blocking.fileno())
+    kept = others[2].array()
+    with blocking.transfer("from_device", guard="block", timeout=10):
+        for other in others:
+            # Whoever waits here waits for the deadline, and is let in.
+            with pytest.raises(ndma.LockedError):
+                other.array()
+    assert kept[0] == 7
+
+
+def test_a_thread_whose_transfer_is_of_other_memory_waits(blocking):
+    mine = ndma.empty(4, "i4")
+    transfer = blocking.transfer("from_device", guard="block", timeout=10)
+    with mine.transfer("from_device", guard="block", timeout=60), device_at_work(transfer, 10) as had:
+        blocking.array()
+        assert len(had) == 10, "the view came before the end, or the GIL was held"
+
+
 def test_ctrl_c_interrupts_the_wait_for_a_view(blocking):
     transfer = blocking.transfer("from_device", guard="block", timeout=30)
     begun = threading.Event()

@@ -165,7 +165,8 @@ enum uapi_role {
 	FIELD(T, node, 52, OUT)			\
 	FIELD(T, transfers, 56, OUT)		\
 	FIELD(T, aborted, 64, OUT)		\
-	FIELD(T, touches, 72, OUT)
+	FIELD(T, touches, 72, OUT)		\
+	FIELD(T, id, 80, OUT)
 
 #define UAPI_ndma_buffer_layout(FIELD, T)	\
 	FIELD(T, size, 0, SIZE)			\

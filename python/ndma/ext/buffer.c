@@ -25,6 +25,36 @@ void ext_buffer_end_call(struct ext_buffer *buffer)
 	ext_buffer_free_unused(buffer);
 }
 
+static void unlink_lent(struct ext_buffer *buffer)
+{
+	if (!buffer->lent_link)
+		return;
+	*buffer->lent_link = buffer->lent_next;
+	if (buffer->lent_next)
+		buffer->lent_next->lent_link = buffer->lent_link;
+	buffer->lent_link = NULL;
+}
+
+void ext_buffer_lend(struct ext_buffer *buffer)
+{
+	struct ext_buffer **list = &buffer->state->lent;
+
+	buffer->transfer_thread = PyThread_get_thread_ident();
+	if (buffer->transfers++)
+		return;
+	buffer->lent_next = *list;
+	buffer->lent_link = list;
+	if (*list)
+		(*list)->lent_link = &buffer->lent_next;
+	*list = buffer;
+}
+
+void ext_buffer_take_back(struct ext_buffer *buffer)
+{
+	if (!--buffer->transfers)
+		unlink_lent(buffer);
+}
+
 /* Opens the memory anew in a forked child, which inherited the descriptor but not the parent's
  * leases. The old handle stays where inherited arrays point into its mapping. The GIL is kept, for
  * callers of ext_buffer_check() rely on its answer. */
@@ -45,6 +75,7 @@ static int adopt(struct ext_buffer *buffer)
 	buffer->process = ext_process();
 	buffer->leases = NULL;
 	buffer->transfers = 0;
+	unlink_lent(buffer);
 	buffer->calls = 0;
 	buffer->shared = true;
 	memset(buffer->address, 0, sizeof(buffer->address));
@@ -117,6 +148,7 @@ static int buffer_init(struct ext_buffer *buffer, PyArray_Descr *descr)
 		return -1;
 	}
 	buffer->readonly = info.flags & NDMA_BUFFER_READONLY;
+	buffer->id = info.id;
 	buffer->fd = ndma_buffer_fd(buffer->handle);
 	buffer->layout = ext_layout_new(&buffer->stored, descr);
 	return buffer->layout ? 0 : -1;
@@ -276,6 +308,8 @@ void ext_buffer_dealloc(PyObject *self)
 	PyObject_GC_UnTrack(self);
 	if (BUFFER->weakrefs)
 		PyObject_ClearWeakRefs(self);
+	/* A child that did not adopt it, and whose parent's transfer it is. */
+	unlink_lent(BUFFER);
 	ndma_buffer_close(BUFFER->handle);
 	ext_layout_put(BUFFER->layout);
 	type->tp_free(self);

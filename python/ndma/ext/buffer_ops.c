@@ -265,6 +265,7 @@ PyObject *ext_buffer_resize(PyObject *self, PyObject *shape)
 	buffer->layout = fresh->layout;
 	buffer->stored = fresh->stored;
 	buffer->fd = fresh->fd;
+	buffer->id = fresh->id;
 	buffer->shared = false;
 	fresh->handle = handle;
 	fresh->layout = layout;

@@ -68,6 +68,7 @@ struct ext_state {
 	PyObject *module_name;		/* "ndma" */
 	PyObject *loss_registry;	/* of LossWarning; emptied before each */
 	struct ext_stream *streams;	/* borrowed: each leaves the list when it dies */
+	struct ext_buffer *lent;	/* borrowed: those with transfers in progress */
 	bool traces_leases;
 	bool warned_memfd;
 	bool taught_multiprocessing;	/* how to send a Buffer */
@@ -235,6 +236,9 @@ struct ext_buffer {
 	uint32_t lease[NDMA_WRITE + 1];	/* the backend's, while there are views */
 	unsigned int transfers;		/* begun and not ended: they name the memory of `handle` */
 	unsigned long transfer_thread;	/* that began the last of them */
+	struct ext_buffer *lent_next;	/* of the buffers with transfers */
+	struct ext_buffer **lent_link;
+	uint64_t id;			/* the memory's, whichever handle */
 	unsigned int calls;		/* in progress, which use `handle` without the GIL */
 	int fd;
 	bool closed;
@@ -251,6 +255,9 @@ int ext_transfer_setup(PyObject *module, struct ext_state *state);
 int ext_sync_setup(PyObject *module, struct ext_state *state);
 int ext_allocator_setup(PyObject *module, struct ext_state *state);
 
+/* One transfer more, which this thread has begun; and one less. */
+void ext_buffer_lend(struct ext_buffer *buffer);
+void ext_buffer_take_back(struct ext_buffer *buffer);
 /* ndma_buffer_import() without the GIL: a peer may have to be waited for. */
 int ext_buffer_import(int fd, const struct ndma_layout *layout, struct ndma_buffer **handle);
 /* A Buffer of `handle`, which it takes over also when it fails, as of memory that others share.

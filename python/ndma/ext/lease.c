@@ -17,11 +17,25 @@ static bool device_has(const struct ndma_buffer_info *info, uint32_t access)
 	       (info->direction & NDMA_FROM_DEVICE || access == NDMA_WRITE);
 }
 
+/* Whether this thread has begun a transfer of the memory, through any of its handles. */
+static bool is_lent_by_us(const struct ext_buffer *buffer)
+{
+	const char *backend = ndma_buffer_backend(buffer->handle);
+	const struct ext_buffer *lent;
+
+	for (lent = buffer->state->lent; lent; lent = lent->lent_next)
+		if (ext_process_is(lent->process) && lent->id == buffer->id &&
+		    ndma_buffer_backend(lent->handle) == backend &&
+		    lent->transfer_thread == PyThread_get_thread_ident())
+			return true;
+	return false;
+}
+
+/* The thread that began the transfer would wait for itself. */
 static bool may_wait(const struct ext_buffer *buffer, const struct ndma_buffer_info *info)
 {
-	/* The thread that began the transfer would wait for itself. */
 	return info->owner == NDMA_OWNER_DEVICE && info->guard == NDMA_GUARD_BLOCK &&
-	       !(buffer->transfers && buffer->transfer_thread == PyThread_get_thread_ident());
+	       !is_lent_by_us(buffer);
 }
 
 /* One attempt at the backend's lease: 0, or a negative errno of libndma. */

@@ -99,8 +99,7 @@ static int begin(struct ext_transfer *transfer)
 	}
 	transfer->id = id;
 	transfer->process = ext_process();
-	buffer->transfers++;
-	buffer->transfer_thread = PyThread_get_thread_ident();
+	ext_buffer_lend(buffer);
 	ext_buffer_end_call(buffer);
 	return 0;
 }
@@ -118,7 +117,7 @@ static int end(struct ext_transfer *transfer)
 	ext_buffer_begin_call(buffer);
 	Py_BEGIN_ALLOW_THREADS ret = ndma_transfer_end(buffer->handle, id);
 	/* Another transfer may have begun meanwhile, or after this one's deadline. */
-	Py_END_ALLOW_THREADS buffer->transfers--;
+	Py_END_ALLOW_THREADS ext_buffer_take_back(buffer);
 	ext_buffer_end_call(buffer);
 	return ret;
 }

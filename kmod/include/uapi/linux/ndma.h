@@ -186,6 +186,8 @@ struct ndma_buffer_alloc {
  * @transfers: out: transfers begun so far
  * @aborted: out: of these, ended by their deadline or their owner's death, and fills that failed
  * @touches: out: CPU touches that a guard has met
+ * @id: out: the buffer's, through every handle and in every process, and no other buffer's until the
+ *   machine is started again
  */
 struct ndma_buffer_info {
 	__u32 size;
@@ -203,6 +205,7 @@ struct ndma_buffer_info {
 	__aligned_u64 transfers;
 	__aligned_u64 aborted;
 	__aligned_u64 touches;
+	__aligned_u64 id;
 };
 
 /**
