@@ -7,8 +7,7 @@
 
 static _Thread_local char words[768];
 
-/* Bytes of the UTF-8 character at @at; 0: it is none, or was cut short. */
-static size_t character(const unsigned char *at)
+size_t ndma_utf8_length(const unsigned char *at)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	uint32_t code = at[0];
@@ -42,7 +41,7 @@ void ndma_clean_words(char *text)
 	size_t length;
 
 	while (*from) {
-		length = character((const unsigned char *)from);
+		length = ndma_utf8_length((const unsigned char *)from);
 		memmove(to, from, length);
 		if (length == 1 && ((unsigned char)*to < ' ' || *to == 0x7f))
 			*to = '?';

@@ -25,6 +25,8 @@
 int ndma_set_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* What is not UTF-8 is left out of @text, and control characters become question marks. */
 void ndma_clean_words(char *text);
+/* Bytes of the UTF-8 character at @at; 0: it is none, or was cut short. */
+size_t ndma_utf8_length(const unsigned char *at);
 #define NDMA_CLOSED_FD "descriptor %d, which is ndma's, was closed by somebody else"
 
 /* ---------------------------------------------------------------- process.c: fork */

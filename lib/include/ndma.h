@@ -12,6 +12,7 @@
  *   source    an acquisition driver, "sim0"
  *   stream    one run of a source into frames
  *   frame     one piece of a stream's memory, with sequence number, time stamp and loss count
+ *   recording frames in files, with their times and holes: ndma-recording(5)
  *   backend   how the library reaches all that: "kernel" (module ndma), "memfd" (no module, no
  *             root: buffers, and the simulated source sim0), "foreign" (other drivers' dma-bufs)
  *
@@ -112,6 +113,8 @@ struct ndma_buffer;
 struct ndma_source;
 struct ndma_stream;
 struct ndma_ring;
+struct ndma_record;
+struct ndma_recording;
 
 /* ---------------------------------------------------------------- errors, version, backend */
 
@@ -1108,6 +1111,267 @@ int ndma_frame_export(struct ndma_stream *stream, const struct ndma_frame *frame
  * old; -EMFILE; -EBADF: the stream is closed.
  */
 int ndma_frame_export_writable(struct ndma_stream *stream, const struct ndma_frame *frame);
+
+/* ---------------------------------------------------------------- recordings: writing */
+
+/* Flags of struct ndma_record_options. */
+#define NDMA_RECORD_APPEND	(1u << 0) /* go on behind the frames that are there, in a new run */
+#define NDMA_RECORD_REPLACE	(1u << 1) /* put this in the place of a recording that is there */
+#define NDMA_RECORD_CHECKSUM	(1u << 2) /* note a CRC32C of each frame's bytes */
+
+/**
+ * struct ndma_record_options - how to record; all 0 is the default
+ * @flags: NDMA_RECORD_…; neither APPEND nor REPLACE: what is there is left alone (-EEXIST)
+ */
+struct ndma_record_options {
+	uint32_t flags;
+};
+
+/**
+ * ndma_record_open() - begin a recording, or go on with one
+ * @path: "run7", or "run7.npy": the samples go to run7.npy, what is known of each frame to
+ *   run7.ndma, and ndma_record_finish() makes run7.json and run7.sigmf-meta: ndma-recording(5).
+ *   "-" (standard output), and any path of what is neither a file nor missing (a pipe, a device):
+ *   gets the samples alone
+ * @source: whose stream it is, so that its settings are noted; or NULL. Used during the call only
+ * @stream: whose frames will be recorded, started or not; must outlive the recording
+ * @options: or NULL
+ * @out: the recording, ended by the caller with ndma_record_close()
+ *
+ * From here on the files are those of a recording, whatever becomes of this process: every frame
+ * that ndma_record_write() counted opens again.
+ *
+ * Return: 0; -EEXIST: there is such a file, and @options do not say what to do; -EBUSY: somebody
+ * records there now; -EINVAL: @path, a flag, or the frames are not of the kind that the recording to
+ * append to has; -ENOENT: APPEND without a recording, or no such directory; -EILSEQ: APPEND to what
+ * is damaged; -EOPNOTSUPP: frames that are no array of a .npy; -ENOSPC, -EACCES, -EROFS and other
+ * errors of files; -ENAMETOOLONG.
+ */
+int ndma_record_open(const char *path, const struct ndma_source *source, struct ndma_stream *stream,
+		     const struct ndma_record_options *options, struct ndma_record **out);
+
+/**
+ * ndma_record_write() - record frames
+ * @record: the recording
+ * @frames: frames of its stream, in order, which the caller holds until this returns
+ * @count: how many
+ *
+ * From the memory that the card wrote. Where a frame came short, zeros follow its samples. Several
+ * at a time cost less. When this returns, frames and entries are with the kernel: they survive the
+ * end of this process; ndma_record_sync() makes them survive that of the machine.
+ *
+ * Return: 0; -ENOSPC, -EFBIG, -EIO, -EPIPE (SIGPIPE is sent) …: the rest is not recorded, but the
+ * frames before it are: ndma_record_frames(). The file has whole frames, and writing may go on.
+ */
+int ndma_record_write(struct ndma_record *record, const struct ndma_frame *frames, size_t count);
+
+/**
+ * ndma_record_frames() - how many frames the recording has, those before an append included
+ * @record: the recording
+ *
+ * Any thread.
+ *
+ * Return: how many.
+ */
+uint64_t ndma_record_frames(const struct ndma_record *record);
+
+/**
+ * ndma_record_sync() - have the disk keep what is recorded
+ * @record: the recording
+ *
+ * After a loss of power every frame is there that was written before the last call of this. It may
+ * take long: any thread, also while another writes, which goes on.
+ *
+ * Return: 0, also where there is no disk; -EIO, -ENOSPC: what was written before may be lost.
+ */
+int ndma_record_sync(struct ndma_record *record);
+
+/**
+ * ndma_record_finish() - say that the recording is complete
+ * @record: the recording
+ *
+ * ndma_record_sync(), then the .json, and for interleaved frames or one channel the .sigmf-meta.
+ * No frame can be written afterwards.
+ *
+ * Return: 0; an error of files: the frames are there, ndma_recording_repair() makes the rest.
+ */
+int ndma_record_finish(struct ndma_record *record);
+
+/**
+ * ndma_record_close() - end an object
+ * @record: the recording, or NULL; one that was not finished opens all the same
+ */
+void ndma_record_close(struct ndma_record *record);
+
+/* ---------------------------------------------------------------- recordings: reading */
+
+/* Flags of struct ndma_recording_frame. */
+#define NDMA_RECORDED_RUN	(1u << 0) /* the stream was started before it: what is missing is not known */
+#define NDMA_RECORDED_DAMAGED	(1u << 1) /* its entry cannot be read: the samples are there, nothing else */
+
+/**
+ * struct ndma_recording_info - what a recording has
+ * @frames: how many
+ * @holes: entries of ndma_recording_holes(), one of which is the start of the first run
+ * @runs: starts of the stream
+ * @dropped: frames that are missing within the runs
+ * @partial, @overflow, @error: frames with that flag, NDMA_FRAME_…
+ * @damaged: frames whose entries cannot be read, as far as is known
+ * @synced: so many frames a loss of power would have left, or has left
+ * @closed: the recording was finished; else somebody still records, or was killed
+ * @flags: NDMA_RECORD_CHECKSUM or 0
+ * @id: of the recording, random
+ * @data_offset: of frame 0 in the .npy
+ * @frame_bytes: from frame to frame there
+ * @layout: of one frame, [channel, sample], and a last dimension of 2 for I/Q; offset 0
+ * @source: as it was when the recording began; start_… are of its first run, and may be 0
+ */
+struct ndma_recording_info {
+	uint64_t frames;
+	uint64_t holes;
+	uint64_t runs;
+	uint64_t dropped;
+	uint64_t partial;
+	uint64_t overflow;
+	uint64_t error;
+	uint64_t damaged;
+	uint64_t synced;
+	bool closed;
+	uint32_t flags;
+	uint8_t id[16];
+	uint64_t data_offset;
+	uint64_t frame_bytes;
+	struct ndma_layout layout;
+	struct ndma_source_info source;
+};
+
+/**
+ * struct ndma_recording_frame - what is known of one frame
+ * @completion: as its source gave it; index is 0, and dropped counts what is missing since the
+ *   frame before it in the recording
+ * @realtime_ns: calendar time of completion.timestamp_ns, in ns since 1970-01-01 UTC
+ * @flags: NDMA_RECORDED_…; DAMAGED: all else is 0
+ * @checksum: CRC32C of its bytes in the .npy, with NDMA_RECORD_CHECKSUM
+ */
+struct ndma_recording_frame {
+	struct ndma_completion completion;
+	int64_t realtime_ns;
+	uint32_t flags;
+	uint32_t checksum;
+};
+
+/**
+ * struct ndma_recording_hole - a frame that does not simply follow the one before it, whole
+ * @number: of the frame in the recording, from 0
+ * @frame: what is known of it: frames are missing before it (completion.dropped), a run begins with
+ *   it, its entry is damaged, or completion.flags say what is wrong with its samples
+ */
+struct ndma_recording_hole {
+	uint64_t number;
+	struct ndma_recording_frame frame;
+};
+
+/**
+ * ndma_recording_open() - a recording, to read
+ * @path: "run7", or the path of any of its files
+ * @out: closed by the caller with ndma_recording_close()
+ *
+ * Also while somebody records, and after whoever did was killed. Costs as much as there are holes,
+ * whatever the number of frames, unless an entry on their list is damaged.
+ *
+ * Return: 0; -ENOENT: no such recording, or a file of it is missing, the words say which; -EILSEQ:
+ * the index is none, is damaged in its header, or another recording's; -EACCES; -ENOMEM.
+ */
+int ndma_recording_open(const char *path, struct ndma_recording **out);
+
+/**
+ * ndma_recording_close() - end an object
+ * @recording: the recording, or NULL
+ */
+void ndma_recording_close(struct ndma_recording *recording);
+
+/**
+ * ndma_recording_info() - what the recording has
+ * @recording: the recording
+ * @info: written whole: as it was found by the last open or refresh
+ *
+ * Return: 0.
+ */
+int ndma_recording_info(const struct ndma_recording *recording, struct ndma_recording_info *info);
+
+/**
+ * ndma_recording_channel() - one channel
+ * @recording: the recording
+ * @index: 0 to the number of channels - 1
+ * @channel: written whole: as it was when the recording began
+ *
+ * Return: 0; -EINVAL: @index.
+ */
+int ndma_recording_channel(const struct ndma_recording *recording, uint32_t index,
+			   struct ndma_source_channel *channel);
+
+/**
+ * ndma_recording_text() - what describes the frames, in JSON: source, settings, channels
+ * @recording: the recording
+ *
+ * Return: an object, the beginning of what is in the .json; valid until ndma_recording_close().
+ */
+const char *ndma_recording_text(const struct ndma_recording *recording);
+
+/**
+ * ndma_recording_data_fd() - the .npy, open for reading
+ * @recording: the recording
+ *
+ * To be mapped: frame i is at data_offset + i * frame_bytes.
+ *
+ * Return: the library's: do not close it.
+ */
+int ndma_recording_data_fd(const struct ndma_recording *recording);
+
+/**
+ * ndma_recording_frames() - what is known of some frames
+ * @recording: the recording
+ * @first: number of the first
+ * @frames: filled
+ * @count: how many
+ *
+ * Return: how many; fewer than @count at the recording's end; -EIO.
+ */
+ssize_t ndma_recording_frames(const struct ndma_recording *recording, uint64_t first,
+			      struct ndma_recording_frame *frames, size_t count);
+
+/**
+ * ndma_recording_holes() - the frames that do not simply follow
+ * @recording: the recording
+ * @holes: filled, at most @room of them, in order; may be NULL for @room 0
+ * @room: entries there
+ *
+ * Return: how many there are, which may be more than @room.
+ */
+uint64_t ndma_recording_holes(const struct ndma_recording *recording, struct ndma_recording_hole *holes,
+			      size_t room);
+
+/**
+ * ndma_recording_refresh() - look again: somebody may have recorded more
+ * @recording: the recording
+ *
+ * Return: 0; as ndma_recording_open(), and nothing has changed.
+ */
+int ndma_recording_refresh(struct ndma_recording *recording);
+
+/**
+ * ndma_recording_repair() - finish what its recorder could not
+ * @path: as for ndma_recording_open()
+ * @info: written whole on success: what there is; or NULL
+ *
+ * Reads every entry, and every frame of a recording with checksums. Then counts the frames in the
+ * .npy's header, says in the index that it is closed, and makes .json and .sigmf-meta. Changes no
+ * sample and no entry, and cuts nothing off, so that it cannot make matters worse.
+ *
+ * Return: how many frames have damaged entries or samples, at most INT_MAX; -EBUSY: somebody
+ * records there; else as ndma_recording_open(), and errors of files.
+ */
+int ndma_recording_repair(const char *path, struct ndma_recording_info *info);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A recording's files, as ndma-recording(5) has them: between record_open.c and record.c,
+ * which write them, recording.c, which reads them, and what both need: record_place.c (names), record_head.c (the
+ * index's header, the head of the .npy), record_text.c (.json, .sigmf-meta), crc32c.c.
+ *
+ * Numbers are little-endian, and the structures those of the machine: elsewhere the two openers
+ * refuse.
+ */
+#ifndef NDMA_LIB_RECORD_H
+#define NDMA_LIB_RECORD_H
+
+#include <endian.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "internal.h"
+
+#define RECORD_IS_NATIVE (__BYTE_ORDER == __LITTLE_ENDIAN)
+
+/* ---------------------------------------------------------------- crc32c.c */
+
+/* Of @bytes more, behind what gave @crc; 0 at first. */
+uint32_t ndma_crc32c(uint32_t crc, const void *data, size_t bytes);
+
+/* ---------------------------------------------------------------- the index */
+
+#define RECORD_MAGIC	"\x89NDMA\r\n\x1a"	/* any conversion of text breaks it */
+#define RECORD_VERSION	1
+#define RECORD_HEAD_MAX	(16u << 20)
+
+enum record_section { RECORD_LAYOUT, RECORD_INFO, RECORD_CHANNELS, RECORD_TEXT, RECORD_SECTIONS };
+
+/**
+ * struct record_part - one section of the header
+ * @offset: from the index's first byte
+ * @bytes: of the whole section
+ */
+struct record_part {
+	uint32_t offset;
+	uint32_t bytes;
+};
+
+/**
+ * struct record_state - the only part of the header that changes, by one write
+ * @synced: frames that were on the disk, with their entries, when this was written
+ * @closed: 1: nobody records any more, and every entry is among them
+ * @crc: CRC32C of the recording's id and of what comes before this
+ */
+struct record_state {
+	uint64_t synced;
+	uint32_t closed;
+	uint32_t crc;
+};
+
+/**
+ * struct record_head - the index's first bytes
+ * @magic: RECORD_MAGIC
+ * @version: RECORD_VERSION
+ * @head_bytes: of the whole header: where entries begin
+ * @entry_bytes: from entry to entry
+ * @completion_bytes: of a completion at the start of an entry
+ * @id: of the recording, random
+ * @flags: NDMA_RECORD_CHECKSUM or 0
+ * @channel_bytes: of one struct ndma_source_channel
+ * @data_offset: where frames begin in the .npy
+ * @frame_bytes: of a frame there
+ * @parts: struct ndma_layout of a frame, struct ndma_source_info, one struct ndma_source_channel
+ *   for each channel, and the description, JSON without a NUL
+ * @reserved: 0
+ * @crc: CRC32C of the header without state and without this
+ * @state: see there; within one sector of any disk
+ */
+struct record_head {
+	char magic[8];
+	uint32_t version;
+	uint32_t head_bytes;
+	uint32_t entry_bytes;
+	uint32_t completion_bytes;
+	uint8_t id[16];
+	uint32_t flags;
+	uint32_t channel_bytes;
+	uint64_t data_offset;
+	uint64_t frame_bytes;
+	struct record_part parts[RECORD_SECTIONS];
+	uint32_t reserved[35];
+	uint32_t crc;
+	struct record_state state;
+};
+
+_Static_assert(sizeof(struct record_head) == 256, "the format says so");
+
+/* Of an entry's link: the rest is how many entries back the noted one before it is, 0: none. */
+#define RECORD_RUN	(1u << 31)	/* the first of a run: a start of a stream */
+#define RECORD_NOTED	(1u << 30)	/* on the list of holes */
+#define RECORD_BACK	(RECORD_NOTED - 1)
+
+/**
+ * struct record_entry - what is known of one frame
+ * @completion: as the source gave it, but: index is the CRC32C of the frame's bytes in the .npy
+ *   (with NDMA_RECORD_CHECKSUM; else 0), and dropped what is missing since the frame before it here
+ * @realtime_ns: calendar time that belongs to completion.timestamp_ns
+ * @link: RECORD_…
+ * @crc: CRC32C of the recording's id, the frame's number (8 bytes) and the entry up to here
+ */
+struct record_entry {
+	struct ndma_completion completion;
+	int64_t realtime_ns;
+	uint32_t link;
+	uint32_t crc;
+};
+
+_Static_assert(sizeof(struct record_entry) == 80, "at most 80 bytes a frame");
+
+/* What follows an entry's completion. */
+#define RECORD_TAIL_BYTES (sizeof(struct record_entry) - sizeof(struct ndma_completion))
+
+/* The crc of entry @number; @bytes of it. */
+uint32_t ndma_record_entry_crc(const uint8_t id[16], uint64_t number, const void *entry, size_t bytes);
+
+/* ---------------------------------------------------------------- record_place.c: names */
+
+#define RECORD_DATA	".npy"
+#define RECORD_INDEX	".ndma"
+#define RECORD_JSON	".json"
+#define RECORD_SIGMF	".sigmf-meta"
+
+/**
+ * struct record_place - where a recording's files are
+ * @directory: open, so that they are found whatever the working directory becomes
+ * @stem: their name, up to the suffix
+ */
+struct record_place {
+	int directory;
+	char stem[NAME_MAX + 1];
+};
+
+/* What is left of @path without a suffix of a recording; -errno with words. */
+int ndma_record_place(const char *path, struct record_place *place);
+void ndma_record_leave(struct record_place *place);
+/* An open file there, or -errno without words. */
+int ndma_record_open_file(const struct record_place *place, const char *suffix, int flags);
+/* Words for @error, a positive errno, that @doing met with the file of that suffix; -@error. */
+int ndma_record_trouble(const struct record_place *place, const char *suffix, int error, const char *doing);
+/* All of it at @offset, or -errno. */
+int ndma_record_pwrite(int fd, const void *data, size_t bytes, uint64_t offset);
+/* As much as there is, up to @bytes, or -errno. */
+ssize_t ndma_record_pread(int fd, void *data, size_t bytes, uint64_t offset);
+
+/* ---------------------------------------------------------------- record_head.c */
+
+#define RECORD_NPY_BYTES 4096
+
+/**
+ * struct record_axes - a frame's array in the .npy
+ * @dtype: NumPy's name, "<i2"
+ * @shape: @ndim extents, outermost first
+ * @interleaved: the first is the sample, not the channel
+ */
+struct record_axes {
+	char dtype[16];
+	uint32_t ndim;
+	uint64_t shape[3];
+	bool interleaved;
+};
+
+/* -EOPNOTSUPP with words: frames of this layout are no array of a .npy. */
+int ndma_record_axes(const struct ndma_layout *layout, struct record_axes *axes);
+/* The first RECORD_NPY_BYTES of the .npy. */
+void ndma_record_npy(const struct record_axes *axes, const uint8_t id[16], uint64_t frames,
+		     char head[RECORD_NPY_BYTES]);
+/* Counts @frames in the .npy's header, in place. */
+int ndma_record_npy_count(int fd, uint64_t frames);
+/* Whether the .npy that @fd is belongs to the recording of that id. */
+bool ndma_record_npy_is(int fd, const uint8_t id[16]);
+
+/**
+ * struct record_index - an index's header, in memory
+ * @head: the whole of it, head->head_bytes
+ * @layout, @info: sections of it, whatever their length in the file was
+ * @channels: how many
+ */
+struct record_index {
+	struct record_head *head;
+	struct ndma_layout layout;
+	struct ndma_source_info info;
+	uint32_t channels;
+};
+
+/* A header from its sections. -ENOMEM, -EINVAL with words. */
+int ndma_record_head_make(const struct ndma_layout *layout, const struct ndma_source_info *info,
+			  const struct ndma_source_channel *channels, const char *text, uint32_t flags,
+			  struct record_index *index);
+/* A header from a file, every number of it checked. -EILSEQ with words: it is none, or damaged. */
+int ndma_record_head_read(int fd, const struct record_place *place, struct record_index *index);
+void ndma_record_head_free(struct record_index *index);
+/* 0, or -ENOENT: no channel of that number. */
+int ndma_record_head_channel(const struct record_index *index, uint32_t number,
+			     struct ndma_source_channel *channel);
+/* Writes the state; -errno without words. */
+int ndma_record_state_write(int fd, const struct record_index *index, uint64_t synced, bool closed);
+/* False: it was being written, or is damaged. */
+bool ndma_record_state_read(int fd, const struct record_index *index, struct record_state *state);
+
+/* ---------------------------------------------------------------- record_text.c */
+
+/* What describes frames, as a JSON object; freed by the caller. NULL: no memory. */
+char *ndma_record_describe(const struct ndma_source *source, const struct ndma_stream *stream,
+			   const struct record_axes *axes);
+
+/**
+ * struct record_summary - what .json and .sigmf-meta are made from
+ * @place, @index, @axes: of the recording
+ * @text: what describes its frames
+ * @info: what it has
+ * @holes: info->holes of them
+ */
+struct record_summary {
+	const struct record_place *place;
+	const struct record_index *index;
+	const struct record_axes *axes;
+	const char *text;
+	const struct ndma_recording_info *info;
+	const struct ndma_recording_hole *holes;
+};
+
+/* Writes .json, and .sigmf-meta where SigMF has such samples; each appears whole. -errno with words. */
+int ndma_record_write_texts(const struct record_summary *summary);
+
+/* ---------------------------------------------------------------- record_open.c, record.c */
+
+/**
+ * struct ndma_record - a recording that grows
+ * @process: ndma_process_id() of the opener
+ * @stream: where frames come from
+ * @place: of the files; without a meaning where there is no index
+ * @index, @axes: what its files say of it
+ * @data: the .npy, or what gets the samples alone
+ * @entries: the index, locked; -1: there is none
+ * @finished: no frame comes any more
+ * @frames: how many there are
+ * @noted: number of the last frame on the list of holes, while there is one
+ * @reserved: the index has room on the disk up to there
+ * @offset_ns: from the stream's clock to the calendar, of the run
+ * @sequence: what the next frame has if none is missing
+ * @running: false: the next frame begins a run
+ * @scratch: a short frame, with its zeros; made for the first
+ */
+struct ndma_record {
+	uint32_t process;
+	struct ndma_stream *stream;
+	struct record_place place;
+	struct record_index index;
+	struct record_axes axes;
+	int data;
+	int entries;
+	bool finished;
+	_Atomic uint64_t frames;
+	uint64_t noted;
+	uint64_t reserved;
+	int64_t offset_ns;
+	uint64_t sequence;
+	bool running;
+	char *scratch;
+};
+
+/* ---------------------------------------------------------------- recording.c, recording_repair.c */
+
+/**
+ * struct ndma_recording - one that is read
+ * @place, @index, @axes: of its files
+ * @data: the .npy
+ * @entries: the index
+ * @info: what was found by the last look; holes, of @holes, among it
+ * @holes: the list
+ * @text: what describes its frames
+ */
+struct ndma_recording {
+	struct record_place place;
+	struct record_index index;
+	struct record_axes axes;
+	int data;
+	int entries;
+	struct ndma_recording_info info;
+	struct ndma_recording_hole *holes;
+	char *text;
+};
+
+/* As ndma_recording_open(). */
+int ndma_recording_open_at(const struct record_place *place, struct ndma_recording **out);
+/* Makes the texts of what is there. -errno with words. */
+int ndma_recording_write_texts(const struct ndma_recording *recording);
+
+#endif /* NDMA_LIB_RECORD_H */
