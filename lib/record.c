@@ -74,9 +74,10 @@ static int write_pieces(struct ndma_record *record, struct iovec *pieces, int co
 
 	*written = 0;
 	while (count) {
-		done = record->entries < 0 ? writev(record->data, pieces, count)
-					   : pwritev(record->data, pieces, count,
-						     (off_t)(end_of_data(record) + *written));
+		done = record->entries < 0
+			       ? writev(record->data, pieces, count)
+			       : pwritev(record->direct < 0 ? record->data : record->direct, pieces,
+					 count, (off_t)(end_of_data(record) + *written));
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
@@ -100,8 +101,11 @@ static const void *fill_up(struct ndma_record *record, const struct ndma_frame *
 	struct ndma_layout valid;
 	uint64_t piece, i;
 
+	/* In whole pages, which O_DIRECT wants. */
 	if (!record->scratch)
-		record->scratch = malloc(frame_bytes(record));
+		record->scratch = aligned_alloc(RECORD_NPY_BYTES,
+						(frame_bytes(record) + RECORD_NPY_BYTES - 1) &
+							~(uint64_t)(RECORD_NPY_BYTES - 1));
 	if (!record->scratch)
 		return NULL;
 	memset(record->scratch, 0, frame_bytes(record));
@@ -289,6 +293,8 @@ NDMA_API void ndma_record_close(struct ndma_record *record)
 		return;
 	if (record->data >= 0)
 		close(record->data);
+	if (record->direct >= 0)
+		close(record->direct);
 	if (record->entries >= 0)
 		close(record->entries);
 	if (record->place.directory >= 0)

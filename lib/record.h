@@ -215,6 +215,7 @@ char *ndma_record_describe(const struct ndma_source *source, const struct ndma_s
  * @text: what describes its frames
  * @info: what it has
  * @holes: info->holes of them
+ * @trailing: bytes of the .npy behind its frames
  */
 struct record_summary {
 	const struct record_place *place;
@@ -223,6 +224,7 @@ struct record_summary {
 	const char *text;
 	const struct ndma_recording_info *info;
 	const struct ndma_recording_hole *holes;
+	uint64_t trailing;
 };
 
 /* Writes .json, and .sigmf-meta where SigMF has such samples; each appears whole. -errno with words. */
@@ -237,6 +239,7 @@ int ndma_record_write_texts(const struct record_summary *summary);
  * @place: of the files; without a meaning where there is no index
  * @index, @axes: what its files say of it
  * @data: the .npy, or what gets the samples alone
+ * @direct: the .npy with O_DIRECT, or -1
  * @entries: the index, locked; -1: there is none
  * @finished: no frame comes any more
  * @frames: how many there are
@@ -254,6 +257,7 @@ struct ndma_record {
 	struct record_index index;
 	struct record_axes axes;
 	int data;
+	int direct;
 	int entries;
 	bool finished;
 	_Atomic uint64_t frames;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Beginning a recording, or going on with one: its files, and that nobody else writes to them. */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,18 +229,40 @@ static int make_index(struct ndma_record *record, const struct ndma_source *sour
 	return rc;
 }
 
+/* Past the page cache, whole blocks of a disk are written. */
+static bool is_direct(const struct ndma_record *record, uint32_t flags)
+{
+	if (!(flags & NDMA_RECORD_DIRECT) || !(record->index.head->frame_bytes % RECORD_NPY_BYTES))
+		return true;
+	ndma_set_error(EINVAL, "O_DIRECT writes frames of a multiple of %d bytes, these have %llu",
+		       RECORD_NPY_BYTES, (unsigned long long)record->index.head->frame_bytes);
+	return false;
+}
+
+static int open_direct(struct ndma_record *record)
+{
+	record->direct = ndma_record_open_file(&record->place, RECORD_DATA, O_WRONLY | O_DIRECT);
+	if (record->direct >= 0)
+		return 0;
+	return ndma_record_trouble(&record->place, RECORD_DATA, -record->direct,
+				   "opening with O_DIRECT");
+}
+
 static int open_files(struct ndma_record *record, const char *path, uint32_t flags)
 {
 	int rc;
 
+	if (!is_direct(record, flags))
+		return -EINVAL;
 	record->data = open_pipe(path);
 	if (record->data != -ENOENT)
 		return record->data < 0 ? record->data : 0;
 	rc = ndma_record_place(path, &record->place);
 	if (rc)
 		return rc;
-	return flags & NDMA_RECORD_APPEND ? reopen_files(record)
-					  : create_files(record, flags & NDMA_RECORD_REPLACE);
+	rc = flags & NDMA_RECORD_APPEND ? reopen_files(record)
+					: create_files(record, flags & NDMA_RECORD_REPLACE);
+	return rc || !(flags & NDMA_RECORD_DIRECT) ? rc : open_direct(record);
 }
 
 NDMA_API int ndma_record_open(const char *path, const struct ndma_source *source,
@@ -254,18 +277,20 @@ NDMA_API int ndma_record_open(const char *path, const struct ndma_source *source
 		return rc;
 	if (!RECORD_IS_NATIVE)
 		return ndma_set_error(EOPNOTSUPP, "recordings are of little-endian machines");
-	if (flags & ~(NDMA_RECORD_APPEND | NDMA_RECORD_REPLACE | NDMA_RECORD_CHECKSUM) ||
+	if (flags & ~(NDMA_RECORD_APPEND | NDMA_RECORD_REPLACE | NDMA_RECORD_CHECKSUM |
+		      NDMA_RECORD_DIRECT) ||
 	    (flags & NDMA_RECORD_APPEND && flags & NDMA_RECORD_REPLACE))
-		return ndma_set_error(EINVAL,
-				      "flags %#x: expected NDMA_RECORD_APPEND or "
-				      "NDMA_RECORD_REPLACE, and NDMA_RECORD_CHECKSUM",
-				      flags);
+		return ndma_set_error(
+			EINVAL,
+			"flags %#x: expected NDMA_RECORD_APPEND or "
+			"NDMA_RECORD_REPLACE, NDMA_RECORD_CHECKSUM, NDMA_RECORD_DIRECT",
+			flags);
 	record = calloc(1, sizeof(*record));
 	if (!record)
 		return ndma_set_error(ENOMEM, "no memory for a recording");
 	record->process = ndma_process_id();
 	record->stream = stream;
-	record->place.directory = record->data = record->entries = -1;
+	record->place.directory = record->data = record->direct = record->entries = -1;
 	rc = make_index(record, source, flags);
 	if (!rc)
 		rc = open_files(record, path, flags);

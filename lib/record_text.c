@@ -241,13 +241,14 @@ static void put_json(FILE *file, const struct record_summary *summary)
 {
 	const struct ndma_recording_info *info = summary->info;
 	const struct record_axes *axes = summary->axes;
-	const char *end = strrchr(summary->text, '\n');
+	size_t length = strlen(summary->text);
 	int i;
 
 	/* The description, without the brace that ends it. */
-	while (end && end > summary->text && (*end == '\n' || *end == '}'))
-		end--;
-	fwrite(summary->text, 1, end ? (size_t)(end + 1 - summary->text) : 0, file);
+	if (length > 3 && !strcmp(summary->text + length - 3, "\n}\n"))
+		fwrite(summary->text, 1, length - 3, file);
+	else
+		fputs("{\n  \"recording\": 1", file);
 	fputs(",\n  \"data\": ", file);
 	put_name(file, summary->place, RECORD_DATA);
 	fputs(",\n", file);
@@ -339,8 +340,8 @@ static void put_sigmf(FILE *file, const struct record_summary *summary, const ch
 	fprintf(file, ",\n    \"core:datatype\": \"%s\",\n", datatype);
 	if (value_of(&source->rate))
 		fprintf(file, "    \"core:sample_rate\": %.17g,\n", value_of(&source->rate));
-	fprintf(file, "    \"core:num_channels\": %u,\n    \"core:trailing_bytes\": 0,\n",
-		summary->index->channels);
+	fprintf(file, "    \"core:num_channels\": %u,\n    \"core:trailing_bytes\": %llu,\n",
+		summary->index->channels, (unsigned long long)summary->trailing);
 	fprintf(file,
 		"    \"core:recorder\": \"libndma %s\"\n  },\n"
 		"  \"captures\": [",

@@ -5,21 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "record.h"
 
 int ndma_recording_write_texts(const struct ndma_recording *recording)
 {
-	const struct record_summary summary = {
+	const struct ndma_recording_info *info = &recording->info;
+	uint64_t end = info->data_offset + info->frames * info->frame_bytes;
+	struct record_summary summary = {
 		.place = &recording->place,
 		.index = &recording->index,
 		.axes = &recording->axes,
 		.text = recording->text,
-		.info = &recording->info,
+		.info = info,
 		.holes = recording->holes,
 	};
+	struct stat data;
 
+	if (!fstat(recording->data, &data) && (uint64_t)data.st_size > end)
+		summary.trailing = (uint64_t)data.st_size - end;
 	return ndma_record_write_texts(&summary);
 }
 

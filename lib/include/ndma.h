@@ -1118,6 +1118,7 @@ int ndma_frame_export_writable(struct ndma_stream *stream, const struct ndma_fra
 #define NDMA_RECORD_APPEND	(1u << 0) /* go on behind the frames that are there, in a new run */
 #define NDMA_RECORD_REPLACE	(1u << 1) /* put this in the place of a recording that is there */
 #define NDMA_RECORD_CHECKSUM	(1u << 2) /* note a CRC32C of each frame's bytes */
+#define NDMA_RECORD_DIRECT	(1u << 3) /* write samples with O_DIRECT: frames of multiples of 4096 bytes */
 
 /**
  * struct ndma_record_options - how to record; all 0 is the default
@@ -1160,7 +1161,7 @@ int ndma_record_open(const char *path, const struct ndma_source *source, struct 
  * at a time cost less. When this returns, frames and entries are with the kernel: they survive the
  * end of this process; ndma_record_sync() makes them survive that of the machine.
  *
- * Return: 0; -ENOSPC, -EFBIG, -EIO, -EPIPE (SIGPIPE is sent) …: the rest is not recorded, but the
+ * Return: 0; -ENOSPC, -EFBIG, -EIO, -EPIPE …: the rest is not recorded, but the
  * frames before it are: ndma_record_frames(). The file has whole frames, and writing may go on.
  */
 int ndma_record_write(struct ndma_record *record, const struct ndma_frame *frames, size_t count);

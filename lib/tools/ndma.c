@@ -12,11 +12,13 @@ static const char usage[] =
 	"       ndma info SOURCE        formats, channels, rate and limits\n"
 	"       ndma controls SOURCE    settings: value, range, unit\n"
 	"       ndma doctor             what is wrong on this machine, and what to type\n"
-	"       ndma VERB --json        the same for programs\n"
+	"       ndma record SOURCE ...  frames into files, until it is interrupted\n"
+	"       ndma repair PATH ...    finish recordings whose recorder was killed\n"
+	"       ndma VERB --json        list, info, controls and doctor for programs\n"
 	"       ndma VERB --help\n"
 	"       ndma --version\n"
 	"\n"
-	"Any other VERB is a program ndma-VERB: `ndma acquire` runs ndma-acquire(1), which captures.\n"
+	"Any other VERB is a program ndma-VERB. `ndma record` captures: ndma-record(1).\n"
 	"NDMA_BACKEND=kernel|memfd chooses who answers.\n";
 
 static int on_source(const char *name,
@@ -61,7 +63,7 @@ static const struct verb verbs[] = {
 	  "usage: ndma controls SOURCE [--json]\n"
 	  "\n"
 	  "Shows a source's settings: value, range, step and unit, or the words a menu has.\n"
-	  "ndma-acquire --set NAME=VALUE takes them. `ndma list` has the names of sources.\n" },
+	  "`ndma record --set NAME=VALUE` takes them. `ndma list` has the names of sources.\n" },
 	{ "doctor", doctor, NULL,
 	  "usage: ndma doctor [--json]\n"
 	  "\n"
@@ -102,7 +104,7 @@ static int run(const struct verb *verb, int argc, char **argv)
 	return EXIT_FAILURE;
 }
 
-/* "ndma acquire sim0" is "ndma-acquire sim0": packages bring verbs of their own, as git's do. */
+/* "ndma record sim0" is "ndma-record sim0": packages bring verbs of their own, as git's do. */
 static int run_program(const char *verb, char **argv)
 {
 	char name[64];

@@ -73,7 +73,8 @@ static void use(struct ndma_recording *recording)
 	for (i = 0; i < count && i < ENTRIES; i++)
 		if (holes[i].number >= info.frames || (i && holes[i].number <= holes[i - 1].number))
 			abort();
-	strlen(ndma_recording_text(recording));
+	if (strlen(ndma_recording_text(recording)) > index_.head->head_bytes)
+		abort();
 }
 
 /* The CRCs that a header and entries of such sizes would have. */

@@ -1,22 +1,34 @@
 // SPDX-License-Identifier: MIT
-/* The command line of ndma-acquire. */
+/* The command line of ndma record, and of ndma-acquire, as it was called first. */
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "acquire.h"
+#include "record.h"
 
 static const char usage[] =
-	"usage: ndma-acquire SOURCE -n COUNT -s SAMPLES [-o FILE.npy] [options]\n"
+	"usage: ndma record SOURCE -s SAMPLES [-o PATH] [options]\n"
 	"\n"
-	"Takes COUNT frames of SAMPLES samples a channel from SOURCE (sim0, edu0, ...; see `ndma list`).\n"
+	"Takes frames of SAMPLES samples a channel from SOURCE (sim0, edu0, ...; see `ndma list`) until it\n"
+	"is interrupted, or has what -n, --time or --bytes say.\n"
 	"\n"
-	"  -n, --count COUNT        frames to take\n"
 	"  -s, --samples SAMPLES    samples of one channel in a frame\n"
-	"  -o, --output FILE.npy    write the frames there, and what describes them to FILE.json\n"
+	"  -o, --output PATH        record to PATH.npy and PATH.ndma: ndma-recording(5). \"-\", a pipe or a\n"
+	"                           device gets the samples alone\n"
+	"  -n, --count COUNT        frames to take\n"
+	"      --time SECONDS       for so long\n"
+	"      --bytes BYTES        of samples: 500M, 2T\n"
+	"      --split-time SECONDS another file, PATH-0002, after so long, without losing a frame\n"
+	"      --split-bytes BYTES  likewise, after so many\n"
+	"      --append             go on behind the frames that are there\n"
+	"      --replace            put this in the place of a recording that is there\n"
+	"      --checksum           note a CRC32C of each frame, which `ndma repair` compares\n"
+	"      --sync SECONDS       what a loss of power may cost (default: 1; 0: sync at the end alone)\n"
+	"      --direct             write with O_DIRECT, past the page cache\n"
 	"  -b, --buffers N          frames of memory the card may fill ahead (default: 16)\n"
 	"  -c, --channels N         channels, from the first (default: all)\n"
 	"  -t, --format FORMAT      of a number, such as \"<h\" (default: the source's first)\n"
@@ -25,14 +37,29 @@ static const char usage[] =
 	"      --set NAME=VALUE     a control (`ndma controls SOURCE` lists them); repeatable\n"
 	"      --timeout SECONDS    longest wait for one frame (default: 10)\n"
 	"      --check              compare every sample with the pattern that the source makes\n"
-	"      --direct             write with O_DIRECT, past the page cache\n"
 	"  -q, --quiet              no progress, no summary\n"
 	"  -h, --help               this text\n"
 	"      --version            version of the library\n"
 	"\n"
 	"Exit status: 0 all frames arrived whole; 1 trouble; 2 loss; 3 wrong samples (--check).\n";
 
-enum { IQ = 256, ORDER, SET, TIMEOUT, CHECK, DIRECT, VERSION };
+enum {
+	IQ = 256,
+	ORDER,
+	SET,
+	TIMEOUT,
+	CHECK,
+	DIRECT,
+	TIME,
+	BYTES,
+	SPLIT_TIME,
+	SPLIT_BYTES,
+	APPEND,
+	REPLACE,
+	CHECKSUM,
+	SYNC,
+	VERSION,
+};
 
 static const struct option long_options[] = {
 	{ "count", required_argument, NULL, 'n' },
@@ -47,6 +74,14 @@ static const struct option long_options[] = {
 	{ "timeout", required_argument, NULL, TIMEOUT },
 	{ "check", no_argument, NULL, CHECK },
 	{ "direct", no_argument, NULL, DIRECT },
+	{ "time", required_argument, NULL, TIME },
+	{ "bytes", required_argument, NULL, BYTES },
+	{ "split-time", required_argument, NULL, SPLIT_TIME },
+	{ "split-bytes", required_argument, NULL, SPLIT_BYTES },
+	{ "append", no_argument, NULL, APPEND },
+	{ "replace", no_argument, NULL, REPLACE },
+	{ "checksum", no_argument, NULL, CHECKSUM },
+	{ "sync", required_argument, NULL, SYNC },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, VERSION },
@@ -57,20 +92,12 @@ __attribute__((noreturn, format(printf, 1, 2))) static void refuse(const char *f
 {
 	va_list arguments;
 
-	fputs("ndma-acquire: ", stderr);
+	fprintf(stderr, "%s: ", record_name);
 	va_start(arguments, format);
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
 	fputs(" (--help says more)\n", stderr);
 	exit(EXIT_TROUBLE);
-}
-
-int acquire_flush(void)
-{
-	if (!fflush(stdout) && !ferror(stdout))
-		return EXIT_SUCCESS;
-	perror("ndma-acquire: standard output");
-	return EXIT_TROUBLE;
 }
 
 static uint64_t parse_count(const char *text, const char *what, uint64_t max)
@@ -86,14 +113,34 @@ static uint64_t parse_count(const char *text, const char *what, uint64_t max)
 	return value;
 }
 
-static int64_t parse_seconds(const char *text)
+static int64_t parse_seconds(const char *text, const char *what)
 {
 	char *end;
 	double value = strtod(text, &end);
 
-	if (end == text || *end || !(value > 0 && value <= 1e6))
-		refuse("timeout \"%s\": expected seconds, more than 0", text);
+	if (end == text || *end || !(value > 0 && value <= 1e9))
+		refuse("%s \"%s\": expected seconds, more than 0", what, text);
 	return (int64_t)(value * 1e9);
+}
+
+/* "500M": thousands, as disks are sold. */
+static uint64_t parse_bytes(const char *text, const char *what)
+{
+	static const char units[] = "kMGTP";
+	double value, scale = 1;
+	const char *unit;
+	char *end;
+
+	value = strtod(text, &end);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit) {
+		for (; unit >= units; unit--)
+			scale *= 1000;
+		end++;
+	}
+	if (end == text || *end || !(value * scale >= 1 && value * scale <= 1e18))
+		refuse("%s \"%s\": expected bytes, such as 500M or 2T", what, text);
+	return (uint64_t)(value * scale);
 }
 
 static uint32_t parse_order(const char *text)
@@ -105,7 +152,7 @@ static uint32_t parse_order(const char *text)
 	refuse("order \"%s\": expected planar or interleaved", text);
 }
 
-static void parse_option(struct acquire_options *options, int option, const char *value)
+static void parse_option(struct record_options *options, int option, const char *value)
 {
 	switch (option) {
 	case 'n':
@@ -138,35 +185,68 @@ static void parse_option(struct acquire_options *options, int option, const char
 		options->settings[options->nr_settings++] = value;
 		break;
 	case TIMEOUT:
-		options->timeout_ns = parse_seconds(value);
+		options->timeout_ns = parse_seconds(value, "timeout");
 		break;
 	case CHECK:
 		options->check = true;
 		break;
 	case DIRECT:
-		options->direct = true;
+		options->record.flags |= NDMA_RECORD_DIRECT;
+		break;
+	case APPEND:
+		options->record.flags |= NDMA_RECORD_APPEND;
+		break;
+	case REPLACE:
+		options->record.flags |= NDMA_RECORD_REPLACE;
+		break;
+	case CHECKSUM:
+		options->record.flags |= NDMA_RECORD_CHECKSUM;
+		break;
+	case TIME:
+		options->time_ns = parse_seconds(value, "time");
+		break;
+	case BYTES:
+		options->bytes = parse_bytes(value, "bytes");
+		break;
+	case SPLIT_TIME:
+		options->split_ns = parse_seconds(value, "split-time");
+		break;
+	case SPLIT_BYTES:
+		options->split_bytes = parse_bytes(value, "split-bytes");
+		break;
+	case SYNC:
+		options->sync_ns = strcmp(value, "0") ? parse_seconds(value, "sync") : 0;
 		break;
 	case 'q':
 		options->quiet = true;
 		break;
 	case 'h':
 		fputs(usage, stdout);
-		exit(acquire_flush());
+		exit(record_flush());
 	case VERSION:
-		printf("ndma-acquire %s\n", ndma_version());
-		exit(acquire_flush());
+		printf("%s %s\n", record_name, ndma_version());
+		exit(record_flush());
 	default:
 		fputs(usage, stderr);
 		exit(EXIT_TROUBLE);
 	}
 }
 
-void acquire_parse(struct acquire_options *options, int argc, char **argv)
+bool record_is_file(const struct record_options *options)
+{
+	struct stat status;
+
+	return strcmp(options->output, "-") && (stat(options->output, &status) ||
+						S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+}
+
+void record_parse(struct record_options *options, int argc, char **argv)
 {
 	int option;
 
-	*options = (struct acquire_options){
+	*options = (struct record_options){
 		.timeout_ns = 10000000000LL,
+		.sync_ns = 1000000000LL,
 		.stream = NDMA_STREAM_OPTIONS_INIT,
 	};
 	while ((option = getopt_long(argc, argv, "n:s:o:b:c:t:qh", long_options, NULL)) != -1)
@@ -174,12 +254,17 @@ void acquire_parse(struct acquire_options *options, int argc, char **argv)
 	if (optind + 1 != argc)
 		refuse("expected one source, got %d", argc - optind);
 	options->source = argv[optind];
-	if (!options->count)
-		refuse("how many frames? -n COUNT");
 	if (!options->stream.samples)
 		refuse("how many samples a frame? -s SAMPLES");
-	if (options->direct && !options->output)
-		refuse("--direct writes nothing without -o FILE.npy");
+	if (!options->output &&
+	    (options->record.flags || options->split_bytes || options->split_ns))
+		refuse("nothing is recorded without -o PATH");
+	if ((options->split_bytes || options->split_ns) &&
+	    (options->record.flags & NDMA_RECORD_APPEND || !record_is_file(options)))
+		refuse("only a new recording in files can be split");
+	if (options->record.flags & NDMA_RECORD_APPEND &&
+	    options->record.flags & NDMA_RECORD_REPLACE)
+		refuse("either --append or --replace");
 }
 
 /* A menu's value by its name. */
@@ -200,7 +285,7 @@ static int find_item(const struct ndma_source *source, const struct ndma_control
 		if (strlen(list) + NDMA_NAME_MAX + 2 < sizeof(list))
 			strcat(strcat(list, *list ? ", " : ""), name);
 	}
-	fprintf(stderr, "ndma-acquire: %s \"%s\": expected one of %s\n", info->name, text, list);
+	fprintf(stderr, "%s: %s \"%s\": expected one of %s\n", record_name, info->name, text, list);
 	return -1;
 }
 
@@ -211,21 +296,21 @@ static int parse_value(const struct ndma_control_info *info, const char *text, i
 	double number = strtod(text, &end), counts = number * pow(10, -info->exponent);
 
 	if (end == text || *end || !(fabs(counts) < 9e18)) {
-		fprintf(stderr, "ndma-acquire: %s \"%s\": expected a number in %s\n", info->name,
+		fprintf(stderr, "%s: %s \"%s\": expected a number in %s\n", record_name, info->name,
 			text, *info->unit ? info->unit : "counts");
 		return -1;
 	}
 	*value = llround(counts);
 	if (fabs(counts - *value) > 1e-9 * fabs(counts)) {
-		fprintf(stderr, "ndma-acquire: %s \"%s\": goes in steps of %g; the nearest is %g\n",
-			info->name, text, info->step * pow(10, info->exponent),
+		fprintf(stderr, "%s: %s \"%s\": goes in steps of %g; the nearest is %g\n",
+			record_name, info->name, text, info->step * pow(10, info->exponent),
 			*value * pow(10, info->exponent));
 		return -1;
 	}
 	return 0;
 }
 
-int acquire_set(struct ndma_source *source, const char *setting)
+int record_set(struct ndma_source *source, const char *setting)
 {
 	struct ndma_control_info info;
 	const char *text = strchr(setting, '=');
@@ -234,7 +319,7 @@ int acquire_set(struct ndma_source *source, const char *setting)
 	int rc;
 
 	if (!text || (size_t)(text - setting) >= sizeof(name)) {
-		fprintf(stderr, "ndma-acquire: --set \"%s\": expected NAME=VALUE\n", setting);
+		fprintf(stderr, "%s: --set \"%s\": expected NAME=VALUE\n", record_name, setting);
 		return -1;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)(text - setting), setting);
@@ -251,6 +336,6 @@ int acquire_set(struct ndma_source *source, const char *setting)
 		goto failed;
 	return 0;
 failed:
-	fprintf(stderr, "ndma-acquire: %s\n", ndma_error());
+	fprintf(stderr, "%s: %s\n", record_name, ndma_error());
 	return -1;
 }

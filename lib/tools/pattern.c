@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "acquire.h"
+#include "record.h"
 #include "ndma_edu.h"
 #include "ndma_sim.h"
 
@@ -34,7 +34,7 @@ static void report(struct pattern *pattern, const struct ndma_frame *frame, uint
 		   uint64_t at)
 {
 	if (pattern->reports++ < 8)
-		fprintf(stderr, "ndma-acquire: frame %llu, channel %u: sample %llu is wrong\n",
+		fprintf(stderr, "%s: frame %llu, channel %u: sample %llu is wrong\n", record_name,
 			(unsigned long long)frame->completion.sequence, channel,
 			(unsigned long long)at);
 }
@@ -98,7 +98,7 @@ static int describe_waves(struct pattern *pattern, const struct ndma_source *sou
 	const char *code;
 
 	if (ndma_source_format(source, setup->format, &format)) {
-		fprintf(stderr, "ndma-acquire: %s\n", ndma_error());
+		fprintf(stderr, "%s: %s\n", record_name, ndma_error());
 		return -1;
 	}
 	code = format.format + strcspn(format.format, "bBhHiI");
@@ -115,7 +115,7 @@ static int describe_waves(struct pattern *pattern, const struct ndma_source *sou
 	settings->amplitude = control(pattern->stream, NDMA_CONTROL_AMPLITUDE);
 	if (ndma_wave_is_pattern(settings->pattern))
 		return 0;
-	fprintf(stderr, "ndma-acquire: --check: %s is set to make no pattern\n",
+	fprintf(stderr, "%s: --check: %s is set to make no pattern\n", record_name,
 		ndma_source_name(source));
 	return -1;
 }
@@ -132,7 +132,7 @@ static int describe(struct pattern *pattern, const struct ndma_source *source)
 		pattern->check = check_waves;
 		return describe_waves(pattern, source);
 	}
-	fprintf(stderr, "ndma-acquire: --check: nobody knows what %s should make\n", name);
+	fprintf(stderr, "%s: --check: nobody knows what %s should make\n", record_name, name);
 	return -1;
 }
 
@@ -141,7 +141,7 @@ struct pattern *pattern_of(struct ndma_stream *stream, const struct ndma_source 
 	struct pattern *pattern = calloc(1, sizeof(*pattern));
 
 	if (!pattern) {
-		perror("ndma-acquire");
+		perror(record_name);
 		return NULL;
 	}
 	pattern->stream = stream;
