@@ -8,7 +8,8 @@
 
 `open` gives a Source, its `stream` frames that stay in the device's own memory and go back to it
 when the last array over them is gone. `empty`, `zeros`, `array` and `from_fd` give Buffers, DMA
-memory that no array can look at while a device owns it.
+memory that no array can look at while a device owns it. `record` writes frames to files that open
+whatever ended the recorder, and `load` reads them.
 """
 
 import sys as _sys
@@ -44,6 +45,8 @@ from ._ext import (
     trace_leases,
     zeros,
 )
+from ._record import Recorder, record
+from ._recording import Loss, RecordedFrame, Recording, load
 
 # All but open(): `from ndma import *` must not replace the built-in one.
 __all__ = [
@@ -58,7 +61,11 @@ __all__ = [
     "Holder",
     "Lease",
     "LockedError",
+    "Loss",
     "LossWarning",
+    "RecordedFrame",
+    "Recorder",
+    "Recording",
     "Source",
     "SourceGone",
     "Stream",
@@ -72,6 +79,8 @@ __all__ = [
     "backend",
     "empty",
     "from_fd",
+    "load",
+    "record",
     "sources",
     "trace_leases",
     "zeros",

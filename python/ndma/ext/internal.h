@@ -447,4 +447,9 @@ int ext_frame_setup(PyObject *module, struct ext_state *state);
 struct ext_frame *ext_frame_alloc(struct ext_stream *stream);
 const struct ext_layout *ext_frame_layout(struct ext_frame *frame);
 
+/* ---------------------------------------------------------------- record.c, recording.c */
+
+int ext_record_setup(PyObject *module, struct ext_state *state);
+int ext_recording_setup(PyObject *module, struct ext_state *state);
+
 #endif /* NDMA_EXT_INTERNAL_H */

@@ -195,7 +195,8 @@ static int module_exec(PyObject *module)
 	    ext_source_setup(module, state) || ext_stream_setup(module, state) ||
 	    ext_frame_setup(module, state) || ext_buffer_setup(module, state) ||
 	    ext_lease_setup(module, state) || ext_transfer_setup(module, state) ||
-	    ext_sync_setup(module, state) || ext_allocator_setup(module, state))
+	    ext_sync_setup(module, state) || ext_allocator_setup(module, state) ||
+	    ext_record_setup(module, state))
 		return -1;
 	return PyModule_AddStringConstant(module, "__version__", ndma_version());
 }
