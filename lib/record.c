@@ -140,18 +140,18 @@ static void fill_entry(struct ndma_record *record, const struct ndma_frame *fram
 
 	*entry = (struct record_entry){
 		.completion = frame->completion,
-		.realtime_ns = realtime_ns,
+		.tail.realtime_ns = realtime_ns,
 	};
 	entry->completion.index = checks(record) ? ndma_crc32c(0, samples, frame_bytes(record)) : 0;
 	entry->completion.dropped = first ? frame->dropped
 					  : frame->completion.sequence - record->sequence;
 	if (first || is_noted(entry, back)) {
-		entry->link = (first ? RECORD_RUN : 0) | RECORD_NOTED;
+		entry->tail.link = (first ? RECORD_RUN : 0) | RECORD_NOTED;
 		record->noted = number;
 	}
-	entry->link |= (uint32_t)back;
-	entry->crc = ndma_record_entry_crc(record->index.head->id, number, entry,
-					   offsetof(struct record_entry, crc));
+	entry->tail.link |= (uint32_t)back;
+	entry->tail.crc = ndma_record_entry_crc(record->index.head->id, number, entry,
+						offsetof(struct record_entry, tail.crc));
 	record->running = true;
 	record->offset_ns = offset_ns;
 	record->sequence = frame->completion.sequence + 1;
@@ -268,6 +268,7 @@ NDMA_API int ndma_record_sync(struct ndma_record *record)
 
 NDMA_API int ndma_record_finish(struct ndma_record *record)
 {
+	const struct record_head *head = record->index.head;
 	struct ndma_recording *recording;
 	int rc = ndma_process_check(record->process, "recording");
 
@@ -276,6 +277,10 @@ NDMA_API int ndma_record_finish(struct ndma_record *record)
 	record->finished = true;
 	if (record->entries < 0)
 		return 0;
+	/* What was reserved and is not needed: on a full disk the .json has its room. */
+	if (ftruncate(record->entries,
+		      (off_t)(head->head_bytes + record->frames * head->entry_bytes)))
+		return ndma_record_trouble(&record->place, RECORD_INDEX, errno, "writing");
 	rc = sync_files(record, true);
 	flock(record->entries, LOCK_UN);
 	if (!rc)

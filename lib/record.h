@@ -97,24 +97,29 @@ _Static_assert(sizeof(struct record_head) == 256, "the format says so");
 #define RECORD_BACK	(RECORD_NOTED - 1)
 
 /**
- * struct record_entry - what is known of one frame
- * @completion: as the source gave it, but: index is the CRC32C of the frame's bytes in the .npy
- *   (with NDMA_RECORD_CHECKSUM; else 0), and dropped what is missing since the frame before it here
+ * struct record_tail - what follows an entry's completion, which may grow
  * @realtime_ns: calendar time that belongs to completion.timestamp_ns
  * @link: RECORD_…
  * @crc: CRC32C of the recording's id, the frame's number (8 bytes) and the entry up to here
  */
-struct record_entry {
-	struct ndma_completion completion;
+struct record_tail {
 	int64_t realtime_ns;
 	uint32_t link;
 	uint32_t crc;
 };
 
-_Static_assert(sizeof(struct record_entry) == 80, "at most 80 bytes a frame");
+/**
+ * struct record_entry - what is known of one frame
+ * @completion: as the source gave it, but: index is the CRC32C of the frame's bytes in the .npy
+ *   (with NDMA_RECORD_CHECKSUM; else 0), and dropped what is missing since the frame before it here
+ * @tail: see there
+ */
+struct record_entry {
+	struct ndma_completion completion;
+	struct record_tail tail;
+};
 
-/* What follows an entry's completion. */
-#define RECORD_TAIL_BYTES (sizeof(struct record_entry) - sizeof(struct ndma_completion))
+_Static_assert(sizeof(struct record_entry) == 80, "at most 80 bytes a frame");
 
 /* The crc of entry @number; @bytes of it. */
 uint32_t ndma_record_entry_crc(const uint8_t id[16], uint64_t number, const void *entry, size_t bytes);

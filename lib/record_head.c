@@ -190,7 +190,7 @@ static const char *fixed_fault(const struct record_head *head)
 	if (head->head_bytes < sizeof(*head) || head->head_bytes > RECORD_HEAD_MAX)
 		return "its header's size cannot be";
 	if (head->completion_bytes < sizeof(struct ndma_completion) ||
-	    head->entry_bytes < head->completion_bytes + RECORD_TAIL_BYTES ||
+	    head->entry_bytes < head->completion_bytes + sizeof(struct record_tail) ||
 	    head->entry_bytes > 4096 || head->entry_bytes % 8 || head->completion_bytes % 8)
 		return "its entries' size cannot be";
 	if (!head->frame_bytes || head->frame_bytes >> 62 || head->data_offset >> 31)

@@ -89,9 +89,18 @@ static int write_heads(struct ndma_record *record)
 	return 0;
 }
 
-static int create_files(struct ndma_record *record, bool replace)
+static int open_direct(struct ndma_record *record)
 {
-	int rc = replace ? remove_old(record) : 0;
+	record->direct = ndma_record_open_file(&record->place, RECORD_DATA, O_WRONLY | O_DIRECT);
+	if (record->direct >= 0)
+		return 0;
+	return ndma_record_trouble(&record->place, RECORD_DATA, -record->direct,
+				   "opening with O_DIRECT");
+}
+
+static int create_files(struct ndma_record *record, uint32_t flags)
+{
+	int rc = flags & NDMA_RECORD_REPLACE ? remove_old(record) : 0;
 
 	if (rc)
 		return rc;
@@ -103,6 +112,8 @@ static int create_files(struct ndma_record *record, bool replace)
 		return rc;
 	record->data = create(record, RECORD_DATA);
 	rc = record->data < 0 ? record->data : write_heads(record);
+	if (!rc && flags & NDMA_RECORD_DIRECT)
+		rc = open_direct(record);
 	if (rc) {
 		remove_file(record, RECORD_INDEX);
 		if (record->data >= 0)
@@ -170,7 +181,7 @@ static int cut_remains(const struct ndma_record *record)
 	return rc ? ndma_record_trouble(&record->place, RECORD_INDEX, -rc, "writing") : 0;
 }
 
-static int reopen_files(struct ndma_record *record)
+static int reopen_files(struct ndma_record *record, uint32_t flags)
 {
 	struct record_index there;
 	int rc;
@@ -196,7 +207,8 @@ static int reopen_files(struct ndma_record *record)
 	}
 	ndma_record_head_free(&record->index);
 	record->index = there;
-	return cut_remains(record);
+	rc = cut_remains(record);
+	return rc || !(flags & NDMA_RECORD_DIRECT) ? rc : open_direct(record);
 }
 
 /* The header of what would be a new recording. */
@@ -239,15 +251,6 @@ static bool is_direct(const struct ndma_record *record, uint32_t flags)
 	return false;
 }
 
-static int open_direct(struct ndma_record *record)
-{
-	record->direct = ndma_record_open_file(&record->place, RECORD_DATA, O_WRONLY | O_DIRECT);
-	if (record->direct >= 0)
-		return 0;
-	return ndma_record_trouble(&record->place, RECORD_DATA, -record->direct,
-				   "opening with O_DIRECT");
-}
-
 static int open_files(struct ndma_record *record, const char *path, uint32_t flags)
 {
 	int rc;
@@ -260,9 +263,8 @@ static int open_files(struct ndma_record *record, const char *path, uint32_t fla
 	rc = ndma_record_place(path, &record->place);
 	if (rc)
 		return rc;
-	rc = flags & NDMA_RECORD_APPEND ? reopen_files(record)
-					: create_files(record, flags & NDMA_RECORD_REPLACE);
-	return rc || !(flags & NDMA_RECORD_DIRECT) ? rc : open_direct(record);
+	return flags & NDMA_RECORD_APPEND ? reopen_files(record, flags)
+					  : create_files(record, flags);
 }
 
 NDMA_API int ndma_record_open(const char *path, const struct ndma_source *source,

@@ -219,7 +219,8 @@ static void put_index(FILE *file, const struct record_summary *summary)
 {
 	const struct record_head *head = summary->index->head;
 	uint32_t grown = head->completion_bytes - (uint32_t)sizeof(struct ndma_completion);
-	uint32_t rest = head->entry_bytes - head->completion_bytes - (uint32_t)RECORD_TAIL_BYTES;
+	uint32_t rest =
+		head->entry_bytes - head->completion_bytes - (uint32_t)sizeof(struct record_tail);
 
 	fprintf(file, "  \"index\": {\"file\": ");
 	put_name(file, summary->place, RECORD_INDEX);

@@ -27,23 +27,22 @@ static void decode(const struct ndma_recording *recording, const char *bytes, ui
 		   struct ndma_recording_frame *frame, uint32_t *link)
 {
 	const struct record_head *head = recording->index.head;
-	size_t checked = head->completion_bytes + RECORD_TAIL_BYTES - sizeof(uint32_t);
-	struct record_entry entry;
+	size_t checked = head->completion_bytes + sizeof(struct record_tail) - sizeof(uint32_t);
+	struct record_tail tail;
 
 	memset(frame, 0, sizeof(*frame));
-	memcpy(&entry.completion, bytes, sizeof(entry.completion));
-	memcpy(&entry.realtime_ns, bytes + head->completion_bytes, RECORD_TAIL_BYTES);
+	memcpy(&tail, bytes + head->completion_bytes, sizeof(tail));
 	*link = 0;
-	if (entry.crc != ndma_record_entry_crc(head->id, number, bytes, checked)) {
+	if (tail.crc != ndma_record_entry_crc(head->id, number, bytes, checked)) {
 		frame->flags = NDMA_RECORDED_DAMAGED;
 		return;
 	}
-	*link = entry.link;
-	frame->completion = entry.completion;
+	*link = tail.link;
+	memcpy(&frame->completion, bytes, sizeof(frame->completion));
+	frame->checksum = frame->completion.index;
 	frame->completion.index = 0;
-	frame->checksum = entry.completion.index;
-	frame->realtime_ns = entry.realtime_ns;
-	frame->flags = entry.link & RECORD_RUN ? NDMA_RECORDED_RUN : 0;
+	frame->realtime_ns = tail.realtime_ns;
+	frame->flags = tail.link & RECORD_RUN ? NDMA_RECORDED_RUN : 0;
 }
 
 /* Up to a block of them from @first on: how many there are, or -errno without words. */

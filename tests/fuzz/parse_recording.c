@@ -81,7 +81,7 @@ static void use(struct ndma_recording *recording)
 static void sign(char *bytes, size_t size)
 {
 	struct record_head *head = (struct record_head *)bytes;
-	size_t at, number, checked = head->completion_bytes + RECORD_TAIL_BYTES - 4;
+	size_t at, number, checked = head->completion_bytes + sizeof(struct record_tail) - 4;
 	uint32_t crc;
 
 	if (head->head_bytes < sizeof(*head) || head->head_bytes > size || !head->entry_bytes ||

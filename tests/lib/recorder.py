@@ -5,6 +5,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -333,6 +334,24 @@ def a_disk_that_fills_is_trouble_and_keeps_what_fitted(case):
     assert case.repair()[0] == COMPLETE
 
 
+def a_disk_without_room_has_what_fitted_and_its_description(case):
+    if os.geteuid() or not shutil.which("unshare"):
+        return "mounting a small disk takes root"
+    directory = Path(case.directory.name)
+    script = f"""mount -t tmpfs -o size=400k none {directory} && cd {directory} || exit 99
+        ndma record sim0 -s 100 -c 1 --set paced=0 -o run -q; echo status $?
+        ndma repair run; echo status $?
+        cat run.json"""
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=case.environment, capture_output=True, text=True)
+    if done.returncode == 99 or "unshare" in done.stderr:
+        return f"no small disk here: {done.stderr.strip()}"
+    assert "No space left" in done.stderr and "writing run.json" not in done.stderr, done
+    _, first, rest = done.stdout.partition("status 1\n")
+    text, second, about = rest.partition("status 0\n")
+    assert first and second and json.loads(about)["shape"][0] > 500 and "0 cut off" in text, done
+    return None
+
+
 def names_are_taken_as_they_are(case):
     for name in "two\nlines", "quo\"te\\", "run.npy.npy", "\udcff", "-x", "ü" * 100:
         case.output = Path(case.directory.name) / f"{name}.npy"
@@ -417,6 +436,7 @@ TESTS = (a_whole_recording_is_what_was_made, interleaved_samples_stay_in_their_o
          without_a_count_it_goes_on_until_a_signal_and_misses_nothing, it_ends_after_a_time_or_bytes,
          it_is_split_without_losing_a_frame, it_goes_on_behind_what_is_there_and_never_over_it,
          a_pipe_gets_the_samples_alone, a_disk_that_fills_is_trouble_and_keeps_what_fitted,
+         a_disk_without_room_has_what_fitted_and_its_description,
          names_are_taken_as_they_are, where_it_cannot_write_it_says_so, two_with_one_name_do_not_meet,
          what_is_damaged_is_told_by_repair_and_stays_as_it_is, memory_does_not_grow_with_frames,
          its_old_name_is_a_link, the_version_is_the_librarys)
