@@ -2,6 +2,7 @@
 /* Setup of a stream: what was asked for, its memory, its rings; and the way back. */
 #include <linux/mm.h>
 #include <linux/nodemask.h>
+#include <linux/sched/mm.h>
 
 #include "internal.h"
 #include "ndma_setup.h"
@@ -277,6 +278,8 @@ void ndma_setup_detach(struct ndma_stream *stream)
 {
 	const struct ndma_source_ops *ops = stream->source->desc->ops;
 
+	/* A driver's teardown may, some time. lockdep warns of whoever lets a fence wait for this. */
+	might_alloc(GFP_KERNEL);
 	ndma_flow_end(stream);
 	/* No device is there to be kept apart from: what is mapped can be read. */
 	if (stream->guarded)
