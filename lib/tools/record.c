@@ -403,12 +403,16 @@ int main(int argc, char **argv)
 {
 	struct record_options options;
 	struct run run = { .options = &options, .progress.disk = -1 };
+	/* By the name that it had, or as "ndma acquire". */
+	bool was_acquire = argc && strstr(argv[0], "acquire");
 	int rc;
 
-	/* By the name that it had, or as "ndma acquire". */
-	if (argc && strstr(argv[0], "acquire"))
+	if (was_acquire)
 		record_name = "ndma-acquire";
 	record_parse(&options, argc, argv);
+	/* Under that name it always wrote over what was there, and scripts rely on that. */
+	if (was_acquire && !(options.record.flags & NDMA_RECORD_APPEND))
+		options.record.flags |= NDMA_RECORD_REPLACE;
 	catch_signals();
 	rc = prepare(&run);
 	if (!rc) {

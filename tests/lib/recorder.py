@@ -414,10 +414,11 @@ def memory_does_not_grow_with_frames(case):
     assert peaks[1] < peaks[0] + 1024, peaks
 
 
-def its_old_name_is_a_link(case):
-    done = subprocess.run(["ndma-acquire", "sim0", "-n", "3", "-s", "10", "-o", str(case.output)],
-                          env=case.environment, capture_output=True, text=True)
-    assert done.returncode == COMPLETE and len(case.recording()[0]) == 3, done
+def its_old_name_is_a_link_and_writes_over_what_is_there(case):
+    for count in 3, 5:
+        done = subprocess.run(["ndma-acquire", "sim0", "-n", str(count), "-s", "10", "-o", str(case.output)],
+                              env=case.environment, capture_output=True, text=True)
+        assert done.returncode == COMPLETE and len(case.recording()[0]) == count, done
 
 
 def the_version_is_the_librarys(case):
@@ -439,7 +440,7 @@ TESTS = (a_whole_recording_is_what_was_made, interleaved_samples_stay_in_their_o
          a_disk_without_room_has_what_fitted_and_its_description,
          names_are_taken_as_they_are, where_it_cannot_write_it_says_so, two_with_one_name_do_not_meet,
          what_is_damaged_is_told_by_repair_and_stays_as_it_is, memory_does_not_grow_with_frames,
-         its_old_name_is_a_link, the_version_is_the_librarys)
+         its_old_name_is_a_link_and_writes_over_what_is_there, the_version_is_the_librarys)
 
 
 if __name__ == "__main__":
