@@ -32,20 +32,26 @@ static bool checks(const struct ndma_record *record)
 
 /* ---------------------------------------------------------------- writing */
 
+/* True: the index has room on the disk up to @end, or its file system makes no promises. */
+static bool reserve_up_to(struct ndma_record *record, uint64_t end)
+{
+	if (fallocate(record->entries, FALLOC_FL_KEEP_SIZE, (off_t)record->reserved,
+		      (off_t)(end - record->reserved)) &&
+	    errno != EOPNOTSUPP && errno != EINTR)
+		return false;
+	record->reserved = end;
+	return true;
+}
+
+/* A step ahead; of a disk, or a limit, that has no room for one as much as is needed. */
 static int reserve(struct ndma_record *record, uint64_t frames)
 {
 	const struct record_head *head = record->index.head;
 	uint64_t end = head->head_bytes + (record->frames + frames) * head->entry_bytes;
 
-	if (record->entries < 0 || end <= record->reserved)
+	if (record->entries < 0 || end <= record->reserved ||
+	    reserve_up_to(record, end + RESERVE_BYTES) || reserve_up_to(record, end))
 		return 0;
-	end += RESERVE_BYTES;
-	if (!fallocate(record->entries, FALLOC_FL_KEEP_SIZE, (off_t)record->reserved,
-		       (off_t)(end - record->reserved)) ||
-	    errno == EOPNOTSUPP || errno == EINTR) {
-		record->reserved = end;
-		return 0;
-	}
 	return ndma_record_trouble(&record->place, RECORD_INDEX, errno, "making room in");
 }
 
