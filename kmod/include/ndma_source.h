@@ -21,6 +21,11 @@
  * abort wait for no memory (GFP_KERNEL; setup may), and for no work but those of
  * ndma_source_workqueue. lockdep proves it, and warns of it at the first fill.
  *
+ * What a failed stop has left running must be reset before it gets the bus back: reset the device and see
+ * that it has obeyed, in probe too (the kernel before this one may have left it running), and only then
+ * call pci_set_master(). Refuse to start while it does not obey: its old descriptors name memory that is
+ * somebody else's by now.
+ *
  * Locks: the functions below that any context may call can be called under a driver's own lock,
  * also one that queue takes; none of them calls an op.
  */

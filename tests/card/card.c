@@ -49,6 +49,7 @@ static void end_run(struct card *card)
 	if (!card->running)
 		return;
 	card->running = false;
+	card->reset_ignored = false;
 	card->frame.active = false;
 	card->again = false;
 	card_set_reg(card, VDIG_REG_LOST, (uint32_t)card->acquire.lost_total);
@@ -182,6 +183,14 @@ static bool may_work(struct card *card, uint32_t ctrl, uint32_t tail)
 	return true;
 }
 
+/* What CTRL means to a card that does not listen: go on. */
+static uint32_t hear_nothing(struct card *card, uint32_t ctrl)
+{
+	if (ctrl & VDIG_CTRL_RESET)
+		card->reset_ignored = card->running;
+	return card->running ? VDIG_CTRL_RUN : 0;
+}
+
 void card_notify(struct card *card, uint64_t now)
 {
 	uint32_t ctrl, tail, triggers;
@@ -191,6 +200,10 @@ void card_notify(struct card *card, uint64_t now)
 	ctrl = card_reg(card, VDIG_REG_CTRL);
 	tail = card_reg(card, VDIG_REG_TAIL);
 	triggers = card_reg(card, VDIG_REG_TRIGGERS);
+	if (card->faults.armed[CARD_FAULT_DEAF].left)
+		ctrl = hear_nothing(card, ctrl);
+	if (card->reset_ignored)
+		return;
 	if (ctrl & VDIG_CTRL_RESET) {
 		end_run(card);
 		clear_settings(card);
@@ -367,12 +380,27 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/*
+ * What a deaf card would do to memory that it had before a reset. Where a driver can take the bus from it,
+ * and has not, or has given it back, that is the driver's mistake.
+ */
+static uint64_t work_after_reset(struct card *card)
+{
+	if (card->bus.gated && card->bus.mastering(card->bus.context))
+		card_checker_report(&card->checker, CARD_WRONG_WROTE_AFTER_RESET,
+				    "bus mastering is on while a reset is not obeyed: descriptors of "
+				    "before are in use");
+	return CARD_NEVER;
+}
+
 static uint64_t work_running(struct card *card, uint64_t now)
 {
 	uint64_t due = CARD_NEVER;
 	uint32_t descriptors;
 	int more;
 
+	if (card->reset_ignored)
+		return work_after_reset(card);
 	card_acquire_advance(&card->acquire, now);
 	if (card->acquire.lost_frames)
 		card_set_status(card, VDIG_STATUS_OVERRUN);

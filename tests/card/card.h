@@ -44,6 +44,7 @@ enum card_reach {
  *             the front end
  * @interrupt: raises the card's interrupt
  * @mastering: whether the card may access memory now
+ * @gated:     that is for the driver to say, by the bus master bit
  */
 struct card_bus {
 	void *context;
@@ -51,6 +52,7 @@ struct card_bus {
 			       void **host);
 	void (*interrupt)(void *context);
 	bool (*mastering)(void *context);
+	bool gated;
 };
 
 /* The two rings. `shadow` is what the card read when TAIL was written. */
@@ -88,6 +90,8 @@ struct card_announce {
  * @running:  started and not stopped
  * @halted:   RUN is set, but the card stopped by itself
  * @gone:     pulled out: every register reads all-ones
+ * @reset_ignored: a deaf card was told to reset, and runs on; its work is over all the same, because the
+ *   memory is the driver's again
  * @again:    the record to deliver a second time is in @frame.record
  * @triggers: software triggers that were seen
  * @latched:  the settings' registers at the start, to see whether they change
@@ -99,7 +103,7 @@ struct card {
 	uint32_t *regs;
 	uint32_t doorbell;
 	uint64_t fifo_bytes;
-	bool running, halted, gone, again;
+	bool running, halted, gone, reset_ignored, again;
 	uint32_t triggers;
 	uint32_t latched[(VDIG_REG_SETTINGS_END - VDIG_REG_SETTINGS) / 4];
 	uint64_t lost_frames, lost_samples;

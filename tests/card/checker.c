@@ -16,6 +16,7 @@ static const char *const names[CARD_WRONGS] = {
 	[CARD_WRONG_FRAME_TOO_SMALL] = "frame-too-small",
 	[CARD_WRONG_DOORBELL_OVERRUN] = "doorbell-overrun",
 	[CARD_WRONG_USE_AFTER_RESET] = "use-after-reset",
+	[CARD_WRONG_WROTE_AFTER_RESET] = "wrote-after-reset",
 	[CARD_WRONG_BAD_SETTING] = "bad-setting",
 	[CARD_WRONG_SETTING_CHANGED] = "setting-changed",
 };

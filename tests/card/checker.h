@@ -19,6 +19,7 @@ enum card_wrong {
 	CARD_WRONG_FRAME_TOO_SMALL,	/* segments hold less than a frame */
 	CARD_WRONG_DOORBELL_OVERRUN,	/* TAIL beyond the ring */
 	CARD_WRONG_USE_AFTER_RESET,	/* RUN or TAIL without settings */
+	CARD_WRONG_WROTE_AFTER_RESET,	/* made the card write after a reset that it ignores */
 	CARD_WRONG_BAD_SETTING,		/* RUN with a setting out of range */
 	CARD_WRONG_SETTING_CHANGED,	/* settings written while running */
 	CARD_WRONGS,

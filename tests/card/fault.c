@@ -27,6 +27,7 @@ static const struct {
 	[CARD_FAULT_IRQ_SPURIOUS] = { "irq-spurious", "N interrupts come for no reason" },
 	[CARD_FAULT_IRQ_STORM] = { "irq-storm", "interrupts without end for N ms" },
 	[CARD_FAULT_STALL] = { "stall", "no frame is written for N ms; 0 ends a stall" },
+	[CARD_FAULT_DEAF] = { "deaf", "CTRL is ignored: no stop, no reset; 0 ends it" },
 	[CARD_FAULT_LIE_STATUS] = { "lie-status", "the status register turns to garbage" },
 	[CARD_FAULT_LIE_EXTRA] = { "lie-extra", "N completions of frames that do not exist" },
 	[CARD_FAULT_GONE] = { "gone", "pulled out: everything reads all-ones" },
@@ -89,6 +90,12 @@ bool card_fault_command(struct card *card, const char *name, uint64_t amount, ui
 		break;
 	case CARD_FAULT_STALL:
 		faults->stall_until = after_ms(now, amount);
+		break;
+	case CARD_FAULT_DEAF:
+		faults->armed[fault].left = amount;
+		/* It does now what it was told meanwhile. */
+		card->reset_ignored = false;
+		card_notify(card, now);
 		break;
 	case CARD_FAULT_LIE_STATUS:
 		card_set_reg(card, VDIG_REG_STATUS, 0xdeadbeef);

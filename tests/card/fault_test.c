@@ -202,6 +202,35 @@ static void it_stalls(void)
 	tap(ok, "a stall delays frames; what the on-board memory holds is not lost");
 }
 
+static void it_hears_nothing(void)
+{
+	struct vdig_completion c;
+	struct host h;
+	int ok = 1;
+
+	host_open(&h, 1 << 20);
+	host_configure(&h);
+	EXPECT(ok, host_run(&h) && host_command(&h, "fault deaf"));
+	host_write(&h, VDIG_REG_CTRL, 0);
+	EXPECT(ok, host_read(&h, VDIG_REG_STATUS) & VDIG_STATUS_RUNNING);
+	host_post(&h, FRAME_AT(0), FRAME);
+	host_step(&h);
+	EXPECT(ok, host_take(&h, &c));
+	h.mastering = false;
+	host_write(&h, VDIG_REG_CTRL, VDIG_CTRL_RESET);
+	host_step(&h);
+	EXPECT(ok, host_read(&h, VDIG_REG_CTRL) == VDIG_CTRL_RESET && host_silent(&h));
+	h.mastering = true;
+	host_step(&h);
+	EXPECT(ok, h.card.checker.count[CARD_WRONG_WROTE_AFTER_RESET] == 1);
+	EXPECT(ok, host_command(&h, "fault deaf 0") && !host_read(&h, VDIG_REG_CTRL));
+	EXPECT(ok, !host_read(&h, VDIG_REG_STATUS));
+	host_configure(&h);
+	EXPECT(ok, host_run(&h));
+	host_close(&h);
+	tap(ok, "deaf: no stop and no reset, and the bus must not be given to it before it hears again");
+}
+
 static void it_vanishes(void)
 {
 	struct vdig_completion c;
@@ -259,6 +288,7 @@ int main(void)
 	completions_lie();
 	interrupts_misbehave();
 	it_stalls();
+	it_hears_nothing();
 	it_vanishes();
 	commands_are_refused();
 	return tap_end();

@@ -224,7 +224,7 @@ int ivshmem_open(struct card *card, const char *path, const char *ram, struct fr
 	}
 	card->regs = regs;
 	card->doorbell = PEER_CARD << 16;
-	card->bus = (struct card_bus){ iv, reach, interrupt, mastering };
+	card->bus = (struct card_bus){ iv, reach, interrupt, mastering, false };
 	card_power_on(card);
 	*front = &iv->front;
 	return 0;

@@ -49,7 +49,7 @@ void host_open(struct host *host, uint64_t fifo_bytes)
 	if (!host->memory || !host->regs)
 		abort();
 	host->mastering = true;
-	host->card.bus = (struct card_bus){ host, reach, interrupt, mastering };
+	host->card.bus = (struct card_bus){ host, reach, interrupt, mastering, true };
 	host->card.regs = host->regs;
 	host->card.fifo_bytes = fifo_bytes;
 	host->card.checker.on = true;

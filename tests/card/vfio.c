@@ -464,7 +464,7 @@ int vfio_open(struct card *card, const char *path, struct front **front)
 		goto no_socket;
 	}
 	card->doorbell = 0;
-	card->bus = (struct card_bus){ v, reach, interrupt, mastering };
+	card->bus = (struct card_bus){ v, reach, interrupt, mastering, true };
 	reset(v);
 	*front = &v->front;
 	return 0;

@@ -29,13 +29,27 @@ void vdig_card_command(struct vdig *vdig, u32 reg, u32 value)
 		writel(vdig->doorbell_value, vdig->doorbell);
 }
 
-static int vdig_card_reset(struct vdig *vdig)
+/* The reason why the card did not do as told: -ENODEV if it is gone, else @ret. */
+static int vdig_card_blame(struct vdig *vdig, int ret)
+{
+	return vdig_card_check(vdig) ?: ret;
+}
+
+int vdig_card_reset(struct vdig *vdig)
 {
 	u32 ctrl;
+	int ret;
 
 	vdig_card_command(vdig, VDIG_REG_CTRL, VDIG_CTRL_RESET);
-	return read_poll_timeout(readl, ctrl, !ctrl || ctrl == U32_MAX, POLL_US,
-				 VDIG_WAIT_MS * USEC_PER_MSEC, false, vdig->regs + VDIG_REG_CTRL);
+	ret = read_poll_timeout(readl, ctrl, !ctrl || ctrl == U32_MAX, POLL_US,
+				VDIG_WAIT_MS * USEC_PER_MSEC, false, vdig->regs + VDIG_REG_CTRL);
+	if (!ret && !ctrl)
+		return 0;
+	ret = vdig_card_blame(vdig, -ETIMEDOUT);
+	if (ret != -ENODEV)
+		dev_err_ratelimited(&vdig->pdev->dev, "it does not obey a reset: CTRL is 0x%08x\n",
+				    ctrl);
+	return ret;
 }
 
 static void vdig_card_set_address(struct vdig *vdig, u32 reg, dma_addr_t address)
@@ -86,12 +100,6 @@ static void vdig_card_set(struct vdig *vdig)
 	vdig_card_set_wave(vdig);
 }
 
-/* The reason why the card did not do as told: -ENODEV if it is gone, else @ret. */
-static int vdig_card_blame(struct vdig *vdig, int ret)
-{
-	return vdig_card_check(vdig) ?: ret;
-}
-
 int vdig_card_start(struct vdig *vdig)
 {
 	u32 status;
@@ -99,10 +107,14 @@ int vdig_card_start(struct vdig *vdig)
 
 	if (ret)
 		return ret;
-	pci_set_master(vdig->pdev);
+	/*
+	 * A stop that failed has left descriptors of memory that is somebody else's by now: the card gets
+	 * the bus when it has forgotten them, and not before.
+	 */
 	ret = vdig_card_reset(vdig);
 	if (ret)
-		return vdig_card_blame(vdig, ret);
+		return ret;
+	pci_set_master(vdig->pdev);
 	vdig_card_set(vdig);
 	/*
 	 * The card's clock begins within microseconds of the write that follows; its own start

@@ -401,6 +401,16 @@ static int vdig_register(struct vdig *vdig)
 	return 0;
 }
 
+/*
+ * The card may still run: the kernel before this one may have crashed, or started this one by kexec. It
+ * must not have the bus before it is reset.
+ */
+static int vdig_calm(struct vdig *vdig)
+{
+	pci_clear_master(vdig->pdev);
+	return vdig_card_reset(vdig);
+}
+
 static int vdig_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct vdig *vdig = devm_kzalloc(&pdev->dev, sizeof(*vdig), GFP_KERNEL);
@@ -421,6 +431,9 @@ static int vdig_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = vdig_attach(vdig, id->driver_data);
 	if (ret)
 		goto disable;
+	ret = vdig_calm(vdig);
+	if (ret)
+		goto detach;
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
 		goto detach;

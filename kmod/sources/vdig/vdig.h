@@ -122,7 +122,12 @@ struct vdig {
 
 /* Is this the card, and is it there? 0, -ENODEV. */
 int vdig_card_check(struct vdig *vdig);
-/* Writes the settings of vdig->stream and starts. 0, -ENODEV, -EIO, -ETIMEDOUT. Under the mutex. */
+/*
+ * 0: it has forgotten every descriptor, and writes no memory. Otherwise it must not get the bus:
+ * -ENODEV, -ETIMEDOUT.
+ */
+int vdig_card_reset(struct vdig *vdig);
+/* Resets, writes the settings of vdig->stream and starts. 0, -ENODEV, -EIO, -ETIMEDOUT. Under the mutex. */
 int vdig_card_start(struct vdig *vdig);
 /* 0: the card is quiet. Otherwise it is not known what it does: -ENODEV, -EIO, -ETIMEDOUT. */
 int vdig_card_stop(struct vdig *vdig);

@@ -429,6 +429,21 @@ def test_without_a_trigger_no_frame_comes(card):
             next(stream)
 
 
+def test_a_card_that_ignores_a_reset_is_refused_and_does_not_get_the_bus(card):
+    """What it would write then, to descriptors of before, it reports; the fixture looks for that."""
+    with streaming() as stream:
+        next(stream)
+        card("fault deaf")
+        stream.stop()
+        for _ in range(2):
+            with pytest.raises(OSError) as refused:
+                stream.start()
+            assert refused.value.errno == errno.ETIMEDOUT
+        card("fault deaf 0")
+        stream.start()
+        assert describe(next(frame for frame in stream if frame.hw_sequence == 0))["wrong"] == 0
+
+
 def test_a_card_that_was_pulled_out_is_gone_and_can_come_back(card, end):
     assert end(card, lambda: card("fault gone"), 20) is ndma.SourceGone
     until(lambda: not node())
