@@ -35,6 +35,10 @@
 
 enum vdig_attachment { VDIG_PCI, VDIG_IVSHMEM };
 
+static bool ivshmem;
+module_param(ivshmem, bool, 0444);
+MODULE_PARM_DESC(ivshmem, "take the machine's ivshmem devices for cards (default: no)");
+
 void vdig_distrust(struct vdig *vdig, const char *why)
 {
 	dev_err_ratelimited(&vdig->pdev->dev, "%s: the stream ends\n", why);
@@ -343,7 +347,7 @@ static int vdig_attach(struct vdig *vdig, enum vdig_attachment attachment)
 
 	if (ret)
 		return ret;
-	/* No message: any shared memory of a machine may be here, and most is no card. */
+	/* No message: with ivshmem=1 any shared memory of the machine comes here, and most is no card. */
 	ret = vdig_card_check(vdig);
 	if (ret || attachment != VDIG_IVSHMEM)
 		goto unmap_if_failed;
@@ -411,6 +415,13 @@ static int vdig_calm(struct vdig *vdig)
 	return vdig_card_reset(vdig);
 }
 
+static enum vdig_attachment vdig_attachment(const struct pci_dev *pdev)
+{
+	return pdev->vendor == VDIG_IVSHMEM_VENDOR && pdev->device == VDIG_IVSHMEM_DEVICE ?
+		       VDIG_IVSHMEM :
+		       VDIG_PCI;
+}
+
 static int vdig_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct vdig *vdig = devm_kzalloc(&pdev->dev, sizeof(*vdig), GFP_KERNEL);
@@ -428,7 +439,7 @@ static int vdig_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = pci_enable_device(pdev);
 	if (ret)
 		return ret;
-	ret = vdig_attach(vdig, id->driver_data);
+	ret = vdig_attach(vdig, vdig_attachment(pdev));
 	if (ret)
 		goto disable;
 	ret = vdig_calm(vdig);
@@ -475,12 +486,19 @@ static void vdig_remove(struct pci_dev *pdev)
 	pci_disable_device(pdev);
 }
 
-static const struct pci_device_id vdig_ids[] = {
-	{ PCI_DEVICE(VDIG_PCI_VENDOR, VDIG_PCI_DEVICE), .driver_data = VDIG_PCI },
-	{ PCI_DEVICE(VDIG_IVSHMEM_VENDOR, VDIG_IVSHMEM_DEVICE), .driver_data = VDIG_IVSHMEM },
-	{}
-};
+#define VDIG_PCI_CARD PCI_DEVICE(VDIG_PCI_VENDOR, VDIG_PCI_DEVICE)
+#define VDIG_IVSHMEM_CARD PCI_DEVICE(VDIG_IVSHMEM_VENDOR, VDIG_IVSHMEM_DEVICE)
+
+static const struct pci_device_id vdig_ids[] = { { VDIG_PCI_CARD }, {} };
 MODULE_DEVICE_TABLE(pci, vdig_ids);
+
+/*
+ * Not in the table by which udev finds a driver: any shared memory of a virtual machine has this number, and
+ * is somebody else's. Who knows better asks for it: ivshmem=1, or driver_override of one device.
+ */
+static const struct pci_device_id vdig_ids_with_ivshmem[] = {
+	{ VDIG_PCI_CARD }, { VDIG_IVSHMEM_CARD }, {}
+};
 
 static struct pci_driver vdig_driver = {
 	.name = "ndma_vdig",
@@ -489,7 +507,21 @@ static struct pci_driver vdig_driver = {
 	.remove = vdig_remove,
 	.err_handler = &vdig_error_handlers,
 };
-module_pci_driver(vdig_driver);
+
+static int __init vdig_init(void)
+{
+	if (ivshmem)
+		vdig_driver.id_table = vdig_ids_with_ivshmem;
+	return pci_register_driver(&vdig_driver);
+}
+
+static void __exit vdig_exit(void)
+{
+	pci_unregister_driver(&vdig_driver);
+}
+
+module_init(vdig_init);
+module_exit(vdig_exit);
 MODULE_DESCRIPTION("ndma source for the virtual digitizer");
 MODULE_AUTHOR("The ndma authors");
 MODULE_VERSION("0.1.0");

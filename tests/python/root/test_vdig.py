@@ -444,6 +444,29 @@ def test_a_card_that_ignores_a_reset_is_refused_and_does_not_get_the_bus(card):
         assert describe(next(frame for frame in stream if frame.hw_sequence == 0))["wrong"] == 0
 
 
+def test_shared_memory_is_left_alone_unless_it_is_asked_for(card):
+    """QEMU's ivshmem has one number for everybody's memory."""
+    device = address()
+    if (device / "vendor").read_text().strip() != "0x1af4":
+        assert (device / "driver").resolve().name == "ndma_vdig"
+        return
+    module = pathlib.Path("/usr/lib/modules") / os.uname().release / "updates/ndma/ndma_vdig.ko"
+    override, probe = device / "driver_override", pathlib.Path("/sys/bus/pci/drivers_probe")
+    subprocess.run(["rmmod", "ndma_vdig"], check=True)
+    try:
+        subprocess.run(["insmod", module], check=True)
+        assert not (device / "driver").exists() and not node()
+        override.write_text("ndma_vdig")
+        probe.write_text(device.name)
+        until(node)
+        assert len(by_python(3, None)) == 3
+        override.write_text("\n")
+    finally:
+        subprocess.run(["rmmod", "ndma_vdig"], check=True)
+        subprocess.run(["insmod", module, "ivshmem=1"], check=True)
+        until(node)
+
+
 def test_a_card_that_was_pulled_out_is_gone_and_can_come_back(card, end):
     assert end(card, lambda: card("fault gone"), 20) is ndma.SourceGone
     until(lambda: not node())
