@@ -115,11 +115,17 @@ enum ndma_node_kind {
  * @kind: which
  * @fops: of their open files; has open()
  * @device: for ndma_node_device(); NULL: there is no device behind them
+ * @pause: the machine goes to sleep; @resume: it is back; @shut_down: it ends, or another kernel
+ *   starts. All get @priv of the node, before the device that is its parent and after it is back. NULL:
+ *   there is nothing to do
  */
 struct ndma_node_type {
 	enum ndma_node_kind kind;
 	const struct file_operations fops;
 	int (*device)(struct file *file, struct device **dev);
+	void (*pause)(void *priv);
+	void (*resume)(void *priv);
+	void (*shut_down)(void *priv);
 };
 
 int ndma_nodes_init(void);

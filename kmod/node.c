@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Nodes in /dev/ndma: their class and minor numbers; and the module's workqueues.
+ * Nodes in /dev/ndma: their class, minor numbers and the machine's sleep; and the module's workqueues.
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/idr.h>
 #include <linux/module.h>
+#include <linux/pm.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -41,8 +42,8 @@ static const struct {
 };
 
 /*
- * struct ndma_node by minor. The lock is held while a node's open() runs, so that
- * ndma_node_destroy() waits for it.
+ * struct ndma_node by minor. The lock is held while a node's open(), pause(), resume() or shut_down()
+ * runs, so that ndma_node_destroy() waits for it.
  */
 static DEFINE_IDR(ndma_nodes);
 static DEFINE_MUTEX(ndma_nodes_lock);
@@ -163,6 +164,54 @@ void ndma_node_destroy(unsigned int minor)
 	ndma_node_remove(minor);
 }
 
+/* ---------------------------------------------------------------- the machine */
+
+/*
+ * What a node does when the machine sleeps, wakes up or ends, by offset in its type. A node that is
+ * being destroyed is not found any more.
+ */
+static void ndma_node_tell(const struct device *dev, size_t what)
+{
+	void (*tell)(void *priv);
+	struct ndma_node *node;
+
+	mutex_lock(&ndma_nodes_lock);
+	node = idr_find(&ndma_nodes, MINOR(dev->devt));
+	if (node) {
+		tell = *(void (*const *)(void *priv))((const char *)node->type + what);
+		if (tell)
+			tell(node->priv);
+	}
+	mutex_unlock(&ndma_nodes_lock);
+}
+
+static int ndma_node_suspend(struct device *dev)
+{
+	ndma_node_tell(dev, offsetof(struct ndma_node_type, pause));
+	return 0;
+}
+
+static int ndma_node_resume(struct device *dev)
+{
+	ndma_node_tell(dev, offsetof(struct ndma_node_type, resume));
+	return 0;
+}
+
+/*
+ * At reboot, power-off and kexec, before the parent's driver hears of it: a device that still ran would
+ * write to the next kernel's memory.
+ */
+static int ndma_node_shutdown(struct device *dev)
+{
+	ndma_node_tell(dev, offsetof(struct ndma_node_type, shut_down));
+	return 0;
+}
+
+/* Suspend to idle and to memory; hibernation, its failures included. */
+static DEFINE_SIMPLE_DEV_PM_OPS(ndma_node_pm, ndma_node_suspend, ndma_node_resume);
+
+/* ---------------------------------------------------------------- the class */
+
 static char *ndma_devnode(ndma_devnode_device *dev, umode_t *mode)
 {
 	return kasprintf(GFP_KERNEL, "ndma/%s", dev_name(dev));
@@ -186,6 +235,8 @@ int ndma_nodes_init(void)
 		goto err_cdev;
 	}
 	ndma_class->devnode = ndma_devnode;
+	ndma_class->pm = pm_sleep_ptr(&ndma_node_pm);
+	ndma_class->shutdown_pre = ndma_node_shutdown;
 	return 0;
 
 err_cdev:

@@ -257,11 +257,34 @@ NDMA_API int ndma_frame_layout(const struct ndma_stream *stream, const struct nd
 	return 0;
 }
 
+/*
+ * What makes a time stamp calendar time, by the anchor of its frame; the oldest anchor that can be read
+ * where that is too old. A child of fork has not inherited the rings, and knows that of the last start.
+ */
+static int64_t realtime_offset_ns(const struct ndma_stream *stream, uint32_t anchor)
+{
+	const struct ndma_completions *ring = stream->ring.completions;
+	int64_t offset_ns;
+	uint32_t newest;
+
+	if (!ndma_process_is(stream->process))
+		return atomic_load_explicit(&stream->realtime_offset_ns, memory_order_relaxed);
+	for (;;) {
+		/* Acquire: the number comes after it. Pairs with the release in ndma_stream_anchor(). */
+		offset_ns = __atomic_load_n(&ring->realtime_offset_ns[anchor % NDMA_ANCHORS],
+					    __ATOMIC_ACQUIRE);
+		newest = __atomic_load_n(&ring->anchor, __ATOMIC_ACQUIRE);
+		if (newest - anchor < NDMA_ANCHORS - 1)
+			return offset_ns;
+		anchor = newest - (NDMA_ANCHORS - 2);
+	}
+}
+
 NDMA_API int64_t ndma_frame_realtime_ns(const struct ndma_stream *stream,
 					const struct ndma_frame *frame)
 {
 	return (int64_t)frame->completion.timestamp_ns +
-	       atomic_load_explicit(&stream->realtime_offset_ns, memory_order_relaxed);
+	       realtime_offset_ns(stream, frame->completion.anchor);
 }
 
 static int export_frame(struct ndma_stream *stream, const struct ndma_frame *frame, bool writable)

@@ -17,6 +17,12 @@
  * beginning, never twice at a time, with interrupts off. stop and abort return when the device
  * no longer touches any frame: pages are unmapped and freed after that.
  *
+ * The machine around it: when the machine sleeps, shuts down, reboots or starts another kernel by kexec,
+ * the core pauses every source by itself, before the bus tells the driver: streams are stopped, aborted
+ * where stop was not enough, and go on after the sleep. A driver's own PM operations find a quiet device.
+ * What takes the device away and gives it back in another way (an error of the bus, a reset of the
+ * function) is told by ndma_source_pause() and ndma_source_resume().
+ *
  * While a fill's fence is out, whoever waits for it may be who has to make memory. So start, stop and
  * abort wait for no memory (GFP_KERNEL; setup may), and for no work but those of
  * ndma_source_workqueue. lockdep proves it, and warns of it at the first fill.
@@ -80,6 +86,9 @@ struct ndma_stream_config {
 
 /**
  * struct ndma_source_ops - what a driver does for a stream
+ *
+ * While the source is paused only @teardown is called.
+ *
  * @setup: optional: refuse a configuration (-EINVAL, -ERANGE), allocate the stream's private data
  *   (ndma_stream_set_priv). May sleep
  * @teardown: optional: free what setup made. The device is quiet. May sleep
@@ -183,6 +192,30 @@ struct ndma_source *ndma_source_register(const struct ndma_source_desc *desc, vo
  * more, and none will. May sleep. Not from inside an op.
  */
 void ndma_source_unregister(struct ndma_source *source);
+
+/**
+ * ndma_source_pause() - the device is about to be unusable for a while
+ * @source: the source; NULL is allowed
+ *
+ * Stops every stream that runs, aborts it where the device does not give its frames back, and takes
+ * them back: when this returns the device is quiet. User space sees NDMA_STREAM_PAUSED and waits; fills end
+ * by ECANCELED; frames that programs hold, and exports, are untouched. Starts, setups and changes of
+ * controls wait until the source is resumed, and can be killed.
+ *
+ * Pauses nest: the source goes on with the last ndma_source_resume(). May sleep, as long as stop and
+ * abort do. Not from inside an op, and not under a lock that one takes.
+ */
+void ndma_source_pause(struct ndma_source *source);
+
+/**
+ * ndma_source_resume() - the device is there again
+ * @source: the source; NULL is allowed
+ *
+ * Starts every stream that a pause has stopped; the next frame of each says by
+ * %NDMA_FRAME_LOSS_UNKNOWN that nobody counted what was missed. A stream that does not start is
+ * idle, as if stopped. May sleep. Not from inside an op, and not under a lock that one takes.
+ */
+void ndma_source_resume(struct ndma_source *source);
 
 void *ndma_source_priv(const struct ndma_source *source);
 

@@ -219,7 +219,7 @@ int ndma_control_set_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
 	struct ndma_control *control = arg;
-	int ret = ndma_stream_lock(stream);
+	int ret = ndma_stream_lock_awake(stream, KTIME_MAX);
 
 	if (ret)
 		return ret;

@@ -118,7 +118,7 @@ static int ndma_stream_start_ioctl(struct file *file, void *arg)
 
 	if (start->flags)
 		return -EINVAL;
-	ret = ndma_stream_lock(stream);
+	ret = ndma_stream_lock_awake(stream, KTIME_MAX);
 	if (ret)
 		return ret;
 	ret = stream->set_up ? ndma_run_begin(stream, start->count) : -EINVAL;
@@ -138,7 +138,7 @@ static int ndma_stream_stop_ioctl(struct file *file, void *arg)
 	if (ret)
 		return ret == -ENODEV ? 0 : ret;
 	ndma_fill_finish(stream, -ECANCELED);
-	if (stream->active)
+	if (stream->active || stream->paused)
 		ndma_run_quiet(stream, NDMA_STREAM_IDLE);
 	ndma_stream_unlock(stream);
 	return 0;
@@ -293,6 +293,21 @@ static int ndma_file_device(struct file *file, struct device **dev)
 	return 0;
 }
 
+static void ndma_file_pause(void *priv)
+{
+	ndma_source_pause(priv);
+}
+
+static void ndma_file_resume(void *priv)
+{
+	ndma_source_resume(priv);
+}
+
+static void ndma_file_shut_down(void *priv)
+{
+	ndma_source_shut_down(priv);
+}
+
 const struct ndma_node_type ndma_source_type = {
 	.kind = NDMA_KIND_SOURCE,
 	.fops = {
@@ -306,4 +321,7 @@ const struct ndma_node_type ndma_source_type = {
 		.get_unmapped_area = thp_get_unmapped_area,
 	},
 	.device = ndma_file_device,
+	.pause = ndma_file_pause,
+	.resume = ndma_file_resume,
+	.shut_down = ndma_file_shut_down,
 };

@@ -21,6 +21,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
 #include <linux/file.h>
+#include <linux/freezer.h>
 #include <linux/sched/signal.h>
 
 #include "internal.h"
@@ -264,7 +265,7 @@ static int ndma_fill_try(struct ndma_stream *stream, struct ndma_buffer *buffer,
 		 */
 		ret = ndma_transfer_await_fences(buffer, &plan);
 		if (!ret)
-			ret = ndma_stream_lock(stream);
+			ret = ndma_stream_lock_awake(stream, plan.deadline);
 		if (ret)
 			return ret;
 		ret = -EBUSY;
@@ -313,8 +314,8 @@ int ndma_fill_wait_ioctl(struct file *file, void *arg)
 		return -EINVAL;
 	do {
 		/* Acquire: the result. Pairs with the release store in ndma_fill_finish(). */
-		if (wait_event_interruptible(stream->waiters, smp_load_acquire(&fill->state) !=
-							      NDMA_FILL_RUNNING))
+		if (wait_event_freezable(stream->waiters, smp_load_acquire(&fill->state) !=
+							  NDMA_FILL_RUNNING))
 			return -EINTR;
 		if (mutex_lock_killable(&stream->mutex))
 			return -EINTR;

@@ -27,7 +27,7 @@
 
 #define FRAME_FLAGS	(NDMA_FRAME_PARTIAL | NDMA_FRAME_ERROR | NDMA_FRAME_OVERFLOW | \
 			 NDMA_FRAME_EOF | NDMA_FRAME_TIME_START | NDMA_FRAME_HW_TIME | \
-			 NDMA_FRAME_HW_SEQUENCE | NDMA_FRAME_TRIGGERED)
+			 NDMA_FRAME_HW_SEQUENCE | NDMA_FRAME_TRIGGERED | NDMA_FRAME_LOSS_UNKNOWN)
 
 /* The driver gets a frame, so user space need not kick any more. */
 static void ndma_flow_end_starving(struct ndma_stream *stream)
@@ -224,7 +224,16 @@ static void ndma_flow_describe(struct ndma_frame *frame, const struct ndma_frame
 	completion->bytes_used = bytes;
 	completion->dropped = stream->lost;
 	completion->trigger = result->trigger;
-	completion->reserved = 0;
+	if (unlikely(stream->resumed)) {
+		/*
+		 * The calendar is looked at here and not at the resume: a clock chip that resumes later
+		 * than this source moves it.
+		 */
+		ndma_stream_anchor(stream);
+		completion->flags |= NDMA_FRAME_LOSS_UNKNOWN;
+		stream->resumed = false;
+	}
+	completion->anchor = stream->anchor;
 	stream->lost = 0;
 }
 

@@ -34,6 +34,9 @@
  * @streams: open files
  * @claimed: streams that are set up
  * @gone: unregistered; under @lock
+ * @pauses: reasons why it is paused: the machine, a reset; under @lock
+ * @shut_down: the machine is ending, and @pauses stays; under @lock
+ * @awake: where starts wait for the last pause to end
  * @link: in the list of all sources
  * @number: the N of its name
  * @minor: of its node
@@ -49,6 +52,9 @@ struct ndma_source {
 	struct list_head streams;
 	atomic_t claimed;
 	bool gone;
+	bool shut_down;
+	u32 pauses;
+	wait_queue_head_t awake;
 	struct list_head link;
 	unsigned int number;
 	unsigned int minor;
@@ -180,6 +186,7 @@ struct ndma_fill {
  * @ring: both rings
  * @segments: the mapping for the device; under @mutex
  * @active: ops->start() has succeeded and ops->stop() has not been called since; under @mutex
+ * @paused: it ran when its source was paused, and goes on when that is resumed; under @mutex
  * @started: @start_* and @rate are set; under @mutex, and changed under @ring_lock as well
  * @start_monotonic: time of the start
  * @start_realtime: the same moment
@@ -195,6 +202,7 @@ struct ndma_fill {
  * @finished: the last frame of this run is made; @running stays true until the stopper comes
  * @deferred: frames go through @worker, to be synced or seized
  * @starving: the driver was told that no frame is free
+ * @resumed: nobody knows what was lost before the next completion
  * @state: NDMA_STREAM_…, as published
  * @head: completions published
  * @taken: of these, those known to be taken or stolen
@@ -210,6 +218,8 @@ struct ndma_fill {
  * @remaining: frames until the end of this run
  * @sequence: of the next frame
  * @lost: since the last completion
+ * @anchor: number of the newest anchor
+ * @realtime_offset: of that
  */
 struct ndma_stream {
 	struct kref ref;
@@ -236,6 +246,7 @@ struct ndma_stream {
 
 	struct ndma_segments segments;
 	bool active;
+	bool paused;
 	bool started;
 	s64 start_monotonic;
 	s64 start_realtime;
@@ -253,6 +264,7 @@ struct ndma_stream {
 	bool finished;
 	bool deferred;
 	bool starving;
+	bool resumed;
 	u32 state;
 	u32 head;
 	u32 taken;
@@ -268,6 +280,8 @@ struct ndma_stream {
 	u64 remaining;
 	u64 sequence;
 	u64 lost;
+	u32 anchor;
+	s64 realtime_offset;
 	struct {
 		u64 completed;
 		u64 dropped;
@@ -307,6 +321,10 @@ int ndma_source_channel_ioctl(struct file *file, void *arg);
 /* Samples of one channel per second with the stream's controls as they are. */
 struct ndma_rational ndma_source_rate(struct ndma_stream *stream);
 
+/* Under source->lock. */
+void ndma_source_for_streams(struct ndma_source *source,
+			     void (*what)(struct ndma_stream *stream));
+
 /* ---------------------------------------------------------------- attribute.c */
 
 extern const struct attribute_group *ndma_source_groups[];
@@ -342,6 +360,13 @@ void ndma_stream_unlock(struct ndma_stream *stream);
 void ndma_stream_put(struct ndma_stream *stream);
 /* Tells user space the stream's state; under ring_lock. */
 void ndma_stream_set_state(struct ndma_stream *stream, u32 state);
+/* Neither frames nor a resume will change a stream in this state. */
+static inline bool ndma_stream_is_over(u32 state)
+{
+	return state == NDMA_STREAM_IDLE || state == NDMA_STREAM_GONE;
+}
+/* Makes a new anchor if the calendar has moved since the last one. Under ring_lock. */
+void ndma_stream_anchor(struct ndma_stream *stream);
 /* Wakes readers that have something to do. Any context, no lock held. */
 void ndma_stream_wake(struct ndma_stream *stream);
 
@@ -351,6 +376,21 @@ void ndma_stream_wake(struct ndma_stream *stream);
 int ndma_run_begin(struct ndma_stream *stream, u64 count);
 /* Stops the device: it is quiet when this returns, and has no frame. Under the mutex. */
 void ndma_run_quiet(struct ndma_stream *stream, u32 state);
+/* Starts it again after a pause. Under the mutex. */
+int ndma_run_resume(struct ndma_stream *stream);
+
+/* ---------------------------------------------------------------- awake.c */
+
+/*
+ * ndma_stream_lock() of a source that is not paused, for whoever lets its driver touch the device: waits
+ * for that before. No lock held. -ETIMEDOUT: not by @deadline (KTIME_MAX: none); -ESHUTDOWN: it will not be.
+ */
+int ndma_stream_lock_awake(struct ndma_stream *stream, ktime_t deadline);
+
+/* ---------------------------------------------------------------- pause.c */
+
+/* Pauses it for good: the machine ends. */
+void ndma_source_shut_down(struct ndma_source *source);
 
 /* ---------------------------------------------------------------- file.c */
 

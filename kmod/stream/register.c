@@ -112,6 +112,7 @@ struct ndma_source *ndma_source_register(const struct ndma_source_desc *desc, vo
 	init_rwsem(&source->lock);
 	mutex_init(&source->streams_lock);
 	INIT_LIST_HEAD(&source->streams);
+	init_waitqueue_head(&source->awake);
 
 	mutex_lock(&ndma_sources_lock);
 	ndma_source_number(source);
@@ -130,19 +131,15 @@ EXPORT_SYMBOL_GPL(ndma_source_register);
 
 void ndma_source_unregister(struct ndma_source *source)
 {
-	struct ndma_stream *stream;
-
 	if (IS_ERR_OR_NULL(source))
 		return;
 	/* After this nobody opens the source, and nobody reads its attributes. */
 	ndma_node_destroy(source->minor);
 	down_write(&source->lock);
-	source->gone = true;
-	mutex_lock(&source->streams_lock);
-	list_for_each_entry(stream, &source->streams, link)
-		ndma_stream_kill(stream);
-	mutex_unlock(&source->streams_lock);
+	WRITE_ONCE(source->gone, true);
+	ndma_source_for_streams(source, ndma_stream_kill);
 	up_write(&source->lock);
+	wake_up_all(&source->awake);
 
 	mutex_lock(&ndma_sources_lock);
 	list_del(&source->link);

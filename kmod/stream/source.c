@@ -16,6 +16,17 @@ void ndma_source_put(struct ndma_source *source)
 	kref_put(&source->ref, ndma_source_free);
 }
 
+void ndma_source_for_streams(struct ndma_source *source,
+			     void (*what)(struct ndma_stream *stream))
+{
+	struct ndma_stream *stream;
+
+	mutex_lock(&source->streams_lock);
+	list_for_each_entry(stream, &source->streams, link)
+		what(stream);
+	mutex_unlock(&source->streams_lock);
+}
+
 struct ndma_rational ndma_source_rate(struct ndma_stream *stream)
 {
 	const struct ndma_source_desc *desc = stream->source->desc;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Streams: one open file of a source each. */
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -52,11 +53,25 @@ void ndma_stream_set_state(struct ndma_stream *stream, u32 state)
 	smp_store_release(&stream->ring->completions->state, state);
 }
 
+void ndma_stream_anchor(struct ndma_stream *stream)
+{
+	struct ndma_completions *ring = stream->ring->completions;
+	s64 offset = ktime_to_ns(ktime_mono_to_real(0));
+
+	if (stream->started && offset == stream->realtime_offset)
+		return;
+	stream->anchor += stream->started;
+	stream->realtime_offset = offset;
+	WRITE_ONCE(ring->realtime_offset_ns[stream->anchor % NDMA_ANCHORS], offset);
+	/* Release: the offset. Pairs with the acquire load in realtime_offset_ns(). */
+	smp_store_release(&ring->anchor, stream->anchor);
+}
+
 void ndma_stream_wake(struct ndma_stream *stream)
 {
 	__poll_t what = EPOLLIN | EPOLLRDNORM;
 
-	if (READ_ONCE(stream->state) != NDMA_STREAM_RUNNING)
+	if (ndma_stream_is_over(READ_ONCE(stream->state)))
 		what |= EPOLLRDHUP | EPOLLHUP;
 	/*
 	 * No barrier: a sleeper is in the queue before it looks at the ring under ring_lock, which

@@ -3,6 +3,7 @@
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 
 #include "internal.h"
@@ -32,7 +33,7 @@ static int ndma_waiter_wake(struct wait_queue_entry *entry, unsigned int mode, i
 	struct ndma_waiter *waiter = container_of(entry, struct ndma_waiter, entry);
 	struct ndma_stream *stream = waiter->stream;
 
-	if (READ_ONCE(stream->state) == NDMA_STREAM_RUNNING &&
+	if (!ndma_stream_is_over(READ_ONCE(stream->state)) &&
 	    ndma_ring_ready(stream) < waiter->min && ndma_wait_coming(stream))
 		return 0;
 	return default_wake_function(entry, mode, flags, key);
@@ -71,7 +72,8 @@ static int ndma_wait_sleep(struct ndma_stream *stream, struct ndma_stream_wait *
 	waiter.entry.private = current;
 	add_wait_queue(&stream->waiters, &waiter.entry);
 	for (;;) {
-		set_current_state(TASK_INTERRUPTIBLE);
+		/* Freezable: without it each sleep of the machine would end this one by EINTR. */
+		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 		ret = ndma_wait_answer(stream, wait);
 		if (ret != -EAGAIN)
 			break;

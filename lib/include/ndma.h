@@ -768,7 +768,8 @@ static inline struct ndma_stream_options ndma_stream_options_init(void)
  *   (CLOCK_MONOTONIC), bytes_used …; see struct ndma_completion
  * @data: its first byte; bytes_used bytes are valid samples. In planar order a frame that is
  *   short (NDMA_FRAME_PARTIAL) has its planes where a whole one has them: see ndma_frame_layout()
- * @dropped: frames lost between the one taken before it and this one
+ * @dropped: frames lost between the one taken before it and this one; where completion.flags has
+ *   %NDMA_FRAME_LOSS_UNKNOWN, perhaps more: the machine slept, or the device was reset
  *
  * Plain data: copy it as you like, release it once.
  */
@@ -817,9 +818,10 @@ void ndma_stream_free(struct ndma_stream *stream);
  * @count: stop after so many, lost ones included; 0: go on until stopped
  *
  * What describes frames (rate, scale, start time) is noted now. Sequence numbers go on across
- * restarts.
+ * restarts. Waits while the machine, or a reset, keeps the source paused.
  *
- * Return: 0; -EBUSY: it runs; -ENODEV: the source is gone; -EBADF: closed.
+ * Return: 0; -EBUSY: it runs; -ENODEV: the source is gone; -EBADF: closed; -ESHUTDOWN: the machine is
+ * shutting down; -EIO, -ETIMEDOUT: the device does not start.
  */
 int ndma_stream_start(struct ndma_stream *stream, uint64_t count);
 
@@ -1078,8 +1080,10 @@ int ndma_frame_layout(const struct ndma_stream *stream, const struct ndma_frame 
  * @stream: the stream it was taken from
  * @frame: a frame
  *
- * Steps of the calendar clock since the stream's last start do not count. Any thread, also while
- * another starts the stream.
+ * By the calendar as it was when the stream was started, or went on after the machine slept: steps of the
+ * clock meanwhile do not count. Of the last four such moments at which the calendar had moved, a
+ * frame has its own; an older one has the oldest of them. Any thread, also while another starts the
+ * stream, and after ndma_stream_close().
  *
  * Return: its time stamp in ns since 1970-01-01 UTC.
  */

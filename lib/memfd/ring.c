@@ -238,6 +238,7 @@ void ndma_memfd_ring_publish(struct memfd_stream *stream, uint32_t index,
 	completion->bytes_used = frame->bytes;
 	completion->dropped = stream->lost;
 	completion->trigger = frame->trigger;
+	completion->anchor = stream->completions->anchor;
 	if (completion->flags & NDMA_FRAME_ERROR)
 		stream->stats.errors++;
 	stream->lost = 0;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,6 +74,25 @@ static void join_thread(struct memfd_stream *stream)
 	stream->threaded = false;
 }
 
+/* The clocks are read one after the other: less than this is no step of the calendar. */
+#define CALENDAR_STEP_NS 1000000
+
+/* Makes an anchor of the start if the calendar has moved since the last one: see uapi/linux/ndma.h. */
+static void set_anchor(struct memfd_stream *stream, bool first)
+{
+	struct ndma_completions *ring = stream->completions;
+	int64_t offset_ns = stream->start_realtime_ns - stream->start_monotonic_ns;
+	int64_t before_ns = ring->realtime_offset_ns[ring->anchor % NDMA_ANCHORS];
+	uint32_t anchor = ring->anchor + !first;
+
+	if (!first && llabs(offset_ns - before_ns) < CALENDAR_STEP_NS)
+		return;
+	__atomic_store_n(&ring->realtime_offset_ns[anchor % NDMA_ANCHORS], offset_ns,
+			 __ATOMIC_RELAXED);
+	/* Release: the offset. Pairs with the acquire in realtime_offset_ns(). */
+	__atomic_store_n(&ring->anchor, anchor, __ATOMIC_RELEASE);
+}
+
 static int begin_run(struct memfd_stream *stream, uint64_t count)
 {
 	if (stream->state == NDMA_STREAM_GONE)
@@ -80,9 +100,10 @@ static int begin_run(struct memfd_stream *stream, uint64_t count)
 				      stream->base.name);
 	if (stream->state == NDMA_STREAM_RUNNING)
 		return ndma_set_error(EBUSY, "the stream of %s runs already", stream->base.name);
-	stream->started = true;
 	stream->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
 	stream->start_realtime_ns = clock_ns(CLOCK_REALTIME);
+	set_anchor(stream, !stream->started);
+	stream->started = true;
 	stream->rate = (struct ndma_rational){ stream->settings.rate, 1 };
 	stream->remaining = count ? count : UINT64_MAX;
 	stream->sim.started = 0;

@@ -49,7 +49,7 @@ TEST_F(frame, sequences_grow_by_one_while_nothing_is_lost)
 		EXPECT_EQ(completion.flags, NDMA_FRAME_HW_TIME | NDMA_FRAME_HW_SEQUENCE);
 		EXPECT_EQ(completion.hw_sequence, i);
 		EXPECT_EQ(completion.hw_timestamp, i * SAMPLES);
-		EXPECT_EQ(completion.reserved, 0);
+		EXPECT_EQ(completion.anchor, 0);
 		EXPECT_GE(completion.timestamp_ns, before);
 		before = completion.timestamp_ns;
 		stream_give(stream, completion.index);

@@ -22,7 +22,9 @@ AT(ndma_completions, head, 0)
 AT(ndma_completions, need_wakeup, 4)
 AT(ndma_completions, state, 8)
 AT(ndma_completions, entries, 12)
-AT(ndma_completions, reserved, 16)
+AT(ndma_completions, anchor, 16)
+AT(ndma_completions, reserved, 20)
+AT(ndma_completions, realtime_offset_ns, 24)
 AT(ndma_completions, ring, 64)
 _Static_assert(sizeof(struct ndma_completions) == 64, "size of ndma_completions");
 

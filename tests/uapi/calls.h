@@ -381,7 +381,7 @@ enum uapi_role {
 	FIELD(T, bytes_used, 40, OUT)		\
 	FIELD(T, dropped, 48, OUT)		\
 	FIELD(T, trigger, 56, OUT)		\
-	FIELD(T, reserved, 60, OUT)
+	FIELD(T, anchor, 60, OUT)
 
 #define UAPI_ndma_fill_wait(FIELD, T)		\
 	FIELD(T, size, 0, SIZE)			\

@@ -191,51 +191,41 @@ static void vdig_vanish(struct work_struct *work)
 /* ---------------------------------------------------------------- errors of the bus */
 
 /*
- * Takes every frame back from the card while its bus recovers; the stream goes on without it.
- * RECOVERY_MS later the card counts as gone, because nobody says so when recovery fails.
+ * Pauses the source while the bus recovers. RECOVERY_MS later the card counts as gone, because nobody
+ * says so when recovery fails.
  */
-static void vdig_interrupt_run(struct vdig *vdig)
+static void vdig_pause(struct vdig *vdig)
 {
+	struct ndma_source *source;
+	bool again;
+
 	mutex_lock(&vdig->mutex);
+	/* An error may come while an earlier one, of which nobody told the end, is still waited for. */
+	again = vdig->recovering;
 	vdig->recovering = true;
 	vdig->recover_by = jiffies + msecs_to_jiffies(RECOVERY_MS);
-	vdig_halt(vdig);
-	/* After the watchdog has been halted: it may have missed the card, with a shorter time. */
+	source = vdig->source;
+	mutex_unlock(&vdig->mutex);
+	/* The source stays: from here on vdig_vanish() leaves it alone until recover_by. */
+	if (!again)
+		ndma_source_pause(source);
+	mutex_lock(&vdig->mutex);
+	/* After the pause has halted the watchdog: it may have missed the card, with a shorter time. */
 	vdig_lose(vdig, RECOVERY_MS);
-	if (vdig->stream && vdig_card_stop(vdig))
-		vdig_card_cut_off(vdig);
-	spin_lock_irq(&vdig->lock);
-	if (vdig->stream) {
-		vdig_ring_take(vdig, VDIG_RING_ENTRIES);
-		vdig_ring_return(vdig);
-		vdig->interrupted = true;
-	}
-	spin_unlock_irq(&vdig->lock);
 	mutex_unlock(&vdig->mutex);
 }
 
-/*
- * Starts the card again after its bus recovered. Nobody can say how much was missed, so one frame
- * is counted as lost and the next one is flagged.
- */
-static void vdig_continue_run(struct vdig *vdig)
+static void vdig_continue(struct vdig *vdig)
 {
-	int ret = 0;
+	struct ndma_source *source;
 
 	mutex_lock(&vdig->mutex);
+	source = vdig->recovering ? vdig->source : NULL;
 	vdig->recovering = false;
 	cancel_delayed_work(&vdig->gone);
-	if (vdig->stream && vdig->interrupted) {
-		vdig_ring_reset(vdig);
-		ret = vdig_card_start(vdig);
-		if (!ret) {
-			ndma_stream_lost(vdig->stream, 1);
-			vdig_run(vdig);
-		}
-	}
-	if (ret)
-		vdig_lose(vdig, 0);
 	mutex_unlock(&vdig->mutex);
+	/* A card that does not answer is missed by vdig_start(), and has a second from then on. */
+	ndma_source_resume(source);
 }
 
 static void vdig_give_up(struct vdig *vdig)
@@ -250,7 +240,7 @@ static pci_ers_result_t vdig_error_detected(struct pci_dev *pdev, pci_channel_st
 {
 	struct vdig *vdig = pci_get_drvdata(pdev);
 
-	vdig_interrupt_run(vdig);
+	vdig_pause(vdig);
 	if (state == pci_channel_io_perm_failure) {
 		vdig_give_up(vdig);
 		return PCI_ERS_RESULT_DISCONNECT;
@@ -279,20 +269,28 @@ static pci_ers_result_t vdig_slot_reset(struct pci_dev *pdev)
 
 static void vdig_resume(struct pci_dev *pdev)
 {
-	vdig_continue_run(pci_get_drvdata(pdev));
+	vdig_continue(pci_get_drvdata(pdev));
 }
 
 static void vdig_reset_prepare(struct pci_dev *pdev)
 {
-	vdig_interrupt_run(pci_get_drvdata(pdev));
+	vdig_pause(pci_get_drvdata(pdev));
 }
 
 static void vdig_reset_done(struct pci_dev *pdev)
 {
 	/* pci_restore_state() has used up what was saved, and a later error of the bus needs it. */
 	pci_save_state(pdev);
-	vdig_continue_run(pci_get_drvdata(pdev));
+	vdig_continue(pci_get_drvdata(pdev));
 }
+
+/* The bus saves and restores the state by itself, and uses up what was saved for an error. */
+static int vdig_woken(struct device *dev)
+{
+	return pci_save_state(to_pci_dev(dev));
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(vdig_pm, NULL, vdig_woken);
 
 static const struct pci_error_handlers vdig_error_handlers = {
 	.error_detected = vdig_error_detected,
@@ -506,6 +504,7 @@ static struct pci_driver vdig_driver = {
 	.probe = vdig_probe,
 	.remove = vdig_remove,
 	.err_handler = &vdig_error_handlers,
+	.driver.pm = pm_sleep_ptr(&vdig_pm),
 };
 
 static int __init vdig_init(void)

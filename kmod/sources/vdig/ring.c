@@ -162,9 +162,8 @@ static void vdig_ring_judge(struct vdig *vdig, const struct vdig_completion *c,
 		result->flags |= NDMA_FRAME_ERROR;
 	else
 		result->bytes = (u64)samples * config->channels * config->format->itemsize;
-	if (flags & VDIG_FLAG_OVERRUN || vdig->interrupted)
+	if (flags & VDIG_FLAG_OVERRUN)
 		result->flags |= NDMA_FRAME_OVERFLOW;
-	vdig->interrupted = false;
 	vdig_ring_date(vdig, le64_to_cpu(c->timestamp_ns), result);
 	if (ndma_stream_control(vdig->stream, NDMA_CONTROL_TRIGGER) != VDIG_TRIGGER_FREE)
 		result->flags |= NDMA_FRAME_TRIGGERED;

@@ -40,13 +40,8 @@ static int vdig_start(struct ndma_stream *stream)
 	int ret;
 
 	mutex_lock(&vdig->mutex);
-	if (vdig->recovering) {
-		mutex_unlock(&vdig->mutex);
-		return -EIO;
-	}
 	vdig_ring_reset(vdig);
 	vdig_set_stream(vdig, stream);
-	vdig->interrupted = false;
 	ret = vdig_card_start(vdig);
 	if (ret) {
 		vdig_set_stream(vdig, NULL);
@@ -69,7 +64,7 @@ static void vdig_stop(struct ndma_stream *stream)
 
 	mutex_lock(&vdig->mutex);
 	vdig_halt(vdig);
-	ret = vdig->recovering ? 0 : vdig_card_stop(vdig);
+	ret = vdig_card_stop(vdig);
 	/*
 	 * It is not known what the card does, so the rings must be out of its reach even if it has
 	 * no frame.

@@ -80,8 +80,8 @@ struct vdig_ring {
  * @desc: the description
  * @mutex: starting, stopping and recovering the card; @source, @recovering, @recover_by
  * @source: what it is registered as; NULL once it has vanished
- * @recovering: its bus is being reset or recovers: registers mean nothing
- * @recover_by: jiffies after which it is not believed to any more
+ * @recovering: its bus is being reset or recovers, and the source is paused
+ * @recover_by: jiffies after which that is not believed any more
  * @gone: work that unregisters a card that vanished
  * @watchdog: work that looks after a running card
  * @time_ms: the card's clock, when it was last seen to move; the watchdog's
@@ -91,7 +91,6 @@ struct vdig_ring {
  * @running: the card was started, and nothing that it did speaks against it
  * @start_ns: CLOCK_MONOTONIC of the start
  * @triggers: software triggers since the start
- * @interrupted: the bus failed: the next frame says that something is missing before it
  */
 struct vdig {
 	struct pci_dev *pdev;
@@ -114,7 +113,6 @@ struct vdig {
 	bool running;
 	u64 start_ns;
 	u32 triggers;
-	bool interrupted;
 	struct vdig_ring ring;
 };
 

@@ -44,7 +44,8 @@ int ext_errors_setup(PyObject *module, struct ext_state *state)
 	if (add(module, "ndma.FrameLossError",
 		"Frames were lost, on a stream with on_loss=\"raise\".\n\n"
 		"Attributes\n----------\nframe : Frame or None\n"
-		"    The frame that came after the loss; its `dropped` says how many are missing. None at\n"
+		"    The frame that came after the loss; its `dropped` says how many are missing, at\n"
+		"    least so many where its `loss_unknown` is set. None at\n"
 		"    the end of a run, where no frame came after it.",
 		PyTuple_Pack(1, PyExc_RuntimeError), frame, &state->frame_loss_error))
 		goto out;

@@ -127,7 +127,7 @@ PyObject *ext_frame_repr(PyObject *self)
 				    (unsigned long long)completion->sequence, frame->stream->name,
 				    shape, layout->descr,
 				    completion->flags & NDMA_FRAME_ERROR ? ", error" : "",
-				    frame->entry.dropped ? ", frames lost before it" : "");
+				    ext_loss_is(&frame->entry) ? ", frames lost before it" : "");
 	Py_DECREF(shape);
 	return repr;
 }
@@ -162,6 +162,10 @@ PyGetSetDef ext_frame_getset[] = {
 	  FLAG(NDMA_FRAME_ERROR) },
 	{ "overflow", get_flag, NULL, "bool: the source lost samples inside or before the frame.",
 	  FLAG(NDMA_FRAME_OVERFLOW) },
+	{ "loss_unknown", get_flag, NULL,
+	  "bool: nobody counted what was lost before the frame, as the machine slept or the card was\n"
+	  "reset: `dropped` is a lower bound.",
+	  FLAG(NDMA_FRAME_LOSS_UNKNOWN) },
 	{ "eof", get_flag, NULL, "bool: the last frame of a burst.", FLAG(NDMA_FRAME_EOF) },
 	{ "index", get_index, NULL, "int: which of the stream's frames this is." },
 	{ "stream", get_stream, NULL, "Stream: where it came from." },

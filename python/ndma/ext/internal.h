@@ -421,7 +421,9 @@ int ext_stream_replace(struct ext_state *state, const char *name);
 /* OSError that says what would free a stream. Always NULL. */
 void *ext_stream_refuse_busy(struct ext_state *state, const char *name);
 
-/* loss.c: what on_loss says about the loss before `frame`: 0, or -1 with an exception. */
+/* loss.c: whether something is missing before a frame, known how much or not. */
+bool ext_loss_is(const struct ndma_frame *entry);
+/* What on_loss says about the loss before `frame`: 0, or -1 with an exception. */
 int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame);
 /* At the end of a run, for what was lost behind its last frame: as ext_loss_note(). */
 int ext_loss_end(struct ext_stream *stream);

@@ -44,16 +44,42 @@ static int raise_loss(struct ext_stream *stream, struct ext_frame *frame, PyObje
 	return -1;
 }
 
+bool ext_loss_is(const struct ndma_frame *entry)
+{
+	return entry->dropped || entry->completion.flags & NDMA_FRAME_LOSS_UNKNOWN;
+}
+
+/* A loss that nobody has counted. It is told of whenever it comes: it is rare, and no count can be
+ * told of later. */
+static int note_unknown(struct ext_stream *stream, struct ext_frame *frame, uint64_t dropped)
+{
+	PyObject *text = PyUnicode_FromFormat(
+		"%s lost %llu frames or more before frame %llu, which nobody could count: the machine "
+		"slept, or the card was reset",
+		stream->name, (unsigned long long)dropped,
+		(unsigned long long)frame->entry.completion.sequence);
+	uint64_t unsaid = stream->lost_unsaid;
+	int ret;
+
+	if (stream->on_loss == EXT_LOSS_RAISE)
+		return raise_loss(stream, frame, text);
+	ret = warn(stream, text);
+	stream->lost_unsaid = unsaid;
+	return ret;
+}
+
 int ext_loss_note(struct ext_stream *stream, struct ext_frame *frame)
 {
 	uint64_t dropped = frame->entry.dropped - stream->lost_ahead;
 	unsigned long long sequence = frame->entry.completion.sequence;
 
 	stream->lost_ahead = 0;
-	if (!dropped)
-		return 0;
 	stream->lost += dropped;
 	if (stream->on_loss == EXT_LOSS_IGNORE)
+		return 0;
+	if (frame->entry.completion.flags & NDMA_FRAME_LOSS_UNKNOWN)
+		return note_unknown(stream, frame, dropped);
+	if (!dropped)
 		return 0;
 	if (stream->on_loss == EXT_LOSS_RAISE)
 		return raise_loss(

@@ -82,7 +82,7 @@ static int check_gap(struct ext_stream *stream, PyObject *frame, npy_intp at)
 						  stream->name));
 		return -1;
 	}
-	if (!((struct ext_frame *)frame)->entry.dropped)
+	if (!ext_loss_is(&((struct ext_frame *)frame)->entry))
 		return 0;
 	stream->on_loss = EXT_LOSS_RAISE;
 	return ext_loss_note(stream, (struct ext_frame *)frame);

@@ -120,7 +120,7 @@ static struct ext_frame *take_pending(struct ext_stream *stream)
 /* Hands a frame out, unless on_loss has something against it. */
 static PyObject *deliver(struct ext_stream *stream, struct ext_frame *frame)
 {
-	if (!frame->entry.dropped || !ext_loss_note(stream, frame))
+	if (!ext_loss_is(&frame->entry) || !ext_loss_note(stream, frame))
 		return (PyObject *)frame;
 	/* A warning that a filter made an exception must not become a loss of its own. */
 	if (stream->on_loss == EXT_LOSS_WARN)
@@ -228,7 +228,7 @@ PyObject *ext_stream_poll(PyObject *self, PyObject *argument)
 		struct ext_frame *frame;
 
 		if (count < stream->pending_count) {
-			ended = raises && pending_at(stream, count)->dropped;
+			ended = raises && ext_loss_is(pending_at(stream, count));
 			count += !ended || !count;
 			continue;
 		}

@@ -35,6 +35,7 @@
  *   EPERM       not the owner, or a write through a read-only handle
  *   EACCES      this open file was not opened for it (O_RDONLY)
  *   ENODEV      the device is gone
+ *   ESHUTDOWN   the machine is shutting down, and no source starts any more
  *   EOPNOTSUPP  known, but not done by this source or kernel
  *   EOWNERDEAD  the owner died during a transfer: the contents are not to be trusted
  *   ECANCELED   the fill was stopped, or its source's file closed, before it was done
@@ -447,7 +448,8 @@ struct ndma_rational {
  *   On a stream that was started: as it was at the start
  * @start_monotonic_ns: out: CLOCK_MONOTONIC at the stream's start, else 0
  * @start_realtime_ns: out: CLOCK_REALTIME at the same moment, so that time stamps can be
- *   turned into calendar time by one addition, whatever the clock was set to since
+ *   turned into calendar time by one addition, whatever the clock was set to since. Not those of
+ *   frames made after the machine slept: see struct ndma_completions
  */
 struct ndma_source_info {
 	__u32 size;
@@ -665,8 +667,9 @@ struct ndma_stream_setup {
  * @flags: 0
  * @count: stop after this many frames, lost ones included; 0: never
  *
- * EINVAL without setup; EBUSY while running; ENODEV; EIO, ETIMEDOUT: the device does not start, or is
- * being reset. Sequence numbers go on across restarts.
+ * EINVAL without setup; EBUSY while running or paused; ENODEV; EIO, ETIMEDOUT: the device does not
+ * start. While its source is paused this call sleeps until that is over (EINTR: killed meanwhile);
+ * ESHUTDOWN: it will not be. Sequence numbers go on across restarts.
  */
 struct ndma_stream_start {
 	__u32 size;
@@ -690,6 +693,11 @@ struct ndma_stream_stop {
 #define NDMA_STREAM_IDLE	0	/* not started, stopped, or `count` reached */
 #define NDMA_STREAM_RUNNING	1
 #define NDMA_STREAM_GONE	2	/* the source was unplugged or its driver unloaded */
+/*
+ * The machine sleeps or shuts down, or the device is being reset. It is quiet. A stream that ran goes
+ * on by itself afterwards; it is idle then if its device does not start.
+ */
+#define NDMA_STREAM_PAUSED	3
 
 /**
  * struct ndma_stream_wait - NDMA_STREAM_WAIT: sleep until frames are ready
@@ -699,8 +707,8 @@ struct ndma_stream_stop {
  * @ready: out: completions not taken yet
  * @state: out: NDMA_STREAM_…
  *
- * Takes in releases first. Returns 0 with @ready < @min when no more will come: the stream is
- * idle, or the caller holds all other frames. ETIMEDOUT (@ready and @state are written);
+ * Takes in releases first. Sleeps on while the stream is paused. Returns 0 with @ready < @min when no
+ * more will come: the stream is idle, or the caller holds all other frames. ETIMEDOUT (@ready and @state are written);
  * ENODEV: gone and nothing ready; EBUSY: the caller holds every frame, so none can come; EINTR;
  * EINVAL without setup.
  */
@@ -805,8 +813,8 @@ struct ndma_stream_export {
  * signalling are refused (EBUSY).
  *
  * A fill is over when the buffer is full, at its deadline (ETIMEDOUT), when the source is gone
- * (ENODEV), by NDMA_STREAM_STOP or the end of this file (ECANCELED), by the end of the heap's file
- * (EOWNERDEAD). However it ends, the source is stopped first and touches the buffer no more before
+ * (ENODEV), by NDMA_STREAM_STOP, the end of this file or a pause of the source (ECANCELED), by the end
+ * of the heap's file (EOWNERDEAD). However it ends, the source is stopped first and touches the buffer no more before
  * that is the CPU's again.
  *
  * EBADF: @fd is no buffer, or @heap_fd no file of the heap; EACCES: one of the files is not open for
@@ -815,7 +823,7 @@ struct ndma_stream_export {
  * is set up as a stream or fills already; the source has no stream left. ERANGE: the buffer is too
  * small. EOPNOTSUPP: the source cannot stop by itself (%NDMA_SOURCE_CYCLIC), or its device does not
  * reach the buffer: allocate it with source_fd. ETIMEDOUT: fences of others did not signal before
- * the deadline. EINVAL, EOVERFLOW (as NDMA_STREAM_SETUP), ENOMEM, ENODEV, EINTR.
+ * the deadline, or the source was paused until then; ESHUTDOWN. EINVAL, EOVERFLOW (as NDMA_STREAM_SETUP), ENOMEM, ENODEV, EINTR.
  */
 struct ndma_fill_begin {
 	__u32 size;
@@ -870,7 +878,8 @@ struct ndma_fill_begin {
  * poll() of a source's file
  * -------------------------
  *   POLLIN     frames are ready, or the stream has ended: NDMA_STREAM_WAIT does not sleep
- *   POLLRDHUP  the stream was started and is idle: stopped, or `count` reached
+ *   POLLRDHUP  the stream was started and is idle: stopped, or `count` reached, or its device did
+ *              not start again after a pause
  *   POLLHUP    the source is gone; ready frames can still be taken
  *   POLLERR    not set up
  * Where the file fills a buffer: POLLIN when the fill is over, and nothing before.
@@ -886,6 +895,8 @@ struct ndma_fill_begin {
 #define NDMA_FRAME_HW_TIME	(1u << 5) /* hw_timestamp is set, in the card's own ticks */
 #define NDMA_FRAME_HW_SEQUENCE	(1u << 6) /* hw_sequence is set */
 #define NDMA_FRAME_TRIGGERED	(1u << 7) /* trigger is set */
+/* Nobody can tell how much was lost before it, as its source was paused: dropped is a lower bound. */
+#define NDMA_FRAME_LOSS_UNKNOWN	(1u << 8)
 
 /**
  * struct ndma_completion - one frame, done
@@ -902,7 +913,8 @@ struct ndma_fill_begin {
  *   %NDMA_POLICY_LATEST the kernel may use a published frame again afterwards; a consumer
  *   then sees it as a gap in @sequence
  * @trigger: index of the sample at which the trigger came, where flagged
- * @reserved: 0
+ * @anchor: number of the anchor by which @timestamp_ns becomes calendar time: see struct
+ *   ndma_completions
  */
 struct ndma_completion {
 	__u32 index;
@@ -914,7 +926,7 @@ struct ndma_completion {
 	__aligned_u64 bytes_used;
 	__aligned_u64 dropped;
 	__u32 trigger;
-	__u32 reserved;
+	__u32 anchor;
 };
 
 /**
@@ -933,21 +945,34 @@ struct ndma_fill_wait {
 	struct ndma_completion completion;
 };
 
+/* Anchors that are kept, of which the newest NDMA_ANCHORS - 1 can be read at any time. */
+#define NDMA_ANCHORS		5
+
 /**
  * struct ndma_completions - the ring from the kernel
  * @head: completions published so far; loaded with acquire
  * @need_wakeup: non-zero: call NDMA_STREAM_KICK after a release
  * @state: NDMA_STREAM_…
  * @entries: of this ring, as in setup
+ * @anchor: number of the newest anchor, from 0; stored with release after its offset
  * @reserved: 0
+ * @realtime_offset_ns: CLOCK_REALTIME - CLOCK_MONOTONIC, of anchor number k at k % NDMA_ANCHORS
  * @ring: the entries
+ *
+ * A time stamp becomes calendar time by adding the offset of its frame's anchor. A stream has an
+ * anchor from its first start on, and makes another one when it starts again or goes on after a
+ * pause, and the calendar has moved against CLOCK_MONOTONIC meanwhile: the machine slept, or the
+ * clock was set. An offset is read first, with acquire, and @anchor after it: it is good if @anchor - k
+ * < NDMA_ANCHORS - 1, else it may have made room for a newer one.
  */
 struct ndma_completions {
 	__u32 head;
 	__u32 need_wakeup;
 	__u32 state;
 	__u32 entries;
-	__u32 reserved[12];
+	__u32 anchor;
+	__u32 reserved;
+	__aligned_s64 realtime_offset_ns[NDMA_ANCHORS];
 	struct ndma_completion ring[];
 };
 
