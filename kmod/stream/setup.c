@@ -87,37 +87,23 @@ static void ndma_setup_backing_layout(const struct ndma_stream *stream,
 	}
 }
 
-static int ndma_setup_memory(struct ndma_stream *stream, int node)
+/* Gives the stream its memory, and the buffer that owns it. */
+static int ndma_setup_adopt(struct ndma_stream *stream, struct ndma_memory *memory)
 {
-	struct device *dev = stream->source->desc->dev;
-	struct ndma_memory_spec spec = {
-		.bytes = stream->stride * stream->config.frames,
-		.node = node,
-		.guarded = stream->guarded,
-		.dev = dev,
-	};
-	struct ndma_layout *backing;
+	struct ndma_layout *backing = kmalloc(sizeof(*backing), GFP_KERNEL);
 	int ret;
 
-	ret = ndma_memory_alloc(&spec, &stream->memory);
-	if (ret)
-		return ret;
-	backing = kmalloc(sizeof(*backing), GFP_KERNEL);
-	if (!backing) {
-		ret = -ENOMEM;
-		goto put_memory;
-	}
+	if (!backing)
+		return -ENOMEM;
 	ndma_setup_backing_layout(stream, backing);
-	ret = ndma_dmabuf_create(stream->memory, spec.bytes, backing, NULL, true,
+	ret = ndma_dmabuf_create(memory, stream->stride * stream->config.frames, backing, NULL, true,
 				 &stream->buffer);
 	kfree(backing);
 	if (ret)
-		goto put_memory;
+		return ret;
+	ndma_memory_get(memory);
+	stream->memory = memory;
 	return 0;
-
-put_memory:
-	ndma_memory_put(stream->memory);
-	return ret;
 }
 
 static void ndma_setup_memory_end(struct ndma_stream *stream)
@@ -192,27 +178,55 @@ teardown:
 	return ret;
 }
 
-static int ndma_setup_locked(struct ndma_stream *stream, struct ndma_stream_setup *setup)
+/* The configuration, if the file can be set up at this moment. Under the mutex. */
+static int ndma_setup_admit(struct ndma_stream *stream, struct ndma_stream_setup *setup)
 {
 	int ret;
 
 	if (ndma_stream_in_use(stream))
 		return -EBUSY;
 	ret = ndma_setup_check(stream->source->desc, setup);
+	return ret ?: ndma_setup_configure(stream, setup);
+}
+
+/* Claims one of the source's streams, and says what memory it takes. Keeps @spec->dev. */
+static int ndma_setup_plan(struct ndma_stream *stream, struct ndma_stream_setup *setup,
+			   struct ndma_memory_spec *spec)
+{
+	int ret = ndma_stream_lock(stream);
+
 	if (ret)
 		return ret;
-	ret = ndma_setup_configure(stream, setup);
+	ret = ndma_setup_admit(stream, setup);
+	if (!ret)
+		ret = ndma_setup_claim(stream->source);
+	if (!ret)
+		*spec = (struct ndma_memory_spec) {
+			.bytes = stream->stride * stream->config.frames,
+			.node = setup->node,
+			.guarded = stream->guarded,
+			.dev = get_device(stream->source->desc->dev),
+		};
+	ndma_stream_unlock(stream);
+	return ret;
+}
+
+static int ndma_setup_finish(struct ndma_stream *stream, struct ndma_stream_setup *setup,
+			     struct ndma_memory *memory)
+{
+	/* Another thread may have configured the stream, or set it up, since it was unlocked. */
+	int ret = ndma_setup_admit(stream, setup);
+
 	if (ret)
 		return ret;
-	ret = ndma_setup_claim(stream->source);
+	ret = ndma_setup_adopt(stream, memory);
 	if (ret)
 		return ret;
-	ret = ndma_setup_memory(stream, setup->node);
-	if (ret)
-		goto unclaim;
 	ret = ndma_setup_connect(stream);
-	if (ret)
-		goto end_memory;
+	if (ret) {
+		ndma_setup_memory_end(stream);
+		return ret;
+	}
 	/* Memory comes in whole huge pages where there is much of it. */
 	setup->data_bytes = stream->buffer->capacity;
 	/*
@@ -220,30 +234,55 @@ static int ndma_setup_locked(struct ndma_stream *stream, struct ndma_stream_setu
 	 */
 	smp_store_release(&stream->set_up, true);
 	return 0;
-
-end_memory:
-	ndma_setup_memory_end(stream);
-unclaim:
-	ndma_setup_unclaim(stream->source);
-	return ret;
 }
 
 /* The driver's setup reads the controls, so they are the other file's before that. */
 static int ndma_setup_with(struct ndma_stream *stream, struct ndma_stream_setup *setup,
-			   struct ndma_control_copy *copy)
+			   struct ndma_memory *memory, struct ndma_control_copy *copy)
 {
 	int ret;
 
 	if (!copy->leader)
-		return ndma_setup_locked(stream, setup);
+		return ndma_setup_finish(stream, setup, memory);
 	if (ndma_stream_in_use(stream))
 		return -EBUSY;
 	swap(stream->controls, copy->values);
-	ret = ndma_setup_locked(stream, setup);
+	ret = ndma_setup_finish(stream, setup, memory);
 	if (ret)
 		swap(stream->controls, copy->values);
 	else
 		WRITE_ONCE(stream->leader, copy->leader);
+	return ret;
+}
+
+/*
+ * Memory, of which there may be gigabytes to clear, is allocated with nothing locked: a card that is
+ * pulled out, or a machine that goes to sleep, would wait for that.
+ */
+static int ndma_setup_unlocked(struct ndma_stream *stream, struct ndma_stream_setup *setup,
+			       struct ndma_control_copy *copy)
+{
+	struct ndma_source *source = stream->source;
+	struct ndma_memory_spec spec;
+	struct ndma_memory *memory;
+	int ret;
+
+	ret = ndma_setup_plan(stream, setup, &spec);
+	if (ret)
+		return ret;
+	ret = ndma_memory_alloc(&spec, &memory);
+	put_device(spec.dev);
+	if (ret)
+		goto unclaim;
+	ret = ndma_stream_lock_awake(stream, KTIME_MAX);
+	if (!ret) {
+		ret = ndma_setup_with(stream, setup, memory, copy);
+		ndma_stream_unlock(stream);
+	}
+	ndma_memory_put(memory);
+unclaim:
+	if (ret)
+		ndma_setup_unclaim(source);
 	return ret;
 }
 
@@ -259,11 +298,7 @@ int ndma_stream_setup_ioctl(struct file *file, void *arg)
 		if (ret)
 			return ret;
 	}
-	ret = ndma_stream_lock(stream);
-	if (!ret) {
-		ret = ndma_setup_with(stream, setup, &copy);
-		ndma_stream_unlock(stream);
-	}
+	ret = ndma_setup_unlocked(stream, setup, &copy);
 	kvfree(copy.values);
 	return ret;
 }

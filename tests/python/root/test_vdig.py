@@ -6,6 +6,7 @@ compared with the card's log, frame by frame.
 """
 import contextlib
 import errno
+import fcntl
 import importlib.machinery
 import importlib.util
 import itertools
@@ -13,6 +14,7 @@ import json
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -467,6 +469,36 @@ def test_shared_memory_is_left_alone_unless_it_is_asked_for(card):
         subprocess.run(["rmmod", "ndma_vdig"], check=True)
         subprocess.run(["insmod", module, "ivshmem=1"], check=True)
         until(node)
+
+
+def used_bytes():
+    """Of buffer memory, by this user: NDMA_HEAP_INFO."""
+    info = bytearray(struct.pack("<IIIIIIQQQ", 48, *[0] * 8))
+    with open("/dev/ndma/heap", "rb") as heap:
+        fcntl.ioctl(heap, 0xda00, info)
+    return struct.unpack("<IIIIIIQQQ", info)[7]
+
+
+def test_a_card_can_leave_while_memory_of_a_large_stream_is_cleared(card):
+    """That takes much longer than for the card to go, and would be the stream's if the card had waited."""
+    device, before, came = address(), used_bytes(), []
+    unbind = pathlib.Path("/sys/bus/pci/drivers/ndma_vdig/unbind")
+
+    def set_up():
+        with ndma.open(node().name) as source:
+            try:
+                source.stream(16 << 20, channels=1, frames=24).close()
+                came.append("a stream")
+            except ndma.SourceGone as error:
+                came.append(error.errno)
+
+    thread = threading.Thread(target=set_up)
+    thread.start()
+    until(lambda: used_bytes() > before)
+    unbind.write_text(device.name)
+    thread.join()
+    bound()
+    assert came == [errno.ENODEV] and used_bytes() == before
 
 
 def test_a_card_that_was_pulled_out_is_gone_and_can_come_back(card, end):
