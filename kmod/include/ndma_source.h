@@ -14,8 +14,13 @@
  *
  * start, stop, abort, setup, teardown and control of one stream never run at the same time
  * (the core holds the stream's mutex); queue may run at any time between start's and stop's
- * beginning, never twice at a time, with interrupts off. stop and abort return when the device
- * no longer touches any frame: pages are unmapped and freed after that.
+ * beginning, never twice at a time, with interrupts off (on PREEMPT_RT: under a lock that sleeps). stop
+ * and abort return when the device no longer touches any frame: pages are unmapped and freed after
+ * that. And when stop returns, or abort after it, no call into the core for that stream is running or
+ * will come, from an interrupt, a thread or a timer: synchronize_irq(), kthread_park() and
+ * cancel_work_sync() are what it takes, or a lock that such calls are made under. A call that was under
+ * way all the same is harmless to the core; what it completes may be lost, and one that comes later still
+ * is a use after free.
  *
  * The machine around it: when the machine sleeps, shuts down, reboots or starts another kernel by kexec,
  * the core pauses every source by itself, before the bus tells the driver: streams are stopped, aborted
@@ -33,7 +38,9 @@
  * somebody else's by now.
  *
  * Locks: the functions below that any context may call can be called under a driver's own lock,
- * also one that queue takes; none of them calls an op.
+ * also one that queue takes; none of them calls an op. On PREEMPT_RT their locks sleep: any context
+ * is a threaded interrupt handler there, as the kernel makes them by itself, and neither a handler
+ * with IRQF_NO_THREAD nor what holds a raw_spinlock_t.
  */
 #ifndef NDMA_SOURCE_H
 #define NDMA_SOURCE_H

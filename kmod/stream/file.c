@@ -103,7 +103,7 @@ static int ndma_file_release(struct inode *inode, struct file *file)
 	cancel_work_sync(&stream->worker);
 	if (stream->set_up)
 		ndma_setup_dismantle(stream);
-	stream->source = NULL;
+	WRITE_ONCE(stream->source, NULL);
 	ndma_stream_put(stream);
 	ndma_source_put(source);
 	module_put(owner);

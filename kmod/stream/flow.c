@@ -13,6 +13,7 @@
  */
 #include <linux/ktime.h>
 #include <linux/math64.h>
+#include <linux/rcupdate.h>
 
 #include "internal.h"
 
@@ -278,32 +279,44 @@ static void ndma_flow_accept(struct ndma_frame *frame, const struct ndma_frame_r
  */
 static bool ndma_flow_is_device(const struct ndma_frame *frame)
 {
+	const struct ndma_source *source;
+
 	if (likely(frame->state == NDMA_FRAME_IS_DEVICE))
 		return true;
+	source = READ_ONCE(frame->stream->source);
 	pr_err_ratelimited("ndma: %s: the driver gave back frame %u, which it does not have\n",
-			   frame->stream->source->name, frame->index);
+			   source ? source->name : "a closed stream", frame->index);
 	return false;
 }
 
+/*
+ * RCU in the calls of drivers: when ops->stop() has returned none runs or will, by its rule. What a driver
+ * that breaks it may meet is a stream that has ended, and not memory that is somebody else's.
+ */
 void ndma_frame_complete(struct ndma_frame *frame, const struct ndma_frame_result *result)
 {
-	struct ndma_stream *stream = frame->stream;
 	u64 timestamp_ns = result->timestamp_ns ?: ktime_get_ns();
+	struct ndma_stream *stream;
 	unsigned long flags;
 
+	rcu_read_lock();
+	stream = frame->stream;
 	spin_lock_irqsave(&stream->ring_lock, flags);
 	if (ndma_flow_is_device(frame))
 		ndma_flow_accept(frame, result, timestamp_ns);
 	spin_unlock_irqrestore(&stream->ring_lock, flags);
 	ndma_stream_wake(stream);
+	rcu_read_unlock();
 }
 EXPORT_SYMBOL_GPL(ndma_frame_complete);
 
 void ndma_frame_return(struct ndma_frame *frame)
 {
-	struct ndma_stream *stream = frame->stream;
+	struct ndma_stream *stream;
 	unsigned long flags;
 
+	rcu_read_lock();
+	stream = frame->stream;
 	spin_lock_irqsave(&stream->ring_lock, flags);
 	if (ndma_flow_is_device(frame)) {
 		ndma_frame_free(frame);
@@ -311,6 +324,7 @@ void ndma_frame_return(struct ndma_frame *frame)
 			ndma_flow_left_device(stream);
 	}
 	spin_unlock_irqrestore(&stream->ring_lock, flags);
+	rcu_read_unlock();
 }
 EXPORT_SYMBOL_GPL(ndma_frame_return);
 
@@ -318,11 +332,13 @@ void ndma_stream_lost(struct ndma_stream *stream, u64 frames)
 {
 	unsigned long flags;
 
+	rcu_read_lock();
 	spin_lock_irqsave(&stream->ring_lock, flags);
 	if (stream->running)
 		ndma_flow_lose(stream, frames);
 	spin_unlock_irqrestore(&stream->ring_lock, flags);
 	ndma_stream_wake(stream);
+	rcu_read_unlock();
 }
 EXPORT_SYMBOL_GPL(ndma_stream_lost);
 
@@ -330,11 +346,13 @@ void ndma_stream_finish(struct ndma_stream *stream)
 {
 	unsigned long flags;
 
+	rcu_read_lock();
 	spin_lock_irqsave(&stream->ring_lock, flags);
 	if (stream->running && !stream->finished)
 		ndma_flow_finish(stream);
 	spin_unlock_irqrestore(&stream->ring_lock, flags);
 	ndma_stream_wake(stream);
+	rcu_read_unlock();
 }
 EXPORT_SYMBOL_GPL(ndma_stream_finish);
 

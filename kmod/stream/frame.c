@@ -5,6 +5,15 @@
 
 #include "internal.h"
 
+/*
+ * Frames as they are allocated. A driver that breaks the rule of ops->stop, and gives a frame back while the
+ * stream ends, may look at one until the grace period is over.
+ */
+struct ndma_frame_pool {
+	struct rcu_head rcu;
+	struct ndma_frame frames[];
+};
+
 void ndma_frame_queue_init(struct ndma_frame_queue *queue)
 {
 	queue->first = NULL;
@@ -59,12 +68,16 @@ void ndma_frame_recycle(struct ndma_frame *frame)
 
 int ndma_frames_create(struct ndma_stream *stream)
 {
+	struct ndma_frame_pool *pool;
 	u32 i;
 
-	stream->frames = kvcalloc(stream->config.frames, sizeof(*stream->frames), NDMA_GFP_ASKED);
+	pool = kvzalloc(struct_size(pool, frames, stream->config.frames), NDMA_GFP_ASKED);
+	if (!pool)
+		return -ENOMEM;
+	stream->frames = pool->frames;
 	stream->frame_of = kvcalloc(stream->ring->entries, sizeof(*stream->frame_of),
 				    NDMA_GFP_ASKED);
-	if (!stream->frames || !stream->frame_of) {
+	if (!stream->frame_of) {
 		ndma_frames_destroy(stream);
 		return -ENOMEM;
 	}
@@ -87,8 +100,11 @@ int ndma_frames_create(struct ndma_stream *stream)
 
 void ndma_frames_destroy(struct ndma_stream *stream)
 {
+	struct ndma_frame_pool *pool =
+		container_of(stream->frames, struct ndma_frame_pool, frames[0]);
+
 	kvfree(stream->frame_of);
-	kvfree(stream->frames);
+	kvfree_rcu(pool, rcu);
 	stream->frame_of = NULL;
 	stream->frames = NULL;
 	memset(stream->count, 0, sizeof(stream->count));

@@ -41,6 +41,7 @@
  * @number: the N of its name
  * @minor: of its node
  * @name: as in /dev/ndma
+ * @rcu: until calls of the driver that began before its end are over
  */
 struct ndma_source {
 	const struct ndma_source_desc *desc;
@@ -59,6 +60,7 @@ struct ndma_source {
 	unsigned int number;
 	unsigned int minor;
 	char name[NDMA_NAME_MAX];
+	struct rcu_head rcu;
 };
 
 /* Where a frame is. Only a free one is given to the device. */
@@ -164,6 +166,7 @@ struct ndma_fill {
 /**
  * struct ndma_stream - one open file of a source
  * @ref: the file, every exported frame, and the transfer of a fill
+ * @rcu: until calls of the driver that began before its end are over
  * @source: its source; the file's reference
  * @link: in source->streams
  * @number: no other open file ever has it
@@ -223,6 +226,7 @@ struct ndma_fill {
  */
 struct ndma_stream {
 	struct kref ref;
+	struct rcu_head rcu;
 	struct ndma_source *source;
 	struct list_head link;
 	u64 number;

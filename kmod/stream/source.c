@@ -7,7 +7,7 @@
 
 static void ndma_source_free(struct kref *ref)
 {
-	kfree(container_of(ref, struct ndma_source, ref));
+	kfree_rcu(container_of(ref, struct ndma_source, ref), rcu);
 }
 
 /* Pairs with kref_get() in ndma_file_open(). */

@@ -34,7 +34,7 @@ static void ndma_stream_destroy(struct kref *ref)
 	if (stream->frames)
 		ndma_frames_destroy(stream);
 	kvfree(stream->controls);
-	kfree(stream);
+	kfree_rcu(stream, rcu);
 }
 
 /*
