@@ -94,6 +94,13 @@ void card_power_on(struct card *card)
 	card_log_line(&card->log, "power-on");
 }
 
+void card_end(struct card *card)
+{
+	card_log_line(&card->log, "end running=%d",
+		      card->running && card->bus.mastering(card->bus.context));
+	card_power_on(card);
+}
+
 void card_vanish(struct card *card)
 {
 	end_run(card);
@@ -387,9 +394,10 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static uint64_t work_after_reset(struct card *card)
 {
 	if (card->bus.gated && card->bus.mastering(card->bus.context))
-		card_checker_report(&card->checker, CARD_WRONG_WROTE_AFTER_RESET,
-				    "bus mastering is on while a reset is not obeyed: descriptors of "
-				    "before are in use");
+		card_checker_report(
+			&card->checker, CARD_WRONG_WROTE_AFTER_RESET,
+			"bus mastering is on while a reset is not obeyed: descriptors of "
+			"before are in use");
 	return CARD_NEVER;
 }
 

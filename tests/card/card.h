@@ -123,6 +123,12 @@ struct card {
 
 /** card_power_on - registers and state as after switching on; ends `gone`. Also a bus reset. */
 void card_power_on(struct card *card);
+/**
+ * card_end - the machine has ended, or QEMU has: as card_power_on()
+ *
+ * A card that still runs then would write to the memory of whatever is started next (kexec).
+ */
+void card_end(struct card *card);
 /** card_notify - CTRL, TAIL or TRIGGERS were written, or a doorbell was rung. */
 void card_notify(struct card *card, uint64_t now);
 /**

@@ -228,7 +228,7 @@ static void it_hears_nothing(void)
 	host_configure(&h);
 	EXPECT(ok, host_run(&h));
 	host_close(&h);
-	tap(ok, "deaf: no stop and no reset, and the bus must not be given to it before it hears again");
+	tap(ok, "deaf: neither stop nor reset is obeyed, and the bus must not be given back");
 }
 
 static void it_vanishes(void)

@@ -130,7 +130,7 @@ static void disconnect(struct ivshmem *iv)
 	close_fd(&iv->doorbell);
 	close_fd(&iv->interrupt);
 	unmap_ram(iv);
-	card_power_on(iv->card);
+	card_end(iv->card);
 }
 
 static bool tell(struct ivshmem *iv, int64_t value, int fd)

@@ -132,6 +132,7 @@ static void disconnect(struct vfio *v)
 {
 	close_fd(&v->client);
 	close_fd(&v->interrupt);
+	card_end(v->card);
 	reset(v);
 	vfio_dma_clear(&v->dma);
 }
