@@ -131,8 +131,8 @@ static const void *fill_up(struct ndma_record *record, const struct ndma_frame *
 static bool is_noted(const struct record_entry *entry, uint64_t back)
 {
 	return entry->completion.dropped || back == RECORD_BACK ||
-	       entry->completion.flags &
-		       (NDMA_FRAME_PARTIAL | NDMA_FRAME_OVERFLOW | NDMA_FRAME_ERROR);
+	       entry->completion.flags & (NDMA_FRAME_PARTIAL | NDMA_FRAME_OVERFLOW |
+					  NDMA_FRAME_ERROR | NDMA_FRAME_LOSS_UNKNOWN);
 }
 
 static void fill_entry(struct ndma_record *record, const struct ndma_frame *frame,

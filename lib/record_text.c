@@ -181,6 +181,7 @@ static void put_flags(FILE *file, const struct ndma_recording_frame *frame)
 		{ NDMA_FRAME_PARTIAL, "partial" },
 		{ NDMA_FRAME_OVERFLOW, "overflow" },
 		{ NDMA_FRAME_ERROR, "error" },
+		{ NDMA_FRAME_LOSS_UNKNOWN, "loss_unknown" },
 	};
 	size_t i;
 

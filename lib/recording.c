@@ -226,8 +226,8 @@ static int count_frames(const struct ndma_recording *recording, uint64_t *frames
 static bool is_waypoint(const struct ndma_recording_frame *frame)
 {
 	return !frame->flags && !frame->completion.dropped &&
-	       !(frame->completion.flags &
-		 (NDMA_FRAME_PARTIAL | NDMA_FRAME_OVERFLOW | NDMA_FRAME_ERROR));
+	       !(frame->completion.flags & (NDMA_FRAME_PARTIAL | NDMA_FRAME_OVERFLOW |
+					    NDMA_FRAME_ERROR | NDMA_FRAME_LOSS_UNKNOWN));
 }
 
 static int find_holes(const struct ndma_recording *recording, uint64_t frames, struct list *list)

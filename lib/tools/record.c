@@ -142,7 +142,9 @@ static void count_loss(struct loss *loss, const struct ndma_frame *frame)
 {
 	loss->dropped += frame->dropped;
 	loss->partial += !!(frame->completion.flags & NDMA_FRAME_PARTIAL);
-	loss->overflow += !!(frame->completion.flags & NDMA_FRAME_OVERFLOW);
+	/* A gap that nobody has counted is samples lost, too. */
+	loss->overflow +=
+		!!(frame->completion.flags & (NDMA_FRAME_OVERFLOW | NDMA_FRAME_LOSS_UNKNOWN));
 	loss->error += !!(frame->completion.flags & NDMA_FRAME_ERROR);
 }
 
