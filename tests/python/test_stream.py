@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Streams: frames in order, none lost in silence, no wait without an end."""
 
+import asyncio
 import errno
 import gc
 import itertools
@@ -11,6 +12,7 @@ import selectors
 import signal
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -365,6 +367,65 @@ def test_latest_gives_the_newest(fast):
         list(stream)
         with pytest.raises(EOFError):
             stream.latest()
+
+
+@pytest.mark.parametrize("policy", ["drop", "latest"])
+def test_latest_gives_what_was_made_last_however_rarely_it_is_asked(source, policy):
+    source.rate, source.pattern = 1e5, "off"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with source.stream(100, frames=8, policy=policy, timeout=60) as stream:
+            handed = 0
+            for _ in range(3):
+                ready(stream, stream.stats.produced + 20)
+                before = stream.stats.produced
+                frame = stream.latest()
+                handed += 1
+                assert frame.sequence >= before - 1
+            assert stream.stats.skipped == frame.sequence + 1 - handed
+
+
+def test_latest_does_not_wait_for_a_trigger_that_may_never_come(source):
+    source.trigger = "software"
+    with source.stream(64, frames=4, on_loss="ignore") as stream:
+        for made in range(1, 7):
+            source.trigger_software = True
+            ready(stream, made)
+        assert stream.latest().sequence == 3
+        assert stream.held == []
+
+
+def test_what_was_made_before_skip_is_passed_over(source):
+    source.rate, source.pattern = 1e5, "off"
+
+    async def fresh(stream):
+        return (await stream.read(1))[0]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with source.stream(100, frames=8) as stream:
+            for hand_out in (next, ndma.Stream.latest, lambda s: asyncio.run(fresh(s))):
+                ready(stream, stream.stats.produced + 20)
+                moment = time.monotonic_ns()
+                stream.skip()
+                frame = hand_out(stream)
+                assert frame.timestamp_ns >= moment
+                skipped = stream.stats.skipped
+                assert skipped >= 20 and frame.sequence >= skipped
+                del frame
+            assert stream.held == []
+
+
+def test_skip_leaves_frames_that_are_held_and_ends_with_the_stream(fast):
+    with fast.stream(64, frames=8, count=8, on_loss="raise") as stream:
+        frame = next(stream)
+        ready(stream, 8)
+        stream.skip()
+        assert stream.held == [0] and stream.stats.skipped == 7
+        assert list(stream) == []
+        del frame
+    with pytest.raises(ValueError, match="closed"):
+        stream.skip()
 
 
 def test_policy_latest_reuses_the_oldest_ready_frame(source):

@@ -378,6 +378,9 @@ struct ext_stream {
 	uint64_t delivered;
 	uint64_t lost;
 	uint64_t lost_unsaid;		/* since the last warning */
+	uint64_t skipped;		/* passed over unseen by latest() and skip() */
+	int64_t fresh_ns;		/* frames from before it are passed over; 0: none */
+	int64_t frame_ns;		/* how long a frame is made, as of latest() or skip() */
 	uint64_t lost_ahead;		/* noted at an end: the next frame counts them again */
 	int64_t warned_ns;		/* CLOCK_MONOTONIC of it, or 0 */
 	struct ext_frame *spare;	/* the memory of a dead frame, for the next one */
@@ -408,6 +411,14 @@ int ext_samples(PyObject *object, uint64_t *samples);
 int ext_channels(PyObject *object, uint32_t *channels);
 int ext_order(PyObject *object, uint32_t *order);
 PyObject *ext_stream_next(PyObject *self);
+/* Starts a call that takes frames, and the stream if need be: sets `awaited`, or -1. */
+int ext_stream_begin_wait(struct ext_stream *stream);
+/* Sleeps until a frame is ready: 1, 0 at the end, -1 with an exception. */
+int ext_stream_await(struct ext_stream *stream, int64_t timeout_ns);
+/* The next frame that is there, or NULL: with an exception only if there is no memory for it. */
+struct ext_frame *ext_stream_take_ready(struct ext_stream *stream);
+/* stream_latest.c, while stream->fresh_ns is set: whether a frame that was taken is too old. */
+bool ext_stream_passes_over(struct ext_stream *stream, const struct ext_frame *frame);
 /* -1 with an exception where the stream is closed, or another process's. */
 int ext_stream_check(struct ext_stream *stream);
 /* Lets the source fill frames, unless the stream was started, or stopped, before. */

@@ -193,6 +193,14 @@ static PyObject *get_stats(PyObject *self, void *unused)
 		else
 			PyStructSequence_SetItem(record, (Py_ssize_t)i, value);
 	}
+	if (record) {
+		PyObject *skipped = PyLong_FromUnsignedLongLong(STREAM->skipped);
+
+		if (!skipped)
+			Py_CLEAR(record);
+		else
+			PyStructSequence_SetItem(record, COUNTS, skipped);
+	}
 	return record;
 }
 
@@ -234,18 +242,20 @@ PyGetSetDef ext_stream_getset[] = {
 
 int ext_stream_info_setup(PyObject *module, struct ext_state *state)
 {
-	PyStructSequence_Field fields[COUNTS + 1] = { 0 };
+	PyStructSequence_Field fields[COUNTS + 2] = { 0 };
 	PyStructSequence_Desc desc = {
 		.name = "ndma.StreamStats",
 		.doc = "Counts of a stream since it was made.",
 		.fields = fields,
-		.n_in_sequence = COUNTS,
+		.n_in_sequence = COUNTS + 1,
 	};
 
 	for (size_t i = 0; i < COUNTS; i++) {
 		fields[i].name = counts[i].name;
 		fields[i].doc = counts[i].doc;
 	}
+	fields[COUNTS].name = "skipped";
+	fields[COUNTS].doc = "frames that latest() and skip() passed over, lost ones included";
 	state->stats_type = ext_record_type(module, &desc);
 	return state->stats_type ? 0 : -1;
 }

@@ -37,8 +37,7 @@ static void refuse_held(struct ext_stream *stream)
 	Py_XDECREF(text);
 }
 
-/* Sleeps until a frame is ready: 1, 0 at the end, -1 with an exception. */
-static int wait_ready(struct ext_stream *stream, int64_t timeout_ns)
+int ext_stream_await(struct ext_stream *stream, int64_t timeout_ns)
 {
 	int64_t deadline = timeout_ns < 0 ? INT64_MAX : ext_now_ns() + timeout_ns;
 	bool collected = false;
@@ -77,6 +76,7 @@ static struct ext_frame *take(struct ext_stream *stream)
 {
 	struct ext_frame *frame;
 
+again:
 	if (!ndma_ring_ready(stream->ring))
 		return NULL;
 	/* The object comes first: a ring entry that was taken without one would be lost. */
@@ -88,6 +88,10 @@ static struct ext_frame *take(struct ext_stream *stream)
 		return NULL;
 	}
 	frame->held = true;
+	if (stream->fresh_ns && ext_stream_passes_over(stream, frame)) {
+		Py_DECREF(frame);
+		goto again;
+	}
 	return frame;
 }
 
@@ -139,6 +143,34 @@ static PyObject *next_pending(struct ext_stream *stream)
 	return (PyObject *)frame;
 }
 
+struct ext_frame *ext_stream_take_ready(struct ext_stream *stream)
+{
+	return stream->pending_count ? take_pending(stream) : take(stream);
+}
+
+static int refuse_second(const struct ext_stream *stream)
+{
+	if (!stream->awaited)
+		return 0;
+	PyErr_Format(PyExc_RuntimeError,
+		     "another thread or task waits for the next frame "
+		     "of this stream of %s: one at a time",
+		     stream->name);
+	return -1;
+}
+
+int ext_stream_begin_wait(struct ext_stream *stream)
+{
+	if (ext_stream_check(stream) || refuse_second(stream))
+		return -1;
+	stream->awaited = true;
+	stream->thread = PyThread_get_thread_ident();
+	if (!ext_stream_start(stream))
+		return 0;
+	stream->awaited = false;
+	return -1;
+}
+
 /* next() where it cannot take a ready frame at once: pending frames, the first start, and
  * sleeping. */
 static PyObject *next_slowly(struct ext_stream *stream, int64_t timeout_ns)
@@ -148,13 +180,8 @@ static PyObject *next_slowly(struct ext_stream *stream, int64_t timeout_ns)
 
 	if (ext_stream_check(stream))
 		return NULL;
-	if (stream->awaited) {
-		PyErr_Format(PyExc_RuntimeError,
-			     "another thread or task waits for the next frame "
-			     "of this stream of %s: one at a time",
-			     stream->name);
+	if (refuse_second(stream))
 		return NULL;
-	}
 	if (stream->pending_count)
 		return next_pending(stream);
 	stream->awaited = true;
@@ -164,7 +191,7 @@ static PyObject *next_slowly(struct ext_stream *stream, int64_t timeout_ns)
 		frame = take(stream);
 		if (frame || PyErr_Occurred())
 			break;
-		ret = wait_ready(stream, timeout_ns);
+		ret = ext_stream_await(stream, timeout_ns);
 	}
 	/* The stream was closed meanwhile: a frame that was ready is still handed out. */
 	if (!ret) {
@@ -188,26 +215,6 @@ PyObject *ext_stream_next(PyObject *self)
 	if (frame)
 		return deliver(stream, frame);
 	return PyErr_Occurred() ? NULL : next_slowly(stream, stream->timeout_ns);
-}
-
-PyObject *ext_stream_latest(PyObject *self, PyObject *unused)
-{
-	struct ext_stream *stream = (struct ext_stream *)self;
-	PyObject *latest = ext_stream_next(self);
-
-	if (!latest && !PyErr_Occurred())
-		PyErr_Format(PyExc_EOFError, "%s: the stream has ended", stream->name);
-	while (latest && !stream->awaited && !stream->closed) {
-		struct ext_frame *newer = stream->pending_count ? NULL : take(stream);
-
-		if (!newer && !stream->pending_count)
-			break;
-		Py_DECREF(latest);
-		latest = newer ? deliver(stream, newer) : next_pending(stream);
-	}
-	if (PyErr_Occurred())
-		Py_CLEAR(latest);
-	return latest;
 }
 
 /* For _aio.py. Moves ready frames into `pending` until `wanted` are there. Returns how many go
@@ -242,7 +249,7 @@ PyObject *ext_stream_poll(PyObject *self, PyObject *argument)
 		}
 		if (PyErr_Occurred())
 			return NULL;
-		ret = wait_ready(stream, 0);
+		ret = ext_stream_await(stream, 0);
 		if (ret < 0 && PyErr_ExceptionMatches(PyExc_TimeoutError)) {
 			PyErr_Clear();
 			break;
@@ -263,13 +270,8 @@ PyObject *ext_stream_claim(PyObject *self, PyObject *argument)
 
 	if (claim < 0)
 		return NULL;
-	if (claim && stream->awaited) {
-		PyErr_Format(PyExc_RuntimeError,
-			     "another thread or task waits for the next frame "
-			     "of this stream of %s: one at a time",
-			     stream->name);
+	if (claim && refuse_second(stream))
 		return NULL;
-	}
 	stream->awaited = claim;
 	stream->thread = PyThread_get_thread_ident();
 	Py_RETURN_NONE;

@@ -71,6 +71,7 @@ PyObject *ext_stream_poll(PyObject *self, PyObject *wanted);
 PyObject *ext_stream_read(PyObject *self, PyObject *frames);
 PyObject *ext_stream_reduce(PyObject *self, PyObject *unused);
 PyObject *ext_stream_start_method(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *ext_stream_skip(PyObject *self, PyObject *unused);
 PyObject *ext_stream_stop(PyObject *self, PyObject *unused);
 PyObject *ext_stream_take(PyObject *self, PyObject *unused);
 
