@@ -2,6 +2,8 @@
 """Sources: what there is, what it can do, its settings, and one-shot reads."""
 
 import errno
+import signal
+import time
 import warnings
 
 import numpy as np
@@ -178,6 +180,18 @@ def test_a_read_that_cannot_be_is_refused(source, arguments, error):
 def test_a_dtype_that_the_source_has_not_names_the_nearest(source):
     with pytest.raises(ValueError, match="int32 comes nearest"):
         source.read(10, dtype="i8")
+
+
+def test_read_has_room_for_all_that_comes_while_it_cannot_look(source):
+    """Its frames come for 0.1 s, and sixteen of them for 0.03 s."""
+    source.rate, source.pattern = 4e6, "off"
+    before = signal.signal(signal.SIGALRM, lambda *_: time.sleep(0.3))
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+    try:
+        assert source.read(400_000).shape == (8, 400_000)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_read_raises_for_lost_frames(fast):

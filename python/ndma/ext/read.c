@@ -5,8 +5,11 @@
 
 #include <errno.h>
 
-/* The most that a frame takes, so that a long read runs through a small ring. */
+/* The most that a frame takes. */
 #define CHUNK_BYTES (1 << 20)
+/* A read of at most so many numbers has a frame for each part of it, so that it loses nothing however
+ * late this program comes; a longer one runs through a small ring. */
+#define NUMBERS_MAX (32 << 20)
 #define CHUNK_FRAMES 16
 
 /* Shapes and strides of `array` with the sample axis cut to [first, first + count). */
@@ -113,13 +116,47 @@ static int copy_frames(PyObject *object, PyArrayObject *out)
 	return 0;
 }
 
+static PyObject *create_of(struct ext_source *source, struct ext_stream_request *request,
+			   const struct ndma_source_info *info, uint64_t frames)
+{
+	if (frames < CHUNK_FRAMES)
+		frames = CHUNK_FRAMES;
+	if (frames < info->frames_min)
+		frames = info->frames_min;
+	request->options.frames = frames < info->frames_max ? (uint32_t)frames : info->frames_max;
+	return ext_stream_create(source, request);
+}
+
+/* Whether the exception, which stays, says that there is not so much memory: for anybody, for this
+ * user, where the device reaches. */
+static bool is_no_memory(void)
+{
+	PyObject *type, *value, *traceback, *number = NULL;
+	long error = 0;
+
+	if (PyErr_ExceptionMatches(PyExc_MemoryError))
+		return true;
+	if (!PyErr_ExceptionMatches(PyExc_OSError))
+		return false;
+	PyErr_Fetch(&type, &value, &traceback);
+	PyErr_NormalizeException(&type, &value, &traceback);
+	if (value)
+		number = PyObject_GetAttrString(value, "errno");
+	if (number && PyLong_Check(number))
+		error = PyLong_AsLong(number);
+	Py_XDECREF(number);
+	PyErr_Restore(type, value, traceback);
+	return error == EDQUOT || error == EOPNOTSUPP;
+}
+
 /* A stream whose frames suit a read of `samples`; they are rounded up to what the source takes. */
 static PyObject *make_stream(struct ext_source *source, struct ext_stream_request *request,
 			     uint64_t samples)
 {
 	struct ndma_source_info info;
-	uint64_t chunk, step, most;
+	uint64_t chunk, step, most, parts;
 	uint32_t channels;
+	PyObject *stream;
 	int ret;
 
 	if (ext_source_check(source))
@@ -134,13 +171,17 @@ static PyObject *make_stream(struct ext_source *source, struct ext_stream_reques
 	most = most / 16 / (channels ? channels : 1) / step * step;
 	chunk = (samples + step - 1) / step * step;
 	request->options.samples = chunk < most ? chunk : most ? most : step;
-	request->options.frames = CHUNK_FRAMES;
-	if (request->options.frames < info.frames_min)
-		request->options.frames = info.frames_min;
-	if (request->options.frames > info.frames_max)
-		request->options.frames = info.frames_max;
 	request->on_loss = EXT_LOSS_IGNORE;
-	return ext_stream_create(source, request);
+	parts = samples / request->options.samples + 1;
+	if (parts > CHUNK_FRAMES && channels &&
+	    samples <= NUMBERS_MAX / channels / (request->options.iq ? 2 : 1)) {
+		stream = create_of(source, request, &info, parts);
+		/* Memory for all of it may be more than there is, or than this user may have. */
+		if (stream || !is_no_memory())
+			return stream;
+		PyErr_Clear();
+	}
+	return create_of(source, request, &info, CHUNK_FRAMES);
 }
 
 static PyObject *close_stream(PyObject *stream, PyObject *result)
