@@ -25,6 +25,7 @@ struct ndma_buffer *ndma_buffer_new(struct ndma_memory *memory, u64 offset, u64 
 	INIT_LIST_HEAD(&buffer->owner_link);
 	INIT_LIST_HEAD(&buffer->attachments);
 	INIT_LIST_HEAD(&buffer->leases);
+	xa_init_flags(&buffer->touchers, XA_FLAGS_ACCOUNT);
 	mutex_init(&buffer->attach_lock);
 	init_rwsem(&buffer->map_lock);
 	init_rwsem(&buffer->lock);
@@ -37,6 +38,7 @@ static void ndma_buffer_free(struct kref *ref)
 {
 	struct ndma_buffer *buffer = container_of(ref, struct ndma_buffer, ref);
 
+	ndma_guard_forget(buffer);
 	mutex_destroy(&buffer->attach_lock);
 	kfree(buffer);
 }

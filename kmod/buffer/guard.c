@@ -18,6 +18,8 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/xarray.h>
 
 #include "internal.h"
 
@@ -30,12 +32,13 @@
 
 /*
  * A kernel-mode fault sleeps with the locks of its system call held. Without this limit the owner
- * of a buffer could block other programs for as long as a transfer may last.
+ * of a buffer could block other programs for as long as a transfer may last. It is counted from the
+ * begin of the transfer, as one call faults many times, and nothing here outlives a fault.
  */
 static unsigned int ndma_kernel_fault_ms = 1000;
 module_param_named(kernel_fault_ms, ndma_kernel_fault_ms, uint, 0644);
 MODULE_PARM_DESC(kernel_fault_ms,
-		 "longest wait of a system call on what a device owns, in ms; 0: EFAULT at once");
+		 "how long into a transfer system calls wait for what a device owns, in ms; 0: EFAULT at once");
 
 bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable)
 {
@@ -58,37 +61,87 @@ static bool ndma_guard_is_over(const struct ndma_buffer *buffer, bool writable, 
 }
 
 /*
+ * Counts a touch of @vmf's page by this thread, once in a transfer: a wait that a signal has ended is
+ * the same one when it goes on, and a system call comes back for what it could not copy.
+ */
+static void ndma_guard_count(struct ndma_buffer *buffer, const struct vm_fault *vmf)
+{
+	void *page = xa_mk_value(vmf->pgoff);
+
+	if (xa_store(&buffer->touchers, task_pid_nr(current), page, GFP_KERNEL) != page)
+		atomic64_inc(&buffer->touches);
+}
+
+void ndma_guard_forget(struct ndma_buffer *buffer)
+{
+	xa_destroy(&buffer->touchers);
+}
+
+/*
+ * Is this what fills page tables (mlock(), MAP_POPULATE)? That begins anew after each sleep, as long
+ * as it hears of no error. What pins pages looks the same, but only at its first try.
+ */
+static bool ndma_guard_is_filling(const struct vm_fault *vmf)
+{
+	return !(vmf->flags & (FAULT_FLAG_USER | FAULT_FLAG_INTERRUPTIBLE | FAULT_FLAG_TRIED));
+}
+
+/* How long the fault may sleep in a transfer that began at @began, in jiffies; 0: not at all. */
+static long ndma_guard_patience(const struct vm_fault *vmf, ktime_t began)
+{
+	s64 left_ns;
+
+	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY))
+		return 0;
+	if (vmf->flags & FAULT_FLAG_USER)
+		return MAX_SCHEDULE_TIMEOUT;
+	/* Its signal could not be handled before the transfer ends. */
+	if (ndma_guard_is_filling(vmf) && task_sigpending(current))
+		return 0;
+	began = ktime_add_ms(began, READ_ONCE(ndma_kernel_fault_ms));
+	left_ns = ktime_to_ns(ktime_sub(began, ktime_get()));
+	return left_ns > 0 ? nsecs_to_jiffies(left_ns) + 1 : 0;
+}
+
+/*
  * Sleeps until the CPU may touch the buffer again or, with @beginning, until the transfer has begun
  * or was refused. The VMA may be gone afterwards.
  */
-static vm_fault_t ndma_guard_wait(struct vm_fault *vmf, struct ndma_buffer *buffer, bool beginning)
+static void ndma_guard_sleep(struct vm_fault *vmf, struct ndma_buffer *buffer, long patience,
+			     bool beginning)
 {
-	unsigned int limit_ms = READ_ONCE(ndma_kernel_fault_ms);
 	bool writable = vmf->vma->vm_flags & VM_MAYWRITE;
-	bool user = vmf->flags & FAULT_FLAG_USER;
-	bool interruptible = vmf->flags & FAULT_FLAG_INTERRUPTIBLE;
-	struct file *file;
-
-	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY))
-		return VM_FAULT_SIGBUS;
-	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
-		return VM_FAULT_RETRY;
-	if (!user && (!limit_ms || vmf->flags & FAULT_FLAG_TRIED))
-		return VM_FAULT_SIGBUS;
-
+	bool interruptible = vmf->flags & FAULT_FLAG_USER ?
+			     vmf->flags & FAULT_FLAG_INTERRUPTIBLE :
+			     ndma_guard_is_filling(vmf) && !signal_pending(current);
 	/* The file keeps the buffer when the VMA goes away during the sleep. */
-	file = get_file(vmf->vma->vm_file);
+	struct file *file = get_file(vmf->vma->vm_file);
+
 	release_fault_lock(vmf);
-	if (!user)
+	if (interruptible)
+		wait_event_interruptible_timeout(buffer->wait,
+						 ndma_guard_is_over(buffer, writable, beginning),
+						 patience);
+	else
 		wait_event_killable_timeout(buffer->wait,
 					    ndma_guard_is_over(buffer, writable, beginning),
-					    msecs_to_jiffies(limit_ms));
-	else if (interruptible)
-		wait_event_interruptible(buffer->wait,
-					 ndma_guard_is_over(buffer, writable, beginning));
-	else
-		wait_event_killable(buffer->wait, ndma_guard_is_over(buffer, writable, beginning));
+					    patience);
 	fput(file);
+}
+
+/* A fault that has to wait; @touch: it counts as a touch. */
+static vm_fault_t ndma_guard_wait(struct vm_fault *vmf, struct ndma_buffer *buffer, ktime_t began,
+				  bool beginning, bool touch)
+{
+	long patience = ndma_guard_patience(vmf, began);
+
+	if (patience && vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+	if (touch)
+		ndma_guard_count(buffer, vmf);
+	if (!patience)
+		return VM_FAULT_SIGBUS;
+	ndma_guard_sleep(vmf, buffer, patience, beginning);
 	return VM_FAULT_RETRY;
 }
 
@@ -97,12 +150,14 @@ vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer)
 	const struct ndma_transfer *transfer = &buffer->transfer;
 	bool writable = vmf->vma->vm_flags & VM_MAYWRITE;
 	bool excluded, reader, sigbus, beginning;
+	ktime_t began;
 
 	down_read(&buffer->lock);
 	excluded = ndma_guard_excludes(buffer, writable);
 	reader = !writable && !ndma_own_conflicts(transfer->direction, NDMA_READ);
 	sigbus = transfer->guard == NDMA_GUARD_SIGBUS;
 	beginning = transfer->starting;
+	began = transfer->began;
 	up_read(&buffer->lock);
 
 	/* The transfer has ended meanwhile: the next fault maps the page. */
@@ -110,15 +165,17 @@ vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer)
 		return VM_FAULT_NOPAGE;
 	/* A transfer to the device keeps readers out only while it begins. */
 	if (reader)
-		return ndma_guard_wait(vmf, buffer, false);
+		return ndma_guard_wait(vmf, buffer, began, false, false);
 	/*
 	 * The transfer that is beginning may still be refused, and then no device had the memory.
 	 * The fault waits for that before it counts as a touch.
 	 */
 	if (beginning && (sigbus || vmf->flags & FAULT_FLAG_USER))
-		return ndma_guard_wait(vmf, buffer, true);
+		return ndma_guard_wait(vmf, buffer, began, true, false);
+	if (!sigbus)
+		return ndma_guard_wait(vmf, buffer, began, false, true);
 	atomic64_inc(&buffer->touches);
-	return sigbus ? VM_FAULT_SIGBUS : ndma_guard_wait(vmf, buffer, false);
+	return VM_FAULT_SIGBUS;
 }
 
 /* Calls @visit for the folio of each chunk in a range; stops where it answers true. */

@@ -94,6 +94,7 @@ struct ndma_filler {
  * @timer: set to @deadline
  * @work: what @timer starts
  * @fence: published for this transfer, or NULL
+ * @began: when it was claimed, CLOCK_MONOTONIC; under buffer->lock
  * @dmabuf: kept while @active
  * @filler: of a fill, which alone ends the transfer, with a reference; NULL: the user's
  * @filler_priv: for @filler
@@ -106,6 +107,7 @@ struct ndma_transfer {
 	u32 timed_out;
 	u32 direction;
 	u32 guard;
+	ktime_t began;
 	ktime_t deadline;
 	struct hrtimer timer;
 	struct work_struct work;
@@ -145,6 +147,7 @@ struct ndma_transfer {
  * @touched: of a stream with a guard: called in every fault, with @map_lock held for reading
  * @touched_priv: for @touched
  * @touches: CPU touches that a guard has caught
+ * @touchers: pages that threads have waited for in the transfer, by pid: each counts once
  * @wait: for the end of a transfer with a guard
  * @fence_context: of all fences of this buffer; no other has it, so that it is the buffer's id too
  * @fence_seqno: of the last; dma_resv
@@ -177,6 +180,7 @@ struct ndma_buffer {
 	bool (*touched)(void *priv, u64 offset);
 	void *touched_priv;
 	atomic64_t touches;
+	struct xarray touchers;
 	wait_queue_head_t wait;
 	u64 fence_context;
 	u64 fence_seqno;
@@ -321,6 +325,8 @@ int ndma_guard_seize(struct ndma_buffer *buffer, u64 offset, u64 bytes);
 bool ndma_guard_excludes(const struct ndma_buffer *buffer, bool writable);
 /* Handles a fault that ndma_guard_excludes() is true for. Without buffer->map_lock. */
 vm_fault_t ndma_guard_fault(struct vm_fault *vmf, struct ndma_buffer *buffer);
+/* The touches of a transfer are over: those of the next count anew. Waits for no memory. */
+void ndma_guard_forget(struct ndma_buffer *buffer);
 
 /* ---------------------------------------------------------------- lease.c */
 

@@ -186,7 +186,8 @@ struct ndma_buffer_alloc {
  * @node: out: NUMA node of the first page
  * @transfers: out: transfers begun so far
  * @aborted: out: of these, ended by their deadline or their owner's death, and fills that failed
- * @touches: out: CPU touches that a guard has met
+ * @touches: out: CPU touches that a guard has met. One that sleeps counts once, when its sleep begins:
+ *   once for each thread and page in a transfer, however often a signal interrupts it
  * @id: out: the buffer's, through every handle and in every process, and no other buffer's until the
  *   machine is started again
  */
@@ -364,9 +365,14 @@ struct ndma_buffer_holders {
  * pages are pinned that a guard would have to take away. Fences of others on the dma-buf are
  * waited for first, at most until the deadline (ETIMEDOUT).
  *
- * With a guard, a system call that touches the memory sleeps once and at most the module parameter
- * kernel_fault_ms, then fails with EFAULT. Mappings of read-only handles stay readable during a
- * transfer to the device.
+ * With %NDMA_GUARD_BLOCK a touch by user space sleeps until the transfer ends, and signals are handled
+ * meanwhile. A system call that touches the memory sleeps only in the first kernel_fault_ms (a module
+ * parameter) of the transfer, however often it tries; then, and later, it fails at once with EFAULT
+ * (mlock() with ENOMEM; mlockall() and mmap() with MAP_POPULATE succeed and leave the memory out).
+ * A transfer that follows begins anew, so a call can sleep longer where one comes behind the other.
+ * A signal is handled when the call is over; it ends what fills page tables: mlock(), mlockall(),
+ * MAP_POPULATE, mmap() after MCL_FUTURE, remap_file_pages(). Mappings of read-only handles stay
+ * readable during a transfer to the device.
  *
  * At its deadline the transfer is marked aborted and the buffer is the CPU's again: nobody
  * stopped the hardware, which this call cannot know.
