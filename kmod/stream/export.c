@@ -46,7 +46,7 @@ int ndma_stream_export_ioctl(struct file *file, void *arg)
 
 	spin_lock_irq(&stream->ring_lock);
 	ndma_ring_note(stream);
-	held = frame->state == NDMA_FRAME_IS_USER;
+	held = ndma_ring_is_users(frame);
 	if (held && !frame->exports++)
 		stream->exported++;
 	spin_unlock_irq(&stream->ring_lock);

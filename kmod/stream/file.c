@@ -180,7 +180,7 @@ static int ndma_stream_stats_ioctl(struct file *file, void *arg)
 			   stream->count[NDMA_FRAME_IS_RELEASED];
 	out->device_frames = stream->count[NDMA_FRAME_IS_DEVICE] +
 			     stream->count[NDMA_FRAME_IS_FILLED];
-	out->user_frames = stream->count[NDMA_FRAME_IS_DONE] + stream->count[NDMA_FRAME_IS_USER];
+	out->user_frames = stream->count[NDMA_FRAME_IS_DONE];
 	out->exported_frames = stream->exported;
 	spin_unlock_irq(&stream->ring_lock);
 	return 0;

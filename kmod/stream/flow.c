@@ -17,7 +17,10 @@
 
 #include "internal.h"
 
-/* Releases that are drained at a time with interrupts off. */
+/*
+ * Releases that are drained at a time with interrupts off. A driver's call drains two batches at
+ * most: how long the ring is, and what is in it, is user space's choice.
+ */
 #define DRAIN_BATCH	64
 
 /*
@@ -39,31 +42,21 @@ static void ndma_flow_end_starving(struct ndma_stream *stream)
 	}
 }
 
-static u32 ndma_flow_drain(struct ndma_stream *stream, u32 limit)
+/* One batch. The worker has to go on where frames must be synced, or none was free in a whole one. */
+static void ndma_flow_drain(struct ndma_stream *stream)
 {
-	u32 done = ndma_ring_drain(stream, limit);
+	u32 done = ndma_ring_drain(stream, DRAIN_BATCH);
 
-	if (stream->released.first)
+	if (stream->released.first || (done == DRAIN_BATCH && !stream->free.first))
 		queue_work(ndma_flow_workqueue, &stream->worker);
-	return done;
 }
 
 /* A free frame. Releases are drained only when the queue is empty. */
 static struct ndma_frame *ndma_flow_find(struct ndma_stream *stream)
 {
-	u32 left = stream->ring->entries;
-
-	for (;;) {
-		struct ndma_frame *frame = ndma_frame_pop(&stream->free);
-		u32 done;
-
-		if (frame || !left)
-			return frame;
-		done = ndma_flow_drain(stream, min_t(u32, left, DRAIN_BATCH));
-		if (!done)
-			return NULL;
-		left -= done;
-	}
+	if (!stream->free.first)
+		ndma_flow_drain(stream);
+	return ndma_frame_pop(&stream->free);
 }
 
 /*
@@ -108,7 +101,7 @@ static void ndma_flow_left_device(struct ndma_stream *stream)
 	if (!stream->starving || stream->count[NDMA_FRAME_IS_DEVICE])
 		return;
 	ndma_flow_call_for_wakeup(stream);
-	ndma_flow_drain(stream, DRAIN_BATCH);
+	ndma_flow_drain(stream);
 	if (stream->free.first)
 		ndma_flow_call_worker(stream);
 }
@@ -395,7 +388,9 @@ void ndma_flow_kick(struct ndma_stream *stream)
 
 	do {
 		spin_lock_irq(&stream->ring_lock);
-		done = ndma_flow_drain(stream, min_t(u32, left, DRAIN_BATCH));
+		done = ndma_ring_drain(stream, min_t(u32, left, DRAIN_BATCH));
+		if (stream->released.first)
+			queue_work(ndma_flow_workqueue, &stream->worker);
 		spin_unlock_irq(&stream->ring_lock);
 		left -= done;
 	} while (done && left);
@@ -427,7 +422,7 @@ bool ndma_flow_touched(void *priv, u64 offset)
 	struct ndma_stream *stream = priv;
 	u32 index = div64_u64(offset, stream->stride);
 	unsigned long flags;
-	u32 state;
+	bool held;
 
 	/*
 	 * The end of the buffer, which rounding has added, belongs to no frame and may be touched.
@@ -436,11 +431,12 @@ bool ndma_flow_touched(void *priv, u64 offset)
 		return false;
 	spin_lock_irqsave(&stream->ring_lock, flags);
 	ndma_ring_note(stream);
-	state = stream->frames[index].state;
-	if (state != NDMA_FRAME_IS_USER && state != NDMA_FRAME_IS_KEPT)
+	held = ndma_ring_is_users(&stream->frames[index]) ||
+	       stream->frames[index].state == NDMA_FRAME_IS_KEPT;
+	if (!held)
 		stream->stats.touches++;
 	spin_unlock_irqrestore(&stream->ring_lock, flags);
-	return state != NDMA_FRAME_IS_USER && state != NDMA_FRAME_IS_KEPT;
+	return !held;
 }
 
 /*
@@ -485,16 +481,19 @@ static void ndma_flow_requeue_pinned(struct ndma_stream *stream)
 	stream->nr_pinned = 0;
 }
 
-static bool ndma_flow_free_released(struct ndma_stream *stream)
+/* Drains a batch, @left allowing, and frees one released frame. False: there was nothing to do. */
+static bool ndma_flow_free_released(struct ndma_stream *stream, u32 *left)
 {
 	struct ndma_frame *frame;
+	u32 done;
 
 	spin_lock_irq(&stream->ring_lock);
-	ndma_ring_drain(stream, DRAIN_BATCH);
+	done = ndma_ring_drain(stream, min_t(u32, *left, DRAIN_BATCH));
 	frame = ndma_frame_pop(&stream->released);
 	spin_unlock_irq(&stream->ring_lock);
+	*left -= done;
 	if (!frame)
-		return false;
+		return done;
 	if (!ndma_flow_seize(frame)) {
 		ndma_flow_postpone(frame);
 		return true;
@@ -549,6 +548,8 @@ void ndma_flow_retry(struct work_struct *work)
 void ndma_flow_work(struct work_struct *work)
 {
 	struct ndma_stream *stream = container_of(work, struct ndma_stream, worker);
+	/* One turn of the ring: who releases nonsense as fast as it is drained keeps no worker. */
+	u32 left = stream->ring->entries;
 	bool more;
 
 	do {
@@ -558,7 +559,7 @@ void ndma_flow_work(struct work_struct *work)
 		 */
 		while (ndma_flow_publish_filled(stream))
 			;
-		more = ndma_flow_free_released(stream);
+		more = ndma_flow_free_released(stream, &left);
 		ndma_flow_queue(stream);
 	} while (more);
 }

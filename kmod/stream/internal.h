@@ -68,8 +68,7 @@ enum ndma_frame_state {
 	NDMA_FRAME_IS_FREE,	/* in the free list */
 	NDMA_FRAME_IS_DEVICE,	/* the driver has it */
 	NDMA_FRAME_IS_FILLED,	/* done, but not synced for the CPU: in stream->filled */
-	NDMA_FRAME_IS_DONE,	/* published, not taken */
-	NDMA_FRAME_IS_USER,	/* taken, not released */
+	NDMA_FRAME_IS_DONE,	/* published, not released: user space's once it is taken */
 	NDMA_FRAME_IS_KEPT,	/* released, but exported: free when the last dma-buf is gone */
 	NDMA_FRAME_IS_RELEASED,	/* to be seized or synced for the device: released or pinned */
 	NDMA_FRAME_STATES,
@@ -86,6 +85,7 @@ struct ndma_piece {
  * @stream: its stream
  * @next: in one of the stream's queues
  * @index: which
+ * @position: in the completion ring, while it is done
  * @state: enum ndma_frame_state
  * @exports: dma-bufs of its own that live
  * @nents: entries of @sgl
@@ -99,6 +99,7 @@ struct ndma_frame {
 	struct ndma_stream *stream;
 	struct ndma_frame *next;
 	u32 index;
+	u32 position;
 	u32 state;
 	u32 exports;
 	u32 nents;
@@ -507,11 +508,10 @@ int ndma_ring_map_completions(struct ndma_ring *ring, struct vm_area_struct *vma
 int ndma_ring_map_releases(struct ndma_ring *ring, struct vm_area_struct *vma);
 /* All under ring_lock. */
 void ndma_ring_publish(struct ndma_frame *frame, const struct ndma_completion *completion);
-/*
- * Moves the frames that user space has taken since to it; returns how many completions are not
- * taken.
- */
+/* Believes user space's `taken`, if it can be; returns how many completions are not taken. */
 u32 ndma_ring_note(struct ndma_stream *stream);
+/* Has user space taken the frame, as far as is noted, and not released it? */
+bool ndma_ring_is_users(const struct ndma_frame *frame);
 /* Recycles at most @limit released frames; returns how many entries it went through. */
 u32 ndma_ring_drain(struct ndma_stream *stream, u32 limit);
 /* Steals the frame of the oldest completion that is not taken; NULL: there is none. */

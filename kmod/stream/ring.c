@@ -129,6 +129,7 @@ void ndma_ring_publish(struct ndma_frame *frame, const struct ndma_completion *c
 
 	ring->ring[slot] = *completion;
 	stream->frame_of[slot] = frame->index;
+	frame->position = stream->head;
 	ndma_frame_move(frame, NDMA_FRAME_IS_DONE);
 	stream->stats.completed++;
 	WRITE_ONCE(stream->head, stream->head + 1);
@@ -140,8 +141,10 @@ void ndma_ring_publish(struct ndma_frame *frame, const struct ndma_completion *c
 }
 
 /*
- * Moves frames to user space up to @taken, which user space has said and which may be nonsense.
- * Returns how many completions are not taken.
+ * User space has said @taken, which may be nonsense. Returns how many completions are not taken.
+ *
+ * No frame is touched here: user space may take all frames at once, and this is called with
+ * interrupts off.
  */
 static u32 ndma_ring_note_taken(struct ndma_stream *stream, u32 taken)
 {
@@ -151,11 +154,21 @@ static u32 ndma_ring_note_taken(struct ndma_stream *stream, u32 taken)
 		stream->stats.bad_taken++;
 		return untaken;
 	}
-	while (stream->taken != taken) {
-		ndma_frame_move(ndma_ring_frame(stream, stream->taken), NDMA_FRAME_IS_USER);
-		WRITE_ONCE(stream->taken, stream->taken + 1);
-	}
+	WRITE_ONCE(stream->taken, taken);
 	return stream->head - taken;
+}
+
+/*
+ * A frame may be held while positions go round. One that seems to be among those not taken is, only
+ * if its slot is still its own: those have a slot each.
+ */
+bool ndma_ring_is_users(const struct ndma_frame *frame)
+{
+	const struct ndma_stream *stream = frame->stream;
+
+	return frame->state == NDMA_FRAME_IS_DONE &&
+	       (stream->head - frame->position > stream->head - stream->taken ||
+		ndma_ring_frame(stream, frame->position) != frame);
 }
 
 u32 ndma_ring_note(struct ndma_stream *stream)
@@ -204,7 +217,7 @@ u32 ndma_ring_drain(struct ndma_stream *stream, u32 limit)
 			continue;
 		}
 		frame = &stream->frames[array_index_nospec(index, stream->config.frames)];
-		if (unlikely(frame->state != NDMA_FRAME_IS_USER)) {
+		if (unlikely(!ndma_ring_is_users(frame))) {
 			stream->stats.bad_releases++;
 			continue;
 		}

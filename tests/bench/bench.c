@@ -2,7 +2,6 @@
 /* The bench program: figures of libndma and of in-tree peers, one JSON object a line. */
 #include "bench.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -94,9 +93,14 @@ int main(int argc, char **argv)
 		bench_disk();
 		return 0;
 	}
+	if (argc == 2 && !strcmp(argv[1], "drain")) {
+		bench_drain();
+		return 0;
+	}
 	bench_map();
 	bench_alloc();
 	bench_transfer();
 	bench_stream();
+	bench_drain();
 	return 0;
 }

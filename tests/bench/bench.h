@@ -6,6 +6,7 @@
 #ifndef NDMA_BENCH_H
 #define NDMA_BENCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -52,6 +53,8 @@ void bench_map(void);
 void bench_alloc(void);
 void bench_transfer(void);
 void bench_stream(void);
+/* As root: switches the kernel's tracer. */
+void bench_drain(void);
 /* By wall clock, and as root: the disk's content is lost. */
 void bench_disk(void);
 

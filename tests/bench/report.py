@@ -67,6 +67,7 @@ BARS = {
     "stream_syscalls_1024_frames": lambda guest, row: (0, row["value"] == 0),
     "stream_flat_by_frames": flat(1.25),
     "stream_flat_by_bytes": flat(1.25),
+    "stream_next_frame_of_a_full_ring": flat(1.25),
     "python_step_array": at_most(0.8),
     "python_step_asarray": at_most(1.5),
     "python_array_held": at_most(0.8),

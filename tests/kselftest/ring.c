@@ -420,6 +420,34 @@ TEST_F(ring, a_frame_that_is_not_held_cannot_be_released)
 	EXPECT_EQ(stream_stats(stream->fd).free_frames, FRAMES - 3);
 }
 
+/* More than a driver's call looks at, with interrupts off. The worker goes on. */
+TEST_F_TIMEOUT(ring, a_release_behind_much_nonsense_is_found_without_a_kick, 300)
+{
+	const uint32_t frames = 1024;
+	struct ndma_completion completion = {};
+	struct stream *stream = &self->stream;
+	struct ndma_stream_stats stats;
+	uint32_t last = 0, i;
+
+	ASSERT_EQ(make(stream, frames, NDMA_POLICY_DROP), 0);
+	ASSERT_EQ(stream_start(stream->fd, 0), 0);
+	ASSERT_EQ(stream_wait(stream->fd, frames, PATIENCE_NS), frames);
+	while (stream_take(stream, &completion))
+		last = completion.index;
+	for (i = 0; i < frames - 1; i++)
+		stream_release(stream, frames);
+	stream_release(stream, last);
+	/* It makes the driver look for a frame, and drains nothing itself. */
+	ASSERT_EQ(control_set(stream->fd, NDMA_CONTROL_TRIGGER_SOFTWARE, 1), 0);
+	while (!stream_take(stream, &completion))
+		sched_yield();
+	EXPECT_EQ(completion.index, last);
+	EXPECT_EQ(completion.sequence, frames);
+	stats = stream_stats(stream->fd);
+	EXPECT_EQ(stats.bad_releases, frames - 1);
+	EXPECT_EQ(stats.user_frames, frames);
+}
+
 TEST_F(ring, a_tail_that_jumps_costs_one_turn_of_the_ring)
 {
 	struct stream *stream = &self->stream;

@@ -35,7 +35,7 @@ TEST_F(source, it_says_what_it_is)
 	EXPECT_EQ(info.formats, 5);
 	EXPECT_EQ(info.channels, 8);
 	EXPECT_EQ(info.frames_min, 2);
-	EXPECT_EQ(info.frames_max, 4096);
+	EXPECT_EQ(info.frames_max, 65536);
 	EXPECT_EQ(info.streams_max, 0);
 	EXPECT_EQ(info.frame_bytes_max, 256 * MIB);
 	EXPECT_EQ(info.samples_step, 1);
@@ -108,7 +108,7 @@ TEST_F(source, sysfs_says_the_same_and_takes_nothing)
 		memset(text, 0, sizeof(text));
 		EXPECT_GT(read(fd, text, sizeof(text) - 1), 0);
 		if (!strcmp(names[i], "frames"))
-			EXPECT_STREQ(text, "2 4096\n");
+			EXPECT_STREQ(text, "2 65536\n");
 		if (!strcmp(names[i], "formats"))
 			EXPECT_NE(strstr(text, "<h 16 planar interleaved iq\n"), NULL);
 		if (!strcmp(names[i], "controls"))

@@ -87,7 +87,7 @@ static const struct {
 	{ "one frame", -EINVAL, GOOD, .frames = 1 },
 	{ "2^31 frames", -EINVAL, GOOD, .frames = 1U << 31 },
 	{ "2^32 - 1 frames", -EINVAL, GOOD, .frames = UINT32_MAX },
-	{ "one frame more than the most", -EINVAL, GOOD, .frames = 4097 },
+	{ "one frame more than the most", -EINVAL, GOOD, .frames = 65537 },
 	{ "no samples", -EINVAL, GOOD, .samples = 0 },
 	{ "2^64 - 1 samples", -EOVERFLOW, GOOD, .samples = UINT64_MAX },
 	{ "2^61 samples", -EOVERFLOW, GOOD, .samples = 1ULL << 61 },

@@ -117,8 +117,8 @@ TEST_F(sim, wrong_options_are_refused_with_what_the_source_can_do)
 	} wrong[] = {
 		{ { .samples = 0 }, "0 samples" },
 		{ { .samples = 1ULL << 40 }, "at most" },
-		{ { .samples = 64, .frames = 1 }, "2 to 4096" },
-		{ { .samples = 64, .frames = 1U << 31 }, "2 to 4096" },
+		{ { .samples = 64, .frames = 1 }, "2 to 65536" },
+		{ { .samples = 64, .frames = 1U << 31 }, "2 to 65536" },
 		{ { .samples = 64, .channels = 99 }, "has 8" },
 		{ { .samples = 64, .format = "<d" }, "\"<h\"" },
 		{ { .samples = 64, .format = "<i", .iq = true }, "I/Q" },

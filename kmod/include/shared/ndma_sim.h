@@ -31,7 +31,7 @@
 #include "ndma_wave.h"
 
 #define NDMA_SIM_FRAMES_MIN		2
-#define NDMA_SIM_FRAMES_MAX		4096
+#define NDMA_SIM_FRAMES_MAX		65536
 #define NDMA_SIM_FRAME_BYTES_MAX	(256u << 20)
 #define NDMA_SIM_SAMPLES_STEP		1
 
