@@ -43,7 +43,7 @@ static int ndma_heap_info_ioctl(struct file *file, void *arg)
 	if (info->flags)
 		return -EINVAL;
 	ndma_memory_reap();
-	quota = ndma_account_quota(&used);
+	quota = ndma_account_quota(file->f_cred->uid, &used);
 	info->abi = NDMA_ABI_VERSION;
 	info->page_bytes = PAGE_SIZE;
 	info->huge_bytes = NDMA_HUGE_BYTES;
@@ -83,13 +83,14 @@ static int ndma_heap_first_layout(const struct ndma_buffer_alloc *request,
 	return ndma_layout_verify(layout, request->bytes);
 }
 
-static int ndma_heap_alloc_memory(const struct ndma_buffer_alloc *request,
+static int ndma_heap_alloc_memory(struct file *file, const struct ndma_buffer_alloc *request,
 				  struct ndma_memory **memory)
 {
 	struct ndma_memory_spec spec = {
 		.bytes = request->bytes,
 		.node = request->node,
 		.contiguous = request->flags & NDMA_BUFFER_CONTIGUOUS,
+		.uid = file->f_cred->uid,
 	};
 	int ret;
 
@@ -107,7 +108,7 @@ static int ndma_heap_alloc(struct file *file, const struct ndma_buffer_alloc *re
 	struct ndma_memory *memory;
 	int ret;
 
-	ret = ndma_heap_alloc_memory(request, &memory);
+	ret = ndma_heap_alloc_memory(file, request, &memory);
 	if (ret)
 		return ret;
 	ret = ndma_dmabuf_create(memory, request->bytes, layout, ndma_client_of(file), false,

@@ -10,6 +10,7 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
+#include <linux/uidgid.h>
 
 #include "../internal.h"
 
@@ -23,6 +24,7 @@ struct ndma_account;
  * @node: NUMA node or NDMA_NODE_ANY
  * @contiguous: one compound page, or -EOPNOTSUPP
  * @guarded: pages of %NDMA_GUARD_BYTES, however many bytes (a stream with a guard)
+ * @uid: who is charged: the user who opened the file that asks, not who got the file from him
  * @dev: the device that must reach it, or NULL
  */
 struct ndma_memory_spec {
@@ -30,6 +32,7 @@ struct ndma_memory_spec {
 	int node;
 	bool contiguous;
 	bool guarded;
+	kuid_t uid;
 	struct device *dev;
 };
 
@@ -84,10 +87,13 @@ void ndma_memory_vunmap(struct ndma_memory *memory);
 
 /* ---------------------------------------------------------------- account.c */
 
-/* Charges the calling user; -EDQUOT, -ENOMEM. @bytes is more than 0. May sleep. */
-int ndma_account_charge(u64 bytes, struct ndma_account **out);
+/*
+ * Charges @uid. -EDQUOT: beyond the quota of one user; -ENOSPC: beyond that of all; -ENOMEM. @bytes
+ * is more than 0. May sleep.
+ */
+int ndma_account_charge(kuid_t uid, u64 bytes, struct ndma_account **out);
 void ndma_account_uncharge(struct ndma_account *account, u64 bytes);
-/* The calling user's quota (0: none) and what of it is used. */
-u64 ndma_account_quota(u64 *used);
+/* The user's quota (0: none) and what of it is used. */
+u64 ndma_account_quota(kuid_t uid, u64 *used);
 
 #endif /* NDMA_MEMORY_H */

@@ -309,6 +309,20 @@ void ndma_memory_exit(void)
 	}
 }
 
+static int ndma_memory_charge(struct ndma_memory *memory, const struct ndma_memory_spec *spec)
+{
+	int ret = ndma_account_charge(spec->uid, memory->bytes, &memory->account);
+
+	if (ret == -EDQUOT || ret == -ENOSPC) {
+		ndma_memory_reap();
+		ret = ndma_account_charge(spec->uid, memory->bytes, &memory->account);
+	}
+	if (ret == -ENOSPC)
+		return ndma_memory_refuse(spec, -ENOMEM,
+					  "all users would have more than ndma.total_bytes");
+	return ret;
+}
+
 int ndma_memory_alloc(const struct ndma_memory_spec *spec, struct ndma_memory **out)
 {
 	struct ndma_memory *memory;
@@ -325,11 +339,7 @@ int ndma_memory_alloc(const struct ndma_memory_spec *spec, struct ndma_memory **
 	mutex_init(&memory->vmap_lock);
 	memory->bytes = capacity;
 
-	ret = ndma_account_charge(capacity, &memory->account);
-	if (ret == -EDQUOT) {
-		ndma_memory_reap();
-		ret = ndma_account_charge(capacity, &memory->account);
-	}
+	ret = ndma_memory_charge(memory, spec);
 	if (ret)
 		goto err_put;
 	ret = ndma_memory_fill(memory, spec);

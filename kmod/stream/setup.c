@@ -191,7 +191,7 @@ static int ndma_setup_admit(struct ndma_stream *stream, struct ndma_stream_setup
 
 /* Claims one of the source's streams, and says what memory it takes. Keeps @spec->dev. */
 static int ndma_setup_plan(struct ndma_stream *stream, struct ndma_stream_setup *setup,
-			   struct ndma_memory_spec *spec)
+			   kuid_t uid, struct ndma_memory_spec *spec)
 {
 	int ret = ndma_stream_lock(stream);
 
@@ -205,6 +205,7 @@ static int ndma_setup_plan(struct ndma_stream *stream, struct ndma_stream_setup 
 			.bytes = stream->stride * stream->config.frames,
 			.node = setup->node,
 			.guarded = stream->guarded,
+			.uid = uid,
 			.dev = get_device(stream->source->desc->dev),
 		};
 	ndma_stream_unlock(stream);
@@ -260,14 +261,14 @@ static int ndma_setup_with(struct ndma_stream *stream, struct ndma_stream_setup 
  * pulled out, or a machine that goes to sleep, would wait for that.
  */
 static int ndma_setup_unlocked(struct ndma_stream *stream, struct ndma_stream_setup *setup,
-			       struct ndma_control_copy *copy)
+			       kuid_t uid, struct ndma_control_copy *copy)
 {
 	struct ndma_source *source = stream->source;
 	struct ndma_memory_spec spec;
 	struct ndma_memory *memory;
 	int ret;
 
-	ret = ndma_setup_plan(stream, setup, &spec);
+	ret = ndma_setup_plan(stream, setup, uid, &spec);
 	if (ret)
 		return ret;
 	ret = ndma_memory_alloc(&spec, &memory);
@@ -298,7 +299,7 @@ int ndma_stream_setup_ioctl(struct file *file, void *arg)
 		if (ret)
 			return ret;
 	}
-	ret = ndma_setup_unlocked(stream, setup, &copy);
+	ret = ndma_setup_unlocked(stream, setup, file->f_cred->uid, &copy);
 	kvfree(copy.values);
 	return ret;
 }

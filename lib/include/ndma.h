@@ -183,7 +183,8 @@ struct ndma_finding {
 int ndma_doctor(void (*tell)(void *context, const struct ndma_finding *finding), void *context);
 
 /**
- * ndma_heap_info() - what the module offers, and how much of its quota this user has in use
+ * ndma_heap_info() - what the module offers, and how much of his quota this user has in use: the one
+ * that the process was when it first used the module
  * @info: written whole
  *
  * Any thread.
@@ -295,10 +296,12 @@ static inline struct ndma_buffer_options ndma_buffer_options_init(void)
  * @out: the buffer, closed by the caller with ndma_buffer_close()
  *
  * This process becomes the buffer's owner: it alone begins transfers. The memory is charged to the
- * user until the last mapping and file descriptor is gone.
+ * user until the last mapping and file descriptor is gone: to the one that this process was when it
+ * first used the module. Descriptors can be passed on; the limit that holds is the memory cgroup's,
+ * to which the memory is charged as well.
  *
  * Return: 0; -EINVAL, -EOVERFLOW, -ERANGE: the layout or options; -EDQUOT: the user's quota;
- * -ENOMEM; -EOPNOTSUPP: no memory of that kind in that size, or neither the module nor
+ * -ENOMEM: there is none, or all users together have what they may; -EOPNOTSUPP: no memory of that kind in that size, or neither the module nor
  * memfd_create() is there; -EMFILE; -EACCES: no permission for the device node, the words name the
  * group; -ENODEV: NDMA_BACKEND=kernel and the module is not loaded.
  */

@@ -12,6 +12,7 @@
 #include "test.h"
 
 #define QUOTA "/sys/module/ndma/parameters/quota_bytes"
+#define TOTAL "/sys/module/ndma/parameters/total_bytes"
 #define KERNEL_FAULT "/sys/module/ndma/parameters/kernel_fault_ms"
 #define USER_FENCES "/sys/module/ndma/parameters/user_fences"
 #define AT_A_TIME "/sys/devices/virtual/workqueue/ndma/max_active"
@@ -47,6 +48,7 @@ FIXTURE(parameter)
 {
 	int heap;
 	char quota[32];
+	char total[32];
 	char kernel_fault[32];
 	char user_fences[8];
 	char at_a_time[32];
@@ -59,6 +61,7 @@ FIXTURE_SETUP(parameter)
 	self->heap = heap_open();
 	ASSERT_GE(self->heap, 0);
 	parameter_read(QUOTA, self->quota, sizeof(self->quota));
+	parameter_read(TOTAL, self->total, sizeof(self->total));
 	parameter_read(KERNEL_FAULT, self->kernel_fault, sizeof(self->kernel_fault));
 	parameter_read(USER_FENCES, self->user_fences, sizeof(self->user_fences));
 	parameter_read(AT_A_TIME, self->at_a_time, sizeof(self->at_a_time));
@@ -70,6 +73,7 @@ FIXTURE_SETUP(parameter)
 FIXTURE_TEARDOWN(parameter)
 {
 	EXPECT_TRUE(parameter_write(QUOTA, self->quota));
+	EXPECT_TRUE(parameter_write(TOTAL, self->total));
 	EXPECT_TRUE(parameter_write(KERNEL_FAULT, self->kernel_fault));
 	EXPECT_TRUE(parameter_write(USER_FENCES, self->user_fences));
 	EXPECT_TRUE(parameter_write(AT_A_TIME, self->at_a_time));
@@ -78,13 +82,26 @@ FIXTURE_TEARDOWN(parameter)
 	close(self->heap);
 }
 
+/* This process is @user from now on; the heap as that user opens it, whose the memory then is. */
+static int heap_as(uid_t user)
+{
+	struct stat node;
+
+	if (stat(NDMA_HEAP_PATH, &node) || setgid(node.st_gid) || setuid(user))
+		return -errno;
+	return heap_open();
+}
+
 /* In a child that is @user: 0, or the line that is not as it should be. */
-static int as_user(uid_t user, int (*check)(int heap), int heap)
+static int as_user(uid_t user, int (*check)(int heap))
 {
 	struct peer peer;
 
-	if (!peer_fork(&peer))
-		_exit(setuid(user) ? __LINE__ % 250 : check(heap));
+	if (!peer_fork(&peer)) {
+		int heap = heap_as(user);
+
+		_exit(heap < 0 ? __LINE__ % 250 : check(heap));
+	}
 	return peer_join(&peer);
 }
 
@@ -130,7 +147,64 @@ static int check_rest(int heap)
 
 TEST_F(parameter, a_user_has_no_more_than_the_quota)
 {
-	EXPECT_EQ(as_user(SOMEBODY, check_limit, self->heap), 0);
+	EXPECT_EQ(as_user(SOMEBODY, check_limit), 0);
+}
+
+/* Whatever users the file is passed to, and whatever they open for themselves. */
+TEST_F(parameter, what_comes_from_one_file_is_one_users)
+{
+	struct ndma_stream_setup setup = setup_of(2, MIB);
+	uint64_t before = heap_info(self->heap).used_bytes;
+	int source = source_open("sim0"), user, held;
+	struct peer peer[3];
+
+	ASSERT_EQ(before, 0);
+	for (user = 0; user < 3; user++) {
+		if (!peer_fork(&peer[user])) {
+			if (setuid(SOMEBODY + user))
+				_exit(1);
+			/* The third one sets up a stream in a source that root has opened. */
+			held = user < 2 ? heap_alloc(self->heap, 4 * MIB) :
+					  stream_setup(source, &setup);
+			if (held != -EDQUOT && held < 0)
+				_exit(2);
+			peer_tell(&peer[user]);
+			peer_await(&peer[user]);
+			_exit(held == -EDQUOT ? 3 : 0);
+		}
+		ASSERT_TRUE(peer_await(&peer[user]));
+	}
+	EXPECT_EQ(heap_info(self->heap).used_bytes, 8 * MIB);
+	for (user = 0; user < 3; user++) {
+		peer_tell(&peer[user]);
+		EXPECT_EQ(peer_join(&peer[user]), user < 2 ? 0 : 3);
+	}
+	close(source);
+}
+
+static int check_total(int heap)
+{
+	int fd = heap_alloc(heap, 4 * MIB);
+
+	CHECK(fd >= 0);
+	CHECK(heap_alloc(heap, 4 * MIB) == -ENOMEM);
+	CHECK(heap_info(heap).used_bytes == 4 * MIB);
+	CHECK(heap_alloc(heap, 2 * MIB) >= 0);
+	return 0;
+}
+
+TEST_F(parameter, all_users_together_have_no_more_than_the_total)
+{
+	int fd = heap_alloc(self->heap, 6 * MIB);
+
+	ASSERT_GE(fd, 0);
+	ASSERT_TRUE(parameter_write(TOTAL, "12582912"));
+	EXPECT_EQ(as_user(SOMEBODY, check_total), 0);
+	/* The user's own quota is what he can do something about. */
+	EXPECT_EQ(heap_alloc(self->heap, 8 * MIB), -EDQUOT);
+	EXPECT_EQ(heap_alloc(self->heap, 2 * MIB + 1), -EDQUOT);
+	close(fd);
+	EXPECT_EQ(as_user(SOMEBODY, check_rest), 0);
 }
 
 TEST_F(parameter, what_one_user_holds_is_not_anothers)
@@ -138,16 +212,16 @@ TEST_F(parameter, what_one_user_holds_is_not_anothers)
 	struct peer peer;
 
 	if (!peer_fork(&peer)) {
-		if (!setuid(SOMEBODY) && heap_alloc(self->heap, 8 * MIB) >= 0 && peer_tell(&peer))
+		if (heap_alloc(heap_as(SOMEBODY), 8 * MIB) >= 0 && peer_tell(&peer))
 			peer_await(&peer);
 		_exit(0);
 	}
 	ASSERT_TRUE(peer_await(&peer));
-	EXPECT_EQ(as_user(SOMEBODY_ELSE, check_rest, self->heap), 0);
-	EXPECT_NE(as_user(SOMEBODY, check_rest, self->heap), 0);
+	EXPECT_EQ(as_user(SOMEBODY_ELSE, check_rest), 0);
+	EXPECT_NE(as_user(SOMEBODY, check_rest), 0);
 	peer_tell(&peer);
 	EXPECT_EQ(peer_join(&peer), 0);
-	EXPECT_EQ(as_user(SOMEBODY, check_rest, self->heap), 0);
+	EXPECT_EQ(as_user(SOMEBODY, check_rest), 0);
 }
 
 TEST_F(parameter, a_quota_of_nothing_is_no_limit)
@@ -295,12 +369,8 @@ TEST_F(parameter, holders_are_told_to_whoever_may_trace_them)
 	struct peer peer;
 
 	if (!peer_fork(&peer)) {
-		struct stat node;
-		int heap = -1;
+		int heap = heap_as(SOMEBODY);
 
-		/* The file is opened as another user: whose it is goes by that. */
-		if (!stat(NDMA_HEAP_PATH, &node) && !setgid(node.st_gid) && !setuid(SOMEBODY))
-			heap = heap_open();
 		if (lease_acquire(heap, fd, NDMA_READ) > 0 && peer_tell(&peer))
 			peer_await(&peer);
 		_exit(0);

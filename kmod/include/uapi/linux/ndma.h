@@ -41,7 +41,7 @@
  *   ECANCELED   the fill was stopped, or its source's file closed, before it was done
  *   EIO         the source gave up before the buffer was full
  *   ESTALE      the lease was revoked by the buffer's owner
- *   EDQUOT      this user's quota of buffer memory is used up
+ *   EDQUOT      the quota of buffer memory of the user who opened the file is used up
  *   EMFILE      too many leases or transfers of this client
  *   ENOMEM      no memory; the reason is in the kernel log
  *   EFAULT      a pointer that cannot be read or written
@@ -113,8 +113,8 @@ struct ndma_layout {
  * @page_bytes: out: granularity of a buffer's size
  * @huge_bytes: out: size from which buffers are mapped by huge pages
  * @leases_max: out: most leases one client can hold at a time
- * @quota_bytes: out: most buffer memory that the calling user may hold; 0: no limit
- * @used_bytes: out: buffer memory that the calling user holds now
+ * @quota_bytes: out: most buffer memory that the user who opened this file may hold; 0: no limit
+ * @used_bytes: out: buffer memory that this user holds now
  * @fence_max_ns: out: longest life of a fence that a fill, or a user-driven transfer, publishes
  */
 struct ndma_heap_info {
@@ -149,7 +149,9 @@ struct ndma_heap_info {
  * @layout: user pointer to the first layout, or 0 for @bytes elements of format "B"
  *
  * The calling file is the buffer's *owner*: only it begins and ends transfers. Memory is
- * charged to the calling user until its last reference is gone.
+ * charged to the user who opened that file, whoever calls, until its last reference is gone:
+ * EDQUOT beyond the quota of one user, ENOMEM beyond that of all. It is charged to the caller's
+ * memory cgroup too, which is the limit that holds whatever files are passed on.
  *
  * Errors: EINVAL, EDQUOT, ENOMEM, EBADF (@source_fd), EOPNOTSUPP (contiguous or reachable
  * memory of that size does not exist), and those of a layout.
