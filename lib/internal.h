@@ -347,7 +347,11 @@ bool ndma_dmabuf_is_ours(int fd);
 /* DMA_BUF_IOCTL_SYNC: the op buffer_sync of backends whose buffers are dma-bufs. */
 int ndma_dmabuf_sync(struct ndma_buffer *buffer, uint32_t access, bool end);
 
-/* mmap.c: maps a whole dma-buf or memfd at an address that lets huge pages be used. */
-int ndma_mmap_aligned(int fd, uint64_t bytes, uint32_t access, struct ndma_mapping *map);
+/* mmap.c: what a huge page of this kernel has. */
+size_t ndma_mmap_huge_bytes(void);
+/* @length bytes of whole pages to map something over, at a multiple of a huge page; NULL: errno. */
+void *ndma_mmap_reserve(size_t length);
+/* Maps a whole dma-buf or memfd at an address that lets huge pages be used. */
+int ndma_mmap_aligned(int fd, uint64_t bytes, uint32_t access, struct ndma_mapping *mapping);
 
 #endif /* NDMA_LIB_INTERNAL_H */

@@ -187,19 +187,22 @@ static long ndma_heap_ioctl(struct file *file, unsigned int cmd, unsigned long a
 	return ndma_ioctl_dispatch(file, ndma_heap_ioctls, ARRAY_SIZE(ndma_heap_ioctls), cmd, arg);
 }
 
-/*
- * The offset names a buffer. The mapping then belongs to the buffer's dma-buf, so closing the heap
- * does not touch it.
- */
-static int ndma_heap_mmap(struct file *file, struct vm_area_struct *vma)
+/* The buffer that an offset of the heap names, with a reference. */
+static struct ndma_handle *ndma_heap_named(pgoff_t pgoff)
 {
 	unsigned int shift = NDMA_MMAP_FD_SHIFT - PAGE_SHIFT;
-	struct ndma_handle *handle;
+
+	if (pgoff & (BIT(shift) - 1) || pgoff >> shift > INT_MAX)
+		return ERR_PTR(-EINVAL);
+	return ndma_handle_get(pgoff >> shift);
+}
+
+/* The mapping belongs to the buffer's dma-buf, so closing the heap does not touch it. */
+static int ndma_heap_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ndma_handle *handle = ndma_heap_named(vma->vm_pgoff);
 	int ret;
 
-	if (vma->vm_pgoff & (BIT(shift) - 1) || vma->vm_pgoff >> shift > INT_MAX)
-		return -EINVAL;
-	handle = ndma_handle_get(vma->vm_pgoff >> shift);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
 	ret = -EINVAL;
@@ -208,6 +211,27 @@ static int ndma_heap_mmap(struct file *file, struct vm_area_struct *vma)
 	ndma_handle_put(handle);
 	return ret;
 }
+
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+/*
+ * The offset is a name, which need not be a multiple of a huge page: an address is wanted that fits
+ * where the buffer begins in its memory, because ndma_mapping_mmap() goes on from there.
+ */
+static unsigned long ndma_heap_unmapped_area(struct file *file, unsigned long address,
+					     unsigned long bytes, unsigned long pgoff,
+					     unsigned long flags)
+{
+	struct ndma_handle *handle = ndma_heap_named(pgoff);
+
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	pgoff = handle->buffer->offset >> PAGE_SHIFT;
+	ndma_handle_put(handle);
+	return thp_get_unmapped_area(file, address, bytes, pgoff, flags);
+}
+#else
+#define ndma_heap_unmapped_area NULL
+#endif
 
 const struct ndma_node_type ndma_heap_type = {
 	.kind = NDMA_KIND_HEAP,
@@ -218,7 +242,7 @@ const struct ndma_node_type ndma_heap_type = {
 		.unlocked_ioctl = ndma_heap_ioctl,
 		.compat_ioctl = compat_ptr_ioctl,
 		.mmap = ndma_heap_mmap,
-		.get_unmapped_area = thp_get_unmapped_area,
+		.get_unmapped_area = ndma_heap_unmapped_area,
 		.llseek = noop_llseek,
 	},
 };

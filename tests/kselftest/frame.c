@@ -144,6 +144,35 @@ TEST_F(frame, only_the_file_that_set_the_stream_up_exports_to_be_written)
 	close(other);
 }
 
+/* The address has to fit where the frame begins in its stream's memory, whatever its descriptor is. */
+TEST_F(frame, an_exported_frame_is_mapped_where_huge_pages_fit)
+{
+	struct ndma_stream_setup setup = setup_of(2, (4 * MIB + 4096) / 2);
+	struct ndma_completion completion;
+	struct ndma_buffer_info info;
+	struct stream stream;
+	char *view;
+	int fd;
+
+	setup.channels = 1;
+	ASSERT_EQ(stream_make(&stream, source_open("sim0"), &setup), 0);
+	ASSERT_NE(stream.setup.frame_stride % HUGE_BYTES, 0);
+	ASSERT_EQ(stream_start(stream.fd, 2), 0);
+	do {
+		ASSERT_EQ(stream_next(&stream, &completion), 0);
+	} while (completion.index != 1);
+	fd = stream_export(stream.fd, 1);
+	ASSERT_GE(fd, 0);
+	info = buffer_info(self->heap, fd);
+	view = buffer_map(self->heap, fd, info.capacity, PROT_READ);
+	ASSERT_NE(view, MAP_FAILED);
+	EXPECT_EQ(((uintptr_t)view - stream.setup.frame_stride) % HUGE_BYTES, 0);
+	EXPECT_EQ(memcmp(view, stream_frame(&stream, 1), completion.bytes_used), 0);
+	munmap(view, info.capacity);
+	close(fd);
+	stream_end(&stream);
+}
+
 TEST_F(frame, an_exported_frame_is_not_used_again_before_its_dma_buf_is_gone)
 {
 	struct stream *stream = &self->stream;
