@@ -80,11 +80,27 @@ int ndma_buffer_info_check(const struct file *file, const void *arg)
 	return info->flags ? -EINVAL : 0;
 }
 
+/* From @info->run_at on; the buffer may begin in the middle of its memory. */
+static void ndma_buffer_tell_run(const struct ndma_buffer *buffer, struct ndma_buffer_info *info)
+{
+	u64 at = buffer->offset + info->run_at;
+	unsigned int order;
+	u64 bytes;
+
+	bytes = ((u64)ndma_memory_run(buffer->memory, at >> PAGE_SHIFT, &order) << PAGE_SHIFT) -
+		offset_in_page(at);
+	info->run_bytes = min(bytes, buffer->capacity - info->run_at);
+	info->run_page_bytes = (u64)PAGE_SIZE << order;
+}
+
 int ndma_buffer_info_ioctl(struct file *file, struct ndma_handle *handle, void *arg)
 {
 	struct ndma_buffer *buffer = handle->buffer;
 	struct ndma_buffer_info *info = arg;
 
+	if (info->run_at >= buffer->capacity)
+		return -EINVAL;
+	ndma_buffer_tell_run(buffer, info);
 	info->flags = ndma_buffer_flags(handle);
 	info->bytes = buffer->bytes;
 	info->capacity = buffer->capacity;

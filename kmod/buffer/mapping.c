@@ -4,11 +4,13 @@
  *
  * Memory of huge pages at an address congruent to its offset is mapped by a plain VMA whose fault
  * handler returns the page: the core then maps a whole PMD, and get_user_pages() works. Anything
- * else is a VM_MIXEDMAP area, filled at once: one fault a page would cost ten times as much.
+ * else is a VM_MIXEDMAP area, filled at once: one fault a page would cost ten times as much. One area
+ * is one or the other, so who maps memory of several sizes of pages maps each run of it.
  */
 #include <linux/dma-buf.h>
 #include <linux/huge_mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -66,12 +68,14 @@ static const struct vm_operations_struct ndma_mapping_vm_ops = {
 	.fault = ndma_mapping_fault,
 };
 
-static bool ndma_mapping_is_huge(const struct ndma_memory *memory,
-				 const struct vm_area_struct *vma)
+static bool ndma_mapping_is_huge(const struct ndma_memory *memory, struct vm_area_struct *vma)
 {
+	unsigned int order;
+
 	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) &&
-	       memory->uniform_order == PMD_SHIFT - PAGE_SHIFT &&
-	       IS_ALIGNED((vma->vm_start >> PAGE_SHIFT) - vma->vm_pgoff, NDMA_HUGE_PAGES);
+	       IS_ALIGNED((vma->vm_start >> PAGE_SHIFT) - vma->vm_pgoff, NDMA_HUGE_PAGES) &&
+	       ndma_memory_run(memory, vma->vm_pgoff, &order) >= vma_pages(vma) &&
+	       order == PMD_SHIFT - PAGE_SHIFT;
 }
 
 static int ndma_mapping_insert(const struct ndma_memory *memory, struct vm_area_struct *vma)
@@ -88,6 +92,11 @@ static int ndma_mapping_insert(const struct ndma_memory *memory, struct vm_area_
 		unsigned long nr = min_t(unsigned long, left, NDMA_INSERT_BATCH);
 		unsigned long rest = nr, i;
 
+		/* There may be millions of pages, and mmap_lock keeps the whole process waiting. */
+		cond_resched();
+		ret = -EINTR;
+		if (fatal_signal_pending(current))
+			break;
 		for (i = 0; i < nr; i++)
 			pages[i] = ndma_memory_page(memory, vma->vm_pgoff + at + i);
 		ret = vm_insert_pages(vma, vma->vm_start + (at << PAGE_SHIFT), pages, &rest);
@@ -101,9 +110,10 @@ static int ndma_mapping_insert(const struct ndma_memory *memory, struct vm_area_
 /* Fills a VM_MIXEDMAP area, unless a guard wants to be asked about every page. */
 static int ndma_mapping_populate(struct ndma_buffer *buffer, struct vm_area_struct *vma)
 {
-	int ret = 0;
+	int ret = down_read_killable(&buffer->map_lock);
 
-	down_read(&buffer->map_lock);
+	if (ret)
+		return ret;
 	if (!buffer->touched && !ndma_guard_excludes(buffer, vma->vm_flags & VM_MAYWRITE))
 		ret = ndma_mapping_insert(buffer->memory, vma);
 	up_read(&buffer->map_lock);

@@ -34,6 +34,21 @@ struct page *ndma_memory_page(const struct ndma_memory *memory, pgoff_t pgoff)
 	return chunk + (pgoff - page_folio(chunk)->index);
 }
 
+pgoff_t ndma_memory_run(const struct ndma_memory *memory, pgoff_t pgoff, unsigned int *order)
+{
+	unsigned int i = ndma_memory_chunk_at(memory, pgoff);
+	pgoff_t end = memory->bytes >> PAGE_SHIFT;
+
+	*order = compound_order(memory->chunks[i]);
+	if (memory->uniform_order >= 0)
+		return end - pgoff;
+	while (++i < memory->nr_chunks && compound_order(memory->chunks[i]) == *order)
+		cond_resched();
+	if (i < memory->nr_chunks)
+		end = page_folio(memory->chunks[i])->index;
+	return end - pgoff;
+}
+
 /**
  * struct ndma_extent - a physically contiguous part of a memory, no longer than a segment may be
  * @page: its first page

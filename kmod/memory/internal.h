@@ -74,6 +74,8 @@ void ndma_memory_get(struct ndma_memory *memory);
 void ndma_memory_put(struct ndma_memory *memory);
 /* The page (not its compound head) at page offset @pgoff, which lies inside. */
 struct page *ndma_memory_page(const struct ndma_memory *memory, pgoff_t pgoff);
+/* Pages from @pgoff on, which lies inside, that are in chunks of one order, and the order. May sleep. */
+pgoff_t ndma_memory_run(const struct ndma_memory *memory, pgoff_t pgoff, unsigned int *order);
 /* Whether @dev can do DMA to all of it; a device that cannot must not map it (a splat). */
 bool ndma_memory_reachable(const struct ndma_memory *memory, struct device *dev);
 /*

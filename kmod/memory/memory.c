@@ -135,35 +135,87 @@ static int ndma_order_first(const struct ndma_memory_spec *spec, u64 capacity)
 	return NDMA_HUGE_ORDER <= NDMA_ORDER_MAX ? NDMA_HUGE_ORDER : NDMA_MEDIUM_ORDER;
 }
 
-/* Fills @chunks with pages of falling order, @capacity bytes in all; how many, or an errno. */
+/**
+ * struct ndma_search - chunks on their way into a memory
+ * @spec: what is wanted
+ * @node: where
+ * @zone: of the page allocator
+ * @first: order of the largest chunks, whose size is the unit of the capacity
+ * @order: of the next chunk
+ * @left: bytes still wanted
+ * @again: bytes that are left when @first is tried once more, after it has failed
+ * @pause: bytes from a failure of @first to the next try
+ */
+struct ndma_search {
+	const struct ndma_memory_spec *spec;
+	int node;
+	gfp_t zone;
+	int first;
+	int order;
+	u64 left;
+	u64 again;
+	u64 pause;
+};
+
+/*
+ * No chunk of this order is free: goes on with smaller ones. One failure must not cost a whole
+ * buffer its huge pages, and a thousand must not cost a thousand compactions, so the largest are
+ * tried for again after a unit of smaller ones, then after two, then after four.
+ */
+static int ndma_search_lower(struct ndma_search *search)
+{
+	if (search->order == search->first) {
+		search->pause = search->pause ? 2 * search->pause : (u64)PAGE_SIZE << search->first;
+		search->again = search->left - min(search->left, search->pause);
+	}
+	search->order = search->spec->contiguous ? -1 : ndma_order_below(search->order);
+	if (search->order >= 0)
+		return 0;
+	return search->zone || search->spec->contiguous ? -EOPNOTSUPP : -ENOMEM;
+}
+
+/* Adds one chunk to @chunks, or finds another order to try: 0, or an errno. */
+static int ndma_search_step(struct ndma_search *search, struct list_head *chunks)
+{
+	bool must = search->spec->contiguous;
+	struct page *chunk;
+
+	if (search->left == search->again)
+		search->order = search->first;
+	if (search->left < (u64)PAGE_SIZE << search->order) {
+		search->order = ndma_order_below(search->order);
+		return 0;
+	}
+	chunk = ndma_chunk_alloc(search->node, search->zone, search->order, must || !search->order);
+	if (!chunk)
+		return ndma_search_lower(search);
+	list_add_tail(&chunk->lru, chunks);
+	search->left -= page_size(chunk);
+	return 1;
+}
+
+/* Fills @chunks with pages, @capacity bytes in all; how many, or an errno. */
 static int ndma_chunks_alloc(const struct ndma_memory_spec *spec, u64 capacity,
 			     struct list_head *chunks)
 {
-	int node = spec->node == NDMA_NODE_ANY && spec->dev ? dev_to_node(spec->dev) : spec->node;
-	int order = ndma_order_first(spec, capacity);
-	gfp_t zone = ndma_device_zone(spec->dev);
-	u64 left = capacity;
-	int count = 0;
+	int first = ndma_order_first(spec, capacity);
+	struct ndma_search search = {
+		.spec = spec,
+		.node = spec->node == NDMA_NODE_ANY && spec->dev ? dev_to_node(spec->dev) : spec->node,
+		.zone = ndma_device_zone(spec->dev),
+		.first = first,
+		.order = first,
+		.left = capacity,
+	};
+	int count = 0, ret;
 
-	while (left) {
-		struct page *chunk;
-
+	while (search.left) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (left < (u64)PAGE_SIZE << order) {
-			order = ndma_order_below(order);
-			continue;
-		}
-		chunk = ndma_chunk_alloc(node, zone, order, spec->contiguous || !order);
-		if (!chunk) {
-			order = spec->contiguous ? -1 : ndma_order_below(order);
-			if (order < 0)
-				return zone || spec->contiguous ? -EOPNOTSUPP : -ENOMEM;
-			continue;
-		}
-		list_add_tail(&chunk->lru, chunks);
-		left -= (u64)PAGE_SIZE << order;
-		count++;
+		ret = ndma_search_step(&search, chunks);
+		if (ret < 0)
+			return ret;
+		count += ret;
 	}
 	return count;
 }

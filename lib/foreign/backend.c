@@ -105,6 +105,8 @@ static int foreign_info(const struct ndma_buffer *buffer, struct ndma_buffer_inf
 	info->write_leases = __atomic_load_n(&self->writes, __ATOMIC_RELAXED);
 	info->own_leases = info->read_leases + info->write_leases;
 	info->node = NDMA_NODE_ANY;
+	info->run_bytes = buffer->capacity;
+	info->run_page_bytes = sysconf(_SC_PAGESIZE);
 	return 0;
 }
 

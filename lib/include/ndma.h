@@ -394,7 +394,7 @@ int ndma_buffer_set_layout(struct ndma_buffer *buffer, const struct ndma_layout 
  * ndma_buffer_info() - the state of the buffer at this moment
  * @buffer: the buffer
  * @info: written whole. own_leases counts those of this process at the backend: one of each kind
- *   for every object that has any
+ *   for every object that has any. run_bytes, run_page_bytes are those of the buffer's start
  *
  * Any thread, at any time. On a foreign dma-buf leases are this object's and transfers unknown.
  *

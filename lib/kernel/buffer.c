@@ -89,16 +89,48 @@ void ndma_kernel_buffer_free(struct ndma_buffer *buffer)
 	free(buffer);
 }
 
+/* Bytes from @at on whose pages are of one size; 0: the module does not say. */
+static uint64_t run_bytes(const struct ndma_buffer *buffer, int heap, uint64_t at)
+{
+	struct ndma_buffer_info info = { .size = sizeof(info), .fd = buffer->fd, .run_at = at };
+
+	return ndma_ioctl_call(heap, NDMA_BUFFER_INFO, &info) ? 0 : info.run_bytes;
+}
+
+/*
+ * Memory in pages of several sizes: one mapping each for what is of one size, side by side, because
+ * in one mapping of them all the large pages would be small ones. NULL: it cannot be done.
+ */
+static void *map_runs(const struct ndma_buffer *buffer, int heap, int prot)
+{
+	char *room = ndma_mmap_reserve(buffer->capacity);
+	uint64_t at, bytes;
+
+	for (at = 0; room && at < buffer->capacity; at += bytes) {
+		bytes = run_bytes(buffer, heap, at);
+		if (bytes && mmap(room + at, bytes, prot, MAP_SHARED | MAP_FIXED, buffer->fd,
+				  (off_t)at) != MAP_FAILED)
+			continue;
+		munmap(room, buffer->capacity);
+		return NULL;
+	}
+	return room;
+}
+
 int ndma_kernel_buffer_map(struct ndma_buffer *buffer, uint32_t access, struct ndma_mapping *map)
 {
 	int prot = access == NDMA_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 	off_t offset = (off_t)buffer->fd << NDMA_MMAP_FD_SHIFT;
 	int heap = ndma_kernel_heap();
-	void *address;
+	void *address = NULL;
 
 	if (heap < 0)
 		return heap;
-	address = mmap(NULL, buffer->capacity, prot, MAP_SHARED, heap, offset);
+	if (buffer->capacity > ndma_mmap_huge_bytes() &&
+	    run_bytes(buffer, heap, 0) < buffer->capacity)
+		address = map_runs(buffer, heap, prot);
+	if (!address)
+		address = mmap(NULL, buffer->capacity, prot, MAP_SHARED, heap, offset);
 	if (address == MAP_FAILED)
 		return ndma_kernel_error(-errno, "mapping a buffer of %llu bytes",
 					 (unsigned long long)buffer->capacity);

@@ -57,6 +57,8 @@ int ndma_memfd_buffer_info(const struct ndma_buffer *base, struct ndma_buffer_in
 	info->bytes = base->bytes;
 	info->capacity = base->capacity;
 	info->id = file.st_ino;
+	info->run_bytes = base->capacity;
+	info->run_page_bytes = sysconf(_SC_PAGESIZE);
 	return 0;
 }
 

@@ -166,7 +166,10 @@ enum uapi_role {
 	FIELD(T, transfers, 56, OUT)		\
 	FIELD(T, aborted, 64, OUT)		\
 	FIELD(T, touches, 72, OUT)		\
-	FIELD(T, id, 80, OUT)
+	FIELD(T, id, 80, OUT)			\
+	FIELD(T, run_at, 88, SMALL)		\
+	FIELD(T, run_bytes, 96, OUT)		\
+	FIELD(T, run_page_bytes, 104, OUT)
 
 #define UAPI_ndma_buffer_layout(FIELD, T)	\
 	FIELD(T, size, 0, SIZE)			\

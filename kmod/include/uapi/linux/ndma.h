@@ -192,6 +192,13 @@ struct ndma_buffer_alloc {
  *   once for each thread and page in a transfer, however often a signal interrupts it
  * @id: out: the buffer's, through every handle and in every process, and no other buffer's until the
  *   machine is started again
+ * @run_at: in: an offset in the mapping, below @capacity (else EINVAL)
+ * @run_bytes: out: bytes from there on that are in pages of one size, to the end of these
+ * @run_page_bytes: out: that size
+ *
+ * Memory that was short when a buffer was allocated may have come in pages of several sizes. One
+ * mapping of them all has small pages only; one of each run, at an address congruent to its
+ * offset, has huge pages where there are such.
  */
 struct ndma_buffer_info {
 	__u32 size;
@@ -210,6 +217,9 @@ struct ndma_buffer_info {
 	__aligned_u64 aborted;
 	__aligned_u64 touches;
 	__aligned_u64 id;
+	__aligned_u64 run_at;
+	__aligned_u64 run_bytes;
+	__aligned_u64 run_page_bytes;
 };
 
 /**
