@@ -112,6 +112,7 @@ static void ndma_chunks_free(struct list_head *chunks)
 	struct page *chunk, *next;
 
 	list_for_each_entry_safe(chunk, next, chunks, lru) {
+		cond_resched();
 		list_del(&chunk->lru);
 		put_page(chunk);
 	}
@@ -210,6 +211,8 @@ static int ndma_chunks_alloc(const struct ndma_memory_spec *spec, u64 capacity,
 	int count = 0, ret;
 
 	while (search.left) {
+		/* Pages are cleared as they are allocated: that takes seconds where there are many. */
+		cond_resched();
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		ret = ndma_search_step(&search, chunks);
@@ -289,6 +292,7 @@ static bool ndma_memory_free_chunks(struct ndma_memory *memory, bool all)
 	for (i = 0; i < memory->nr_chunks; i++) {
 		struct page *chunk = memory->chunks[i];
 
+		cond_resched();
 		if (!all && page_count(chunk) > 1) {
 			memory->chunks[left++] = chunk;
 			continue;
