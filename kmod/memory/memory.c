@@ -2,6 +2,7 @@
 /*
  * Pages: compound ones as large as they come, zeroed, charged, where a device reaches them.
  */
+#include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
 #include <linux/nodemask.h>
@@ -26,11 +27,16 @@ static bool ndma_device_reaches_all(struct device *dev)
 	return !dma_addressing_limited(dev);
 }
 
-static gfp_t ndma_device_zone(struct device *dev)
+/*
+ * Does @dev reach the chunk? Its mask is about addresses on its bus, which on many boards are not
+ * those of the CPU; memory that is not on the bus at all has the highest address there is.
+ */
+static bool ndma_chunk_in_reach(struct page *chunk, struct device *dev)
 {
-	if (!dev || ndma_device_reaches_all(dev))
-		return 0;
-	return dma_get_mask(dev) >= DMA_BIT_MASK(32) ? GFP_DMA32 : GFP_DMA;
+	u64 last = phys_to_dma(dev, page_to_phys(chunk) + page_size(chunk) - 1);
+
+	return phys_to_dma(dev, page_to_phys(chunk)) <= last &&
+	       last <= min_not_zero(dma_get_mask(dev), dev->bus_dma_limit);
 }
 
 bool ndma_memory_reachable(const struct ndma_memory *memory, struct device *dev)
@@ -46,12 +52,9 @@ bool ndma_memory_reachable(const struct ndma_memory *memory, struct device *dev)
 	 */
 	if (mask >= DMA_BIT_MASK(32) && dma_max_mapping_size(dev) != SIZE_MAX)
 		return true;
-	for (i = 0; i < memory->nr_chunks; i++) {
-		struct page *chunk = memory->chunks[i];
-
-		if (page_to_phys(chunk) + page_size(chunk) - 1 > mask)
+	for (i = 0; i < memory->nr_chunks; i++)
+		if (!ndma_chunk_in_reach(memory->chunks[i], dev))
 			return false;
-	}
 	return true;
 }
 
@@ -136,11 +139,24 @@ static int ndma_order_first(const struct ndma_memory_spec *spec, u64 capacity)
 	return NDMA_HUGE_ORDER <= NDMA_ORDER_MAX ? NDMA_HUGE_ORDER : NDMA_MEDIUM_ORDER;
 }
 
+/*
+ * Zones of the page allocator, from the largest to the smallest, which is 16 MiB in all on some
+ * machines. Where they end is a matter of CPU addresses, so what comes from one is looked at.
+ */
+static const gfp_t ndma_zones[] = { 0, GFP_DMA32, GFP_DMA };
+
+/* The first zone to try: in the one without a limit, nearly nothing is in reach of 32 bits. */
+static unsigned int ndma_zone_first(struct device *dev)
+{
+	return min_not_zero(dma_get_mask(dev), dev->bus_dma_limit) > DMA_BIT_MASK(32) ? 0 : 1;
+}
+
 /**
  * struct ndma_search - chunks on their way into a memory
  * @spec: what is wanted
  * @node: where
- * @zone: of the page allocator
+ * @limited: the device does not reach every memory
+ * @zone: of the page allocator, as a place in ndma_zones
  * @first: order of the largest chunks, whose size is the unit of the capacity
  * @order: of the next chunk
  * @left: bytes still wanted
@@ -150,7 +166,8 @@ static int ndma_order_first(const struct ndma_memory_spec *spec, u64 capacity)
 struct ndma_search {
 	const struct ndma_memory_spec *spec;
 	int node;
-	gfp_t zone;
+	bool limited;
+	unsigned int zone;
 	int first;
 	int order;
 	u64 left;
@@ -172,7 +189,7 @@ static int ndma_search_lower(struct ndma_search *search)
 	search->order = search->spec->contiguous ? -1 : ndma_order_below(search->order);
 	if (search->order >= 0)
 		return 0;
-	return search->zone || search->spec->contiguous ? -EOPNOTSUPP : -ENOMEM;
+	return search->limited || search->spec->contiguous ? -EOPNOTSUPP : -ENOMEM;
 }
 
 /* Adds one chunk to @chunks, or finds another order to try: 0, or an errno. */
@@ -187,9 +204,14 @@ static int ndma_search_step(struct ndma_search *search, struct list_head *chunks
 		search->order = ndma_order_below(search->order);
 		return 0;
 	}
-	chunk = ndma_chunk_alloc(search->node, search->zone, search->order, must || !search->order);
+	chunk = ndma_chunk_alloc(search->node, ndma_zones[search->zone], search->order,
+				 must || !search->order);
 	if (!chunk)
 		return ndma_search_lower(search);
+	if (search->limited && !ndma_chunk_in_reach(chunk, search->spec->dev)) {
+		put_page(chunk);
+		return ++search->zone < ARRAY_SIZE(ndma_zones) ? 0 : -EOPNOTSUPP;
+	}
 	list_add_tail(&chunk->lru, chunks);
 	search->left -= page_size(chunk);
 	return 1;
@@ -199,11 +221,13 @@ static int ndma_search_step(struct ndma_search *search, struct list_head *chunks
 static int ndma_chunks_alloc(const struct ndma_memory_spec *spec, u64 capacity,
 			     struct list_head *chunks)
 {
+	bool limited = spec->dev && !ndma_device_reaches_all(spec->dev);
 	int first = ndma_order_first(spec, capacity);
 	struct ndma_search search = {
 		.spec = spec,
 		.node = spec->node == NDMA_NODE_ANY && spec->dev ? dev_to_node(spec->dev) : spec->node,
-		.zone = ndma_device_zone(spec->dev),
+		.limited = limited,
+		.zone = limited ? ndma_zone_first(spec->dev) : 0,
 		.first = first,
 		.order = first,
 		.left = capacity,
