@@ -279,7 +279,7 @@ static void put_json(FILE *file, const struct record_summary *summary)
 static bool sigmf_datatype(const struct record_summary *summary, char name[16])
 {
 	const char *dtype = summary->axes->dtype;
-	int bits = atoi(dtype + 2) * 8;
+	int bits = (dtype[2] - '0') * 8;
 
 	if (!(summary->axes->interleaved || summary->index->channels == 1) ||
 	    (dtype[1] == 'f' ? bits < 32 : bits > 32))
