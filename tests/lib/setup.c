@@ -371,8 +371,10 @@ TEST_F(sim, what_a_source_cannot_do_is_refused_alike_and_with_words)
 		struct ndma_stream_options options;
 		const char *words;
 	} refused[] = {
-		{ -EINVAL, { .samples = 64, .frames = 1 }, "1 frames: sim0 takes 2 to 4096" },
-		{ -EINVAL, { .samples = 64, .frames = 4097 }, "4097 frames: sim0 takes 2 to 4096" },
+		{ -EINVAL, { .samples = 64, .frames = 1 }, "1 frames: sim0 takes 2 to 65536" },
+		{ -EINVAL,
+		  { .samples = 64, .frames = 65537 },
+		  "65537 frames: sim0 takes 2 to 65536" },
 		{ -EINVAL, { .samples = 64, .channels = 9 }, "9 channels: sim0 has 8" },
 		{ -EINVAL, { .samples = 64, .order = 3 }, "memory order 3: sim0 makes samples of" },
 		{ -EINVAL, { .samples = 64, .policy = 2 }, "policy 2: expected NDMA_POLICY_DROP" },
@@ -408,7 +410,7 @@ TEST_F(sim, the_outputs_are_those_of_the_rules)
 		.formats = 5,
 		.channels = 8,
 		.frames_min = 2,
-		.frames_max = 4096,
+		.frames_max = 65536,
 		.frame_bytes_max = 256 << 20,
 	};
 	const struct ndma_setup_memory memory = {
