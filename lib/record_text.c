@@ -229,7 +229,7 @@ static void put_index(FILE *file, const struct record_summary *summary)
 		", \"offset\": %u, \"dtype\": [[\"checksum\", \"<u4\"], [\"flags\", \"<u4\"], "
 		"[\"sequence\", \"<u8\"], [\"timestamp_ns\", \"<u8\"], [\"hw_timestamp\", "
 		"\"<u8\"], [\"hw_sequence\", \"<u8\"], [\"bytes_used\", \"<u8\"], [\"dropped\", "
-		"\"<u8\"], [\"trigger\", \"<u4\"], [\"reserved\", \"<u4\"], ",
+		"\"<u8\"], [\"trigger\", \"<u4\"], [\"anchor\", \"<u4\"], ",
 		head->head_bytes);
 	if (grown)
 		fprintf(file, "[\"more\", \"V%u\"], ", grown);

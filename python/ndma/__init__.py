@@ -13,6 +13,7 @@ whatever ended the recorder, and `load` reads them.
 """
 
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from ._ext import (
     Allocator,
@@ -45,8 +46,15 @@ from ._ext import (
     trace_leases,
     zeros,
 )
-from ._record import Recorder, record
-from ._recording import Loss, RecordedFrame, Recording, load
+if _TYPE_CHECKING:
+    from ._record import Recorder, record
+    from ._recording import Loss, RecordedFrame, Recording, load
+
+# By module: a script that records nothing does not pay for the import.
+_ON_FIRST_USE = {
+    "_record": ("Recorder", "record"),
+    "_recording": ("Loss", "RecordedFrame", "Recording", "load"),
+}
 
 # All but open(): `from ndma import *` must not replace the built-in one.
 __all__ = [
@@ -85,6 +93,22 @@ __all__ = [
     "trace_leases",
     "zeros",
 ]
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _ON_FIRST_USE.items():
+        if name in names:
+            from importlib import import_module
+
+            loaded = import_module(f"{__name__}.{module}")
+            globals().update((each, getattr(loaded, each)) for each in names)
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 if "IPython" in _sys.modules:
     from . import _interactive

@@ -20,7 +20,7 @@ _Holes = Literal["raise", "mask", "nan"]
 _ENTRY = np.dtype([
     ("index", "u4"), ("frame_flags", "u4"), ("sequence", "u8"), ("timestamp_ns", "u8"),
     ("hw_timestamp", "u8"), ("hw_sequence", "u8"), ("bytes_used", "u8"), ("dropped", "u8"),
-    ("trigger", "u4"), ("reserved", "u4"), ("time_ns", "i8"), ("flags", "u4"), ("checksum", "u4")])
+    ("trigger", "u4"), ("anchor", "u4"), ("time_ns", "i8"), ("flags", "u4"), ("checksum", "u4")])
 _HOLE = np.dtype([("number", "u8"), ("frame", _ENTRY)])
 
 _PARTIAL, _ERROR, _OVERFLOW, _TIME_START = 1, 2, 4, 16

@@ -17,6 +17,7 @@ import pytest
 
 import ndma
 import ndma._ext
+from conftest import run_python
 
 pytestmark = pytest.mark.pure
 
@@ -230,3 +231,18 @@ def test_an_example_of_a_missing_source_says_so():
                            "sim999"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert "sim0" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_records_is_imported_on_first_use():
+    out = run_python("""
+        import sys, ndma
+        assert not {"ndma._record", "ndma._recording", "numpy.typing"} & set(sys.modules)
+        assert {"record", "load", "Recording"} <= set(dir(ndma))
+        from ndma import load
+        assert load is ndma.load and "load" in vars(ndma) and "ndma._recording" in sys.modules
+        try:
+            ndma.recrd
+        except AttributeError as error:
+            print(error)
+    """)
+    assert out == "module 'ndma' has no attribute 'recrd'\n"
