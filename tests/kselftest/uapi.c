@@ -280,7 +280,7 @@ static bool errno_is_listed(int error)
 	static const int listed[] = { EINVAL, E2BIG, ENOTTY, EBADF, EBUSY, EAGAIN, ETIMEDOUT,
 				      EOVERFLOW, ERANGE, EPERM, EACCES, ENODEV, EOPNOTSUPP,
 				      EOWNERDEAD, ECANCELED, EIO, ESTALE, EDQUOT, EMFILE, ENOMEM,
-				      EFAULT };
+				      EFAULT, ESHUTDOWN };
 	size_t i;
 
 	for (i = 0; i < sizeof(listed) / sizeof(listed[0]); i++)
