@@ -359,7 +359,7 @@ enum uapi_role {
 #define UAPI_ndma_stream_export(FIELD, T)	\
 	FIELD(T, size, 0, SIZE)			\
 	FIELD(T, index, 4, FRAME)		\
-	FIELD(T, fd_flags, 8, FLAGS, O_CLOEXEC | O_RDWR) \
+	FIELD(T, fd_flags, 8, FLAGS, (O_CLOEXEC | O_RDWR)) \
 	FIELD(T, fd, 12, NEW_FD)
 
 #define UAPI_ndma_fill_begin(FIELD, T)		\
