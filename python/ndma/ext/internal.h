@@ -417,8 +417,12 @@ int ext_stream_begin_wait(struct ext_stream *stream);
 int ext_stream_await(struct ext_stream *stream, int64_t timeout_ns);
 /* The next frame that is there, or NULL: with an exception only if there is no memory for it. */
 struct ext_frame *ext_stream_take_ready(struct ext_stream *stream);
-/* stream_latest.c, while stream->fresh_ns is set: whether a frame that was taken is too old. */
-bool ext_stream_passes_over(struct ext_stream *stream, const struct ext_frame *frame);
+/* stream_fresh.c: how long the source makes one frame, 0 where it does not know; CLOCK_MONOTONIC of a
+ * frame's first sample, stream->frame_ns being known; and, while stream->fresh_ns is set, whether a
+ * frame that was taken is too old. */
+int64_t ext_fresh_frame_ns(const struct ext_stream *stream);
+int64_t ext_fresh_start_of(const struct ext_stream *stream, const struct ext_frame *frame);
+bool ext_fresh_passes_over(struct ext_stream *stream, const struct ext_frame *frame);
 /* -1 with an exception where the stream is closed, or another process's. */
 int ext_stream_check(struct ext_stream *stream);
 /* Lets the source fill frames, unless the stream was started, or stopped, before. */

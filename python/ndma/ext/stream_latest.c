@@ -16,37 +16,6 @@
 /* A source whose time stamps are wrong would be waited for for ever. */
 #define FRESH_MAX_NS (10 * NS_PER_S)
 
-/* How long a source makes one frame; 0 where it does not know. */
-static int64_t frame_ns(const struct ext_stream *stream)
-{
-	struct ndma_source_info info;
-	double rate = 0;
-
-	if (!ndma_stream_info(stream->handle, &info) && info.rate.num > 0)
-		rate = ext_rational(info.rate);
-	return rate > 0 ? (int64_t)((double)stream->layout->shape[1] / rate * NS_PER_S) : 0;
-}
-
-static int64_t start_of(const struct ext_stream *stream, const struct ext_frame *frame)
-{
-	const struct ndma_completion *completion = &frame->entry.completion;
-	bool is_start = completion->flags & NDMA_FRAME_TIME_START;
-
-	return (int64_t)completion->timestamp_ns - (is_start ? 0 : stream->frame_ns);
-}
-
-bool ext_stream_passes_over(struct ext_stream *stream, const struct ext_frame *frame)
-{
-	bool old = start_of(stream, frame) < stream->fresh_ns;
-
-	/* The gap before it is none that on_loss tells of. */
-	stream->skipped += frame->entry.dropped + old;
-	stream->lost_ahead = old ? 0 : frame->entry.dropped;
-	if (!old)
-		stream->fresh_ns = 0;
-	return old;
-}
-
 /* The newest of `frame`, may be NULL, and those that are ready; the others go back unseen. */
 static struct ext_frame *newest(struct ext_stream *stream, struct ext_frame *frame)
 {
@@ -109,7 +78,7 @@ static struct ext_frame *renew(struct ext_stream *stream, struct ext_frame *fram
 					  : stream->timeout_ns);
 	int64_t grace = 2 * stream->frame_ns + GRACE_NS, until;
 
-	while (start_of(stream, frame) + stream->frame_ns < now_ns) {
+	while (ext_fresh_start_of(stream, frame) + stream->frame_ns < now_ns) {
 		until = ext_now_ns() + grace;
 		if (!await_newer(stream, until < limit ? until : limit))
 			break;
@@ -131,7 +100,7 @@ PyObject *ext_stream_latest(PyObject *self, PyObject *unused)
 		return NULL;
 	full = is_full(stream);
 	now_ns = ext_now_ns();
-	stream->frame_ns = frame_ns(stream);
+	stream->frame_ns = ext_fresh_frame_ns(stream);
 	frame = await_newest(stream);
 	if (frame && full && !PyErr_Occurred())
 		frame = renew(stream, frame, now_ns);
@@ -152,7 +121,7 @@ PyObject *ext_stream_skip(PyObject *self, PyObject *unused)
 
 	if (ext_stream_begin_wait(stream))
 		return NULL;
-	stream->frame_ns = frame_ns(stream);
+	stream->frame_ns = ext_fresh_frame_ns(stream);
 	stream->fresh_ns = 0;
 	frame = newest(stream, NULL);
 	stream->fresh_ns = ext_now_ns();

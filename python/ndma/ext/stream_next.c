@@ -88,7 +88,7 @@ again:
 		return NULL;
 	}
 	frame->held = true;
-	if (stream->fresh_ns && ext_stream_passes_over(stream, frame)) {
+	if (stream->fresh_ns && ext_fresh_passes_over(stream, frame)) {
 		Py_DECREF(frame);
 		goto again;
 	}
