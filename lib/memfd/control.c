@@ -137,15 +137,18 @@ int ndma_memfd_control_get(const struct ndma_source *base, uint32_t id, int64_t 
 int ndma_memfd_control_set(struct ndma_source *base, uint32_t id, int64_t *value)
 {
 	struct memfd_source *source = ndma_memfd_source(base);
+	const struct ndma_control_desc *control = find(id);
 	int rc;
 
 	rc = ndma_memfd_card_check(source->card);
 	if (rc)
 		return rc;
+	if (!control)
+		return unknown(id);
 	pthread_mutex_lock(&source->lock);
 	rc = ndma_memfd_control_store(source->values, id, value, false);
 	pthread_mutex_unlock(&source->lock);
-	if (!rc && find(id)->type == NDMA_CONTROL_BUTTON)
+	if (!rc && control->type == NDMA_CONTROL_BUTTON)
 		press_all(source->card, id);
 	return rc;
 }
