@@ -56,6 +56,8 @@ class RecordedFrame:
         Calendar time, UTC, in ns: of the first sample where `time_is_start`, else of completion.
     valid : int
         Samples of each channel that its source made; behind them are zeros.
+    flags : int
+        Those of the frame as it was captured, as `Frame.flags`.
     partial, overflow, error, damaged : bool
         It came short; lost samples; its source calls it wrong; its entry cannot be read, and
         nothing but its samples is known.
@@ -109,6 +111,10 @@ class RecordedFrame:
     @property
     def trigger(self) -> int | None:
         return int(self._entry["trigger"]) if self._entry["frame_flags"] & 128 else None
+
+    @property
+    def flags(self) -> int:
+        return int(self._entry["frame_flags"])
 
     @property
     def valid(self) -> int:

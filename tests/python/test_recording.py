@@ -296,18 +296,24 @@ def test_xarray_is_an_extra_and_said_to_be(fast, path, monkeypatch):
         rec.to_xarray()
 
 
+# What reads files alone: the debug kernel does not count bytes.
+@pytest.mark.pure
 def test_opening_costs_holes_not_frames(path):
     """A few reads, and memory that does not grow, whatever the number of frames."""
     code = f"""
-        import resource, time, ndma
+        import resource, ndma
+        def bytes_read():
+            with open("/proc/self/io") as counts:
+                return int(counts.readline().split()[1])
         source = ndma.open("sim0")
         source.paced = False
         with ndma.record(source, {str(path)!r}, 1, channels=1, frames=1024, count=200000):
             pass
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        begin = time.perf_counter()
+        begin = bytes_read()
         rec = ndma.load({str(path)!r})
-        print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, len(rec))
+        print(bytes_read() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, len(rec))
     """
-    seconds, grown, frames = run_python(code).split()[-3:]
-    assert int(frames) == 200000 and float(seconds) < 0.05 and int(grown) < 4096
+    read, grown, frames = run_python(code).split()[-3:]
+    # The entries of its index are 16 MB.
+    assert int(frames) == 200000 and int(read) < 100000 and int(grown) < 4096, (read, grown)

@@ -158,20 +158,10 @@ def by_c(count, tmp_path):
     process = acquire(count, "--set", "pattern=counter", "-o", tmp_path / "run.npy")
     _, said = process.communicate(timeout=60)
     assert process.returncode in (0, 2), said
-    note = json.loads((tmp_path / "run.json").read_text())
-    columns, data = note["frames"], np.load(tmp_path / "run.npy")
-    frames = []
-    for i, samples in enumerate(data):
-        frame = {name: column[i] for name, column in columns.items()}
-        valid = frame["valid"]
-        frames.append({
-            "sequence": frame["sequence"], "hw_sequence": frame["hw_sequence"],
-            "first": frame["hw_timestamp"], "dropped": frame["dropped"],
-            "flags": frame["flags"], "valid": valid, "time": frame["timestamp_ns"],
-            "wrong": wrong_samples(samples[:, :valid], frame["hw_timestamp"])})
-    lost = note["loss"]["dropped"]
-    assert process.returncode == (2 if any(note["loss"].values()) else 0)
-    assert lost == sum(frame["dropped"] for frame in frames)
+    recording = ndma.load(tmp_path / "run")
+    frames = [describe(frame) for frame in recording.frames()]
+    assert process.returncode == (2 if any(recording.loss) else 0)
+    assert recording.loss.dropped == sum(frame["dropped"] for frame in frames)
     return frames
 
 
@@ -206,7 +196,7 @@ def end_in_c(card, accident, timeout):
     if process.returncode == 2:
         return None
     assert process.returncode == 1
-    words = {"is gone": ndma.SourceGone, "too few frames came": TimeoutError}
+    words = {"is gone": ndma.SourceGone, "none came from": TimeoutError}
     return next((kind for text, kind in words.items() if text in said), said)
 
 
@@ -612,8 +602,8 @@ AWAITING = ("ndma_source_await", "ndma_stream_lock_awake")
 STARTS = """
 import ndma, sys
 while True:
-    with ndma.open(sys.argv[1]) as source, source.stream(64, channels=1, frames=4) as stream:
-        stream.start()
+    with ndma.open(sys.argv[1]) as source, source.stream(64, channels=1, frames=4):
+        pass
 """
 
 
