@@ -448,4 +448,6 @@ TESTS = (a_whole_recording_is_what_was_made, interleaved_samples_stay_in_their_o
 
 
 if __name__ == "__main__":
+    # What runs the tests may ignore it (nohup), and a recorder that is started so does.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     sys.exit(backends.main("recorder", TESTS, Case))
