@@ -2,6 +2,7 @@
 """Recordings that are read: `ndma.load`. Their files are described by ndma-recording(5)."""
 
 import errno
+import importlib
 import json
 import mmap
 import os
@@ -541,7 +542,8 @@ class Recording:
             As `array`.
         """
         try:
-            import xarray
+            # By its name: whoever checks types without the extra has no such module.
+            xarray: Any = importlib.import_module("xarray")
         except ImportError:
             raise ImportError("to_xarray() needs xarray: pip install ndma[xarray]") from None
         data = self.physical(start, stop, holes="nan" if holes == "mask" else holes)

@@ -310,8 +310,9 @@ def test_opening_costs_holes_not_frames(path):
         with ndma.record(source, {str(path)!r}, 1, channels=1, frames=1024, count=200000):
             pass
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        load = ndma.load
         begin = bytes_read()
-        rec = ndma.load({str(path)!r})
+        rec = load({str(path)!r})
         print(bytes_read() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, len(rec))
     """
     read, grown, frames = run_python(code).split()[-3:]
