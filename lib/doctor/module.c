@@ -10,11 +10,11 @@
 
 #define DKMS_PATH "/var/lib/dkms/ndma"
 
-static bool is_there(const char *format, const char *first, const char *second)
+static bool is_there(const char *folder, const char *first, const char *second)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), format, first, second);
+	snprintf(path, sizeof(path), "%s/%s/%s", folder, first, second);
 	return !access(path, F_OK);
 }
 
@@ -41,12 +41,12 @@ static void tell_loaded(struct doctor *doctor, const char *release)
 /* One version that DKMS has: for which kernel, or why not for this one. */
 static void tell_dkms(struct doctor *doctor, const char *version, const char *release)
 {
-	if (is_there(DKMS_PATH "/%s/%s", version, release)) {
+	if (is_there(DKMS_PATH, version, release)) {
 		ndma_doctor_tell(doctor, NDMA_FINDING_OK, "dkms",
 				 "DKMS has built ndma %s for Linux %s", version, release);
 		return;
 	}
-	if (!is_there("/lib/modules/%s/build%s", release, "")) {
+	if (!is_there("/lib/modules", release, "build")) {
 		ndma_doctor_tell(doctor, NDMA_FINDING_FAULT, "dkms",
 				 "DKMS has ndma %s, and not built it for Linux %s, whose headers "
 				 "are not installed: sudo apt install linux-headers-%s",
