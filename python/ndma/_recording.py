@@ -25,6 +25,7 @@ _ENTRY = np.dtype([
 _HOLE = np.dtype([("number", "u8"), ("frame", _ENTRY)])
 
 _PARTIAL, _ERROR, _OVERFLOW, _TIME_START = 1, 2, 4, 16
+_HW_TIME, _HW_SEQUENCE, _TRIGGERED = 32, 64, 128
 _RUN, _DAMAGED = 1, 2
 
 # Entries that are looked at together.
@@ -95,7 +96,7 @@ class RecordedFrame:
 
     @property
     def time_is_start(self) -> bool:
-        return bool(self._entry["frame_flags"] & _TIME_START)
+        return bool(self.flags & _TIME_START)
 
     @property
     def timestamp_ns(self) -> int:
@@ -103,15 +104,15 @@ class RecordedFrame:
 
     @property
     def hw_timestamp(self) -> int | None:
-        return int(self._entry["hw_timestamp"]) if self._entry["frame_flags"] & 32 else None
+        return int(self._entry["hw_timestamp"]) if self.flags & _HW_TIME else None
 
     @property
     def hw_sequence(self) -> int | None:
-        return int(self._entry["hw_sequence"]) if self._entry["frame_flags"] & 64 else None
+        return int(self._entry["hw_sequence"]) if self.flags & _HW_SEQUENCE else None
 
     @property
     def trigger(self) -> int | None:
-        return int(self._entry["trigger"]) if self._entry["frame_flags"] & 128 else None
+        return int(self._entry["trigger"]) if self.flags & _TRIGGERED else None
 
     @property
     def flags(self) -> int:
@@ -123,15 +124,15 @@ class RecordedFrame:
 
     @property
     def partial(self) -> bool:
-        return bool(self._entry["frame_flags"] & _PARTIAL)
+        return bool(self.flags & _PARTIAL)
 
     @property
     def overflow(self) -> bool:
-        return bool(self._entry["frame_flags"] & _OVERFLOW)
+        return bool(self.flags & _OVERFLOW)
 
     @property
     def error(self) -> bool:
-        return bool(self._entry["frame_flags"] & _ERROR)
+        return bool(self.flags & _ERROR)
 
     @property
     def damaged(self) -> bool:
