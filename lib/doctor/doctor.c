@@ -13,7 +13,7 @@ NDMA_API int ndma_doctor(void (*tell)(void *context, const struct ndma_finding *
 			 ndma_version(), ndma_backend_name(), ndma_backend_reason());
 	ndma_doctor_module(&doctor);
 	ndma_doctor_security(&doctor);
-	ndma_doctor_udev(&doctor);
+	ndma_doctor_nodes(&doctor);
 	ndma_doctor_memory(&doctor);
 	ndma_doctor_sources(&doctor);
 	return doctor.faults;

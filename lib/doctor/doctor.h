@@ -27,7 +27,7 @@ bool ndma_doctor_read(const char *path, char *text, size_t room);
 
 /* One file a part of the machine. */
 void ndma_doctor_module(struct doctor *doctor);
-void ndma_doctor_udev(struct doctor *doctor);
+void ndma_doctor_nodes(struct doctor *doctor);
 void ndma_doctor_security(struct doctor *doctor);
 void ndma_doctor_memory(struct doctor *doctor);
 void ndma_doctor_sources(struct doctor *doctor);

@@ -1,29 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* Memory: quotas, limits, and what huge pages there are. */
+/* Memory: limits, and what huge pages there are. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "doctor.h"
-
-static void tell_quota(struct doctor *doctor)
-{
-	struct ndma_heap_info heap = { .size = sizeof(heap) };
-
-	if (!ndma_module_is_loaded() || ndma_heap_info(&heap))
-		return;
-	if (!heap.quota_bytes)
-		ndma_doctor_tell(doctor, NDMA_FINDING_OK, "quota",
-				 "%.1f MiB of buffers are in use by this user, without a limit",
-				 (double)heap.used_bytes / 1048576);
-	else
-		ndma_doctor_tell(doctor,
-				 heap.used_bytes < heap.quota_bytes / 10 * 9 ? NDMA_FINDING_OK
-									     : NDMA_FINDING_NOTE,
-				 "quota", "%.1f of %.1f MiB of buffers are in use by this user",
-				 (double)heap.used_bytes / 1048576,
-				 (double)heap.quota_bytes / 1048576);
-}
 
 static void tell_memlock(struct doctor *doctor)
 {
@@ -57,7 +38,6 @@ static void tell_huge_pages(struct doctor *doctor)
 
 void ndma_doctor_memory(struct doctor *doctor)
 {
-	tell_quota(doctor);
 	tell_memlock(doctor);
 	tell_huge_pages(doctor);
 }
