@@ -83,13 +83,13 @@ MODULE_PARM_DESC(dma_bits, "address bits that the card masters (default: 28, as 
  */
 static unsigned long boundary;
 module_param(boundary, ulong, 0444);
-MODULE_PARM_DESC(boundary,
-		 "a power of two, in bytes, that no DMA segment may cross (default: 0, 4 GiB)");
+MODULE_PARM_DESC(boundary, "bytes, a power of two, that no DMA segment crosses (default: 0, 4 GiB)");
 
 /**
  * struct edu - one card
  * @pdev: the PCI function
  * @regs: BAR 0
+ * @irq: asked for in time: pci_irq_vector() takes a mutex that others allocate memory under
  * @source: what it is registered as
  * @pattern: a frame's pattern, on its way to the card
  * @pattern_dma: its address for the card
@@ -109,6 +109,7 @@ MODULE_PARM_DESC(boundary,
 struct edu {
 	struct pci_dev *pdev;
 	void __iomem *regs;
+	int irq;
 	struct ndma_source *source;
 	u8 *pattern;
 	dma_addr_t pattern_dma;
@@ -350,7 +351,7 @@ static void edu_abort(struct ndma_stream *stream)
 	struct edu *edu = edu_of(stream);
 
 	pci_clear_master(edu->pdev);
-	synchronize_irq(pci_irq_vector(edu->pdev, 0));
+	synchronize_irq(edu->irq);
 	spin_lock_irq(&edu->lock);
 	edu->busy = false;
 	edu_return_frame(edu);
@@ -498,7 +499,8 @@ static int edu_set_interrupt(struct edu *edu)
 
 	if (ret < 0)
 		return ret;
-	ret = request_irq(pci_irq_vector(edu->pdev, 0), edu_interrupt, 0, "ndma_edu", edu);
+	edu->irq = pci_irq_vector(edu->pdev, 0);
+	ret = request_irq(edu->irq, edu_interrupt, 0, "ndma_edu", edu);
 	if (ret)
 		pci_free_irq_vectors(edu->pdev);
 	return ret;
@@ -548,7 +550,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 
 free_interrupt:
-	free_irq(pci_irq_vector(pdev, 0), edu);
+	free_irq(edu->irq, edu);
 	pci_free_irq_vectors(pdev);
 free_pattern:
 	dma_free_coherent(&pdev->dev, NDMA_EDU_CHUNK, edu->pattern, edu->pattern_dma);
@@ -571,7 +573,7 @@ static void edu_remove(struct pci_dev *pdev)
 
 	ndma_source_unregister(edu->source);
 	pci_clear_master(pdev);
-	free_irq(pci_irq_vector(pdev, 0), edu);
+	free_irq(edu->irq, edu);
 	pci_free_irq_vectors(pdev);
 	dma_free_coherent(&pdev->dev, NDMA_EDU_CHUNK, edu->pattern, edu->pattern_dma);
 	pci_iounmap(pdev, edu->regs);

@@ -375,8 +375,9 @@ static int vdig_set_interrupt(struct vdig *vdig)
 
 	if (ret < 0)
 		return ret;
-	ret = request_threaded_irq(pci_irq_vector(vdig->pdev, 0), vdig_interrupt,
-				   vdig_interrupt_thread, 0, "ndma_vdig", vdig);
+	vdig->irq = pci_irq_vector(vdig->pdev, 0);
+	ret = request_threaded_irq(vdig->irq, vdig_interrupt, vdig_interrupt_thread, 0, "ndma_vdig",
+				   vdig);
 	if (ret)
 		pci_free_irq_vectors(vdig->pdev);
 	return ret;
@@ -384,7 +385,7 @@ static int vdig_set_interrupt(struct vdig *vdig)
 
 static void vdig_free_interrupt(struct vdig *vdig)
 {
-	free_irq(pci_irq_vector(vdig->pdev, 0), vdig);
+	free_irq(vdig->irq, vdig);
 	pci_free_irq_vectors(vdig->pdev);
 }
 

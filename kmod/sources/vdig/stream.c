@@ -86,7 +86,7 @@ static void vdig_abort(struct ndma_stream *stream)
 	struct vdig *vdig = vdig_of(stream);
 
 	mutex_lock(&vdig->mutex);
-	synchronize_irq(pci_irq_vector(vdig->pdev, 0));
+	synchronize_irq(vdig->irq);
 	spin_lock_irq(&vdig->lock);
 	vdig_ring_return(vdig);
 	spin_unlock_irq(&vdig->lock);

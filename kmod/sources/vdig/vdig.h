@@ -75,6 +75,7 @@ struct vdig_ring {
  * struct vdig - one card
  * @pdev: the PCI function
  * @regs: register file
+ * @irq: asked for in time: pci_irq_vector() takes a mutex that others allocate memory under
  * @doorbell: of ivshmem, else NULL
  * @doorbell_value: what is written there
  * @desc: the description
@@ -95,6 +96,7 @@ struct vdig_ring {
 struct vdig {
 	struct pci_dev *pdev;
 	void __iomem *regs;
+	int irq;
 	void __iomem *doorbell;
 	u32 doorbell_value;
 	struct ndma_source_desc desc;
