@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lib/record.h"
+#include "../../lib/record/record.h"
 
 #define ENTRIES 64
 #define FRAME_BYTES 400

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A recording's files, as ndma-recording(5) has them: between record_open.c and record.c,
- * which write them, recording.c, which reads them, and what both need: record_place.c (names), record_head.c (the
- * index's header, the head of the .npy), record_text.c (.json, .sigmf-meta), crc32c.c.
+ * A recording's files, as ndma-recording(5) has them: between open.c and record.c, which write them,
+ * recording.c, which reads them, repair.c, and what all need: place.c (names), head.c (the index's
+ * header, the head of the .npy), text.c (.json, .sigmf-meta), crc32c.c.
  *
  * Numbers are little-endian, and the structures those of the machine: elsewhere the two openers
  * refuse.
@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "internal.h"
+#include "../internal.h"
 
 #define RECORD_IS_NATIVE (__BYTE_ORDER == __LITTLE_ENDIAN)
 
@@ -124,7 +124,7 @@ _Static_assert(sizeof(struct record_entry) == 80, "at most 80 bytes a frame");
 /* The crc of entry @number; @bytes of it. */
 uint32_t ndma_record_entry_crc(const uint8_t id[16], uint64_t number, const void *entry, size_t bytes);
 
-/* ---------------------------------------------------------------- record_place.c: names */
+/* ---------------------------------------------------------------- place.c: names */
 
 #define RECORD_DATA	".npy"
 #define RECORD_INDEX	".ndma"
@@ -153,7 +153,7 @@ int ndma_record_pwrite(int fd, const void *data, size_t bytes, uint64_t offset);
 /* As much as there is, up to @bytes, or -errno. */
 ssize_t ndma_record_pread(int fd, void *data, size_t bytes, uint64_t offset);
 
-/* ---------------------------------------------------------------- record_head.c */
+/* ---------------------------------------------------------------- head.c */
 
 #define RECORD_NPY_BYTES 4096
 
@@ -208,7 +208,7 @@ int ndma_record_state_write(int fd, const struct record_index *index, uint64_t s
 /* False: it was being written, or is damaged. */
 bool ndma_record_state_read(int fd, const struct record_index *index, struct record_state *state);
 
-/* ---------------------------------------------------------------- record_text.c */
+/* ---------------------------------------------------------------- text.c */
 
 /* What describes frames, as a JSON object; freed by the caller. NULL: no memory. */
 char *ndma_record_describe(const struct ndma_source *source, const struct ndma_stream *stream,
@@ -235,7 +235,7 @@ struct record_summary {
 /* Writes .json, and .sigmf-meta where SigMF has such samples; each appears whole. -errno with words. */
 int ndma_record_write_texts(const struct record_summary *summary);
 
-/* ---------------------------------------------------------------- record_open.c, record.c */
+/* ---------------------------------------------------------------- open.c, record.c */
 
 /**
  * struct ndma_record - a recording that grows
@@ -274,7 +274,7 @@ struct ndma_record {
 	char *scratch;
 };
 
-/* ---------------------------------------------------------------- recording.c, recording_repair.c */
+/* ---------------------------------------------------------------- recording.c, repair.c */
 
 /**
  * struct ndma_recording - one that is read
