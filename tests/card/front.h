@@ -28,10 +28,12 @@ struct front {
 /**
  * ivshmem_open - be the server of QEMU's ivshmem-doorbell at the socket @path
  * @ram: the file behind the guest's memory (memory-backend-file, share=on); may appear later
+ * @ram_start: the address at which that memory begins, all of it in a row; 0: it is laid out as q35 does
  *
  * Sets @card's bus and regs. Return: 0 or a negative errno.
  */
-int ivshmem_open(struct card *card, const char *path, const char *ram, struct front **front);
+int ivshmem_open(struct card *card, const char *path, const char *ram, uint64_t ram_start,
+		 struct front **front);
 
 /** vfio_open - be the server of QEMU's vfio-user-pci at the socket @path; as ivshmem_open(). */
 int vfio_open(struct card *card, const char *path, struct front **front);

@@ -2,7 +2,8 @@
 /*
  * The card behind QEMU's ivshmem-doorbell. The card is the ivshmem server and the one other peer:
  * the device's shared memory is its register file, the peer's doorbell is the card's, and its own
- * vector is the interrupt. The guest's memory is a file, so a DMA address is an offset in it.
+ * vector is the interrupt. The guest's memory is a file, so a DMA address is an offset in it, but for
+ * what q35 puts between, or for where another machine's memory begins.
  */
 #include <endian.h>
 #include <errno.h>
@@ -36,6 +37,7 @@ struct ivshmem {
 	const char *ram_path;
 	unsigned char *ram;
 	uint64_t ram_bytes;
+	uint64_t ram_start; /* 0: q35's */
 	int listener, peer, doorbell, interrupt, shared;
 };
 
@@ -80,7 +82,11 @@ static enum card_reach reach(void *context, uint64_t address, uint64_t *bytes, b
 	if (!map_ram(iv))
 		return CARD_REACH_UNMAPPED;
 	low = iv->ram_bytes >= LOW_MAX ? LOW_SPLIT : iv->ram_bytes;
-	if (address < ROM_START) {
+	if (iv->ram_start) {
+		start = iv->ram_start;
+		end = start + iv->ram_bytes;
+		offset = 0;
+	} else if (address < ROM_START) {
 		start = 0;
 		end = ROM_START;
 		offset = 0;
@@ -191,7 +197,8 @@ static void ivshmem_close(struct front *front)
 	free(iv);
 }
 
-int ivshmem_open(struct card *card, const char *path, const char *ram, struct front **front)
+int ivshmem_open(struct card *card, const char *path, const char *ram, uint64_t ram_start,
+		 struct front **front)
 {
 	struct ivshmem *iv = calloc(1, sizeof(*iv));
 	void *regs;
@@ -203,6 +210,7 @@ int ivshmem_open(struct card *card, const char *path, const char *ram, struct fr
 		.front = { ivshmem_poll, ivshmem_ready, ivshmem_close },
 		.card = card,
 		.ram_path = ram,
+		.ram_start = ram_start,
 		.peer = -1,
 		.doorbell = -1,
 		.interrupt = -1,

@@ -23,12 +23,13 @@ static volatile sig_atomic_t ended;
 
 struct options {
 	const char *ivshmem, *vfio, *ram, *control, *log;
-	uint64_t fifo_mib;
+	uint64_t fifo_mib, ram_start;
 	bool check;
 };
 
 static const char usage[] =
 	"usage: vdig-card (--ivshmem SOCKET --ram FILE | --vfio-user SOCKET) [options]\n"
+	"  --ram-start BYTES where FILE's memory begins, in a row (default: it lies as q35 has it)\n"
 	"  --control SOCKET  take commands there (tests/card/ctl)\n"
 	"  --log FILE        write down every frame that was sent\n"
 	"  --check           report what the driver does wrong; exit status 3 if it did\n"
@@ -47,6 +48,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		{ "ivshmem", required_argument, NULL, 'i' },
 		{ "vfio-user", required_argument, NULL, 'v' },
 		{ "ram", required_argument, NULL, 'r' },
+		{ "ram-start", required_argument, NULL, 's' },
 		{ "control", required_argument, NULL, 'c' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "check", no_argument, NULL, 'k' },
@@ -66,6 +68,9 @@ static bool parse(int argc, char **argv, struct options *o)
 			break;
 		case 'r':
 			o->ram = optarg;
+			break;
+		case 's':
+			o->ram_start = strtoull(optarg, NULL, 0);
 			break;
 		case 'c':
 			o->control = optarg;
@@ -168,7 +173,7 @@ int main(int argc, char **argv)
 	card.fifo_bytes = o.fifo_mib << 20;
 	card.checker.on = o.check;
 	card.checker.log = &card.log;
-	error = o.ivshmem ? ivshmem_open(&card, o.ivshmem, o.ram, &front)
+	error = o.ivshmem ? ivshmem_open(&card, o.ivshmem, o.ram, o.ram_start, &front)
 			  : vfio_open(&card, o.vfio, &front);
 	if (error)
 		return fail(o.ivshmem ? o.ivshmem : o.vfio, error);
