@@ -107,15 +107,33 @@ static int ndma_mapping_insert(const struct ndma_memory *memory, struct vm_area_
 	return ret;
 }
 
+/*
+ * What pages are mapped with in an area that is just being made. As if they had been written to, where
+ * that is allowed: without a hardware dirty bit (ARMv8.0) the first write to each one would be a fault.
+ */
+static pgprot_t ndma_mapping_prot(const struct vm_area_struct *vma)
+{
+#ifdef CONFIG_ARM64
+	if (vma->vm_flags & VM_WRITE)
+		return pte_pgprot(pte_mkdirty(pfn_pte(0, vma->vm_page_prot)));
+#endif
+	return vma->vm_page_prot;
+}
+
 /* Fills a VM_MIXEDMAP area, unless a guard wants to be asked about every page. */
 static int ndma_mapping_populate(struct ndma_buffer *buffer, struct vm_area_struct *vma)
 {
 	int ret = down_read_killable(&buffer->map_lock);
+	pgprot_t prot = vma->vm_page_prot;
 
 	if (ret)
 		return ret;
-	if (!buffer->touched && !ndma_guard_excludes(buffer, vma->vm_flags & VM_MAYWRITE))
+	if (!buffer->touched && !ndma_guard_excludes(buffer, vma->vm_flags & VM_MAYWRITE)) {
+		/* For these pages alone: what a later fault maps may only be read by then. */
+		vma->vm_page_prot = ndma_mapping_prot(vma);
 		ret = ndma_mapping_insert(buffer->memory, vma);
+		vma->vm_page_prot = prot;
+	}
 	up_read(&buffer->map_lock);
 	return ret;
 }
