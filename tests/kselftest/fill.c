@@ -330,17 +330,32 @@ TEST(the_digitizer_fills_a_buffer)
 /* More than the lowest 256 MiB, which is all that the card reaches by itself. */
 #define FAR_BUFFERS 130
 
-TEST(a_buffer_out_of_reach_is_refused)
+/*
+ * Behind an IOMMU, or with bounce buffers, the card reaches every buffer. On arm64 it has 32 address bits, as
+ * memory begins at 1 GiB: 3 GiB of it are in reach.
+ */
+static bool edu_reaches_all(void)
 {
 	const char *setting = getenv("NDMA_SETTING");
+
+	if (setting && (!strcmp(setting, "iommu") || !strcmp(setting, "swiotlb")))
+		return true;
+#ifdef __aarch64__
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) <= 3ULL << 30;
+#else
+	return false;
+#endif
+}
+
+TEST(a_buffer_out_of_reach_is_refused)
+{
 	int heap = heap_open(), source = source_open("edu0"), fds[FAR_BUFFERS], ret, i;
 
 	if (source == -ENOENT)
 		SKIP(return, "this guest has no /dev/ndma/edu0");
 	for (i = 0; i < FAR_BUFFERS; i++)
 		fds[i] = heap_alloc(heap, HUGE_BYTES);
-	/* Behind an IOMMU, or with bounce buffers, it reaches them all. */
-	if (setting && strcmp(setting, "plain")) {
+	if (edu_reaches_all()) {
 		EXPECT_EQ(fill_begin(source, heap, fds[0], 1, FENCED_NS), 0);
 	} else {
 		for (i = 0, ret = 0; i < FAR_BUFFERS && !ret; i++) {
