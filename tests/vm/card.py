@@ -5,12 +5,14 @@ import os
 import subprocess
 from pathlib import Path
 
+import machine
+
 NAMES = ("edu", "vdig", "vdig-vfio")
 # Each is in a slot, so that it can be unplugged: device_del card, device_del vdig.
 SLOTS = {"edu": "bay", "vdig": "vdig-bay", "vdig-vfio": "vdig-bay"}
 # The suite's cards in each setting. The virtual digitizer reaches memory through an IOMMU only as a PCI
-# function of a newer QEMU.
-CARDS_OF_SUITE = {"plain": "edu,vdig", "iommu": "edu,vdig-vfio", "swiotlb": "edu,vdig-vfio"}
+# function of a newer QEMU, of which there is none for arm64.
+CARDS_OF_SUITE = {"plain": "edu,vdig", "iommu": "edu,vdig-vfio", "swiotlb": "edu,vdig-vfio", "noncoherent": "edu"}
 # The virtual digitizer's exit status when its driver did something that the data sheet forbids.
 DRIVER_WRONG = 3
 END_TIMEOUT = 10
@@ -28,9 +30,12 @@ def parse(text):
     return names
 
 
-def machine_of_suite(setting):
+def machine_of_suite(setting, guest):
     """What the suite tells `run` of its machine, and that root runs it."""
-    return ["--setting", setting, "--card", CARDS_OF_SUITE[setting], "--nvme", "256M", "--monitor", "--root"]
+    cards = CARDS_OF_SUITE[setting]
+    if machine.is_arm64(guest):
+        cards = cards.removesuffix(",vdig-vfio")
+    return ["--guest", guest, "--setting", setting, "--card", cards, "--nvme", "256M", "--monitor", "--root"]
 
 
 def size_of(memory):
@@ -56,15 +61,17 @@ class Cards:
     prepare : callable
         Runs one of the rig's tools and returns the path it prints.
     guest : str
-        Whose build of the digitizer is used: it is linked statically, and runs anywhere.
+        Whose build of the digitizer is used, trixie's with arm64: it is linked statically, and runs on any amd64.
     """
 
     def __init__(self, names, *, folder, out, memory, prepare, guest):
         self.names, self.folder, self.out, self.memory = names, Path(folder), out, memory
         self.vdig = next((name for name in names if name.startswith("vdig")), None)
-        self.qemu = "qemu-system-x86_64"
+        self.qemu = machine.emulator(guest)
+        self.ram_start = machine.ARM64_RAM if machine.is_arm64(guest) else 0
         if self.vdig:
-            self.program = prepare("build", guest, "programs").parent / PROGRAM
+            builds = "trixie" if machine.is_arm64(guest) else guest
+            self.program = prepare("build", builds, "programs").parent / PROGRAM
         if self.vdig == "vdig-vfio":
             self.qemu = prepare("qemu")
         self.process = None
@@ -91,7 +98,7 @@ class Cards:
         """Start the digitizer's process; returns when QEMU may be started."""
         socket, control = self.folder / "vdig", self.folder / "vdig.control"
         attachment = ["--vfio-user", socket] if self.vdig == "vdig-vfio" else [
-            "--ivshmem", socket, "--ram", f"/proc/self/fd/{self.ram}"]
+            "--ivshmem", socket, "--ram", f"/proc/self/fd/{self.ram}", "--ram-start", str(self.ram_start)]
         with (self.out / "vdig.messages").open("wb") as messages:
             self.process = subprocess.Popen(
                 [self.program, *attachment, "--check", "--control", control,

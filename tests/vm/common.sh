@@ -4,7 +4,7 @@
 vm=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$vm/../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ndma
-guests="bookworm trixie sid debug"
+guests="bookworm trixie sid debug trixie-arm64 trixie-arm64-16k"
 # What compilers made, where there is ccache; of use to every checkout.
 export CCACHE_DIR=$cache/ccache CCACHE_MAXSIZE=1G
 
@@ -34,10 +34,19 @@ known_guest()
 	esac
 }
 
-# The debug guest is trixie's userland under a kernel of its own.
+# The debug guest is trixie's userland under a kernel of its own; so is the arm64 one of 16 KiB pages.
 suite_of()
 {
-	[ "$1" = debug ] && echo trixie || echo "$1"
+	case $1 in
+	debug) echo trixie ;;
+	*-16k) echo "${1%-16k}" ;;
+	*) echo "$1" ;;
+	esac
+}
+
+is_arm64()
+{
+	[[ $1 = *-arm64* ]]
 }
 
 # packages_of FILE [GUEST]: names in FILE that apply to GUEST
@@ -77,10 +86,14 @@ whole()
 	done
 }
 
-# tree_of GUEST: its tree, whole
+# tree_of GUEST: the tree in which it is built for, whole
 tree_of()
 {
 	local tree
+	if is_arm64 "$1"; then
+		"$vm/arm64/tree" "$1" tools
+		return
+	fi
 	tree=$("$vm/tree" "$1") || return
 	whole "$tree" bin/busybox 'boot/vmlinuz-*' usr/bin/gcc usr/bin/meson usr/bin/python3 'usr/lib/modules/*/build'
 	echo "$tree"
