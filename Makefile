@@ -42,7 +42,7 @@ help:
 	@echo 'make clean     remove what was built here; the cache of guests stays'
 
 setup:
-	@tests/vm/setup
+	@tests/vm/setup $(if $(findstring arm64,$(GUESTS)),tests/vm/arm64/host-packages)
 
 # Without a guest there is little to install.
 demo:
@@ -55,7 +55,7 @@ test: setup
 
 # Without a hard stop: it takes what it takes.
 test-all: setup
-	@tests/vm/setup tests/check-packages tests/host/build-packages tests/host/packages
+	@tests/vm/setup tests/check-packages tests/host/build-packages tests/host/packages tests/vm/arm64/host-packages
 	@.ci/jobs --all
 
 debug:
