@@ -2,7 +2,6 @@
 """Recordings that are read: `ndma.load`. Their files are described by ndma-recording(5)."""
 
 import errno
-import importlib
 import json
 import mmap
 import os
@@ -13,7 +12,8 @@ from typing import Any, Iterator, Literal, NamedTuple, Self, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ext import Channel, FrameLossError, LossWarning, _Recording
+from ._ext import Channel, LossWarning, _Recording
+from ._timeline import Timeline
 
 _Holes = Literal["raise", "mask", "nan"]
 
@@ -138,6 +138,21 @@ class RecordedFrame:
     def damaged(self) -> bool:
         return bool(self._entry["flags"] & _DAMAGED)
 
+    @property
+    def starts_run(self) -> bool:
+        """bool: the stream was started before it, so nobody knows what is missing before it."""
+        return bool(self._entry["flags"] & _RUN)
+
+    @property
+    def only_short(self) -> bool:
+        """bool: all of it that there is, its first `valid` samples, is right."""
+        return self.partial and not (self.overflow or self.error or self.damaged)
+
+    @property
+    def spoilt(self) -> bool:
+        """bool: not all of its samples are right."""
+        return self.partial or self.overflow or self.error or self.damaged
+
     def array(self, on_error: Literal["raise", "keep"] = "raise") -> NDArray[Any]:
         """Its valid samples, [channel, sample], read-only and mapped from the file.
 
@@ -193,7 +208,8 @@ class Recording:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._file = _Recording(path)
-        self.name = os.path.basename(os.fspath(path))
+        self.path = os.fspath(path)
+        self.name = os.path.basename(self.path)
         self._map: NDArray[Any] | None = None
         self._info = self._file.info()
         self.channels: tuple[Channel, ...] = self._file.channels()
@@ -261,7 +277,7 @@ class Recording:
     @property
     def runs(self) -> list[range]:
         """list of range: numbers of the frames of each start of the stream."""
-        starts = [int(hole["number"]) for hole in self._holes if hole["frame"]["flags"] & _RUN]
+        starts = [hole.number for hole in self.holes if hole.starts_run]
         if len(self) and (not starts or starts[0]):
             starts.insert(0, 0)
         return [range(start, stop) for start, stop in zip(starts, [*starts[1:], len(self)])]
@@ -297,26 +313,6 @@ class Recording:
     def _range(self, start: int | None, stop: int | None) -> range:
         return range(len(self))[slice(start, stop)]
 
-    def _holes_in(self, frames: range) -> list[RecordedFrame]:
-        """Those that matter to an array of these frames: what is before its first does not."""
-        found = []
-        for hole in self.holes:
-            inside = frames.start < hole.number < frames.stop
-            wrong = hole.partial or hole.overflow or hole.error or hole.damaged
-            if inside or (wrong and hole.number in frames):
-                found.append(hole)
-        return found
-
-    def _words(self, hole: RecordedFrame) -> str:
-        if hole.damaged:
-            return f"the entry of frame {hole.number} is damaged"
-        if hole._entry["flags"] & _RUN:
-            return f"the stream was started again before frame {hole.number}"
-        if hole.dropped:
-            return f"{hole.dropped} frames are missing before frame {hole.number}"
-        what = "came short" if hole.partial else "lost samples" if hole.overflow else "is wrong by its own source"
-        return f"frame {hole.number} {what}"
-
     def array(self, start: int | None = None, stop: int | None = None, *,
               holes: _Holes = "raise") -> NDArray[Any]:
         """The samples, [frame, channel, sample]: an array never hides a hole.
@@ -345,49 +341,18 @@ class Recording:
         if holes not in ("raise", "mask", "nan"):
             raise ValueError(f'holes="raise", "mask" or "nan", not {holes!r}')
         frames = self._range(start, stop)
-        found = self._holes_in(frames)
-        if found and holes == "raise":
-            raise FrameLossError(f'{self.name} has {len(found)} holes: {self._words(found[0])}. holes="mask" or '
-                                 f'"nan" leaves their places out, recording.runs has the runs')
-        for hole in found:
-            if hole._entry["flags"] & _RUN:
-                raise FrameLossError(f"{self.name}: {self._words(hole)}, and how much is missing there is not "
-                                     "known: take an array of each run, recording.runs")
-        data = self.samples_array()[frames.start:max(frames.start, frames.stop)]
+        timeline = Timeline(self, frames)
         if holes == "raise":
-            return data
-        return self._with_holes(data, frames, found, holes)
-
-    def _with_holes(self, data: NDArray[Any], frames: range, found: list[RecordedFrame],
-                    holes: _Holes) -> NDArray[Any]:
-        missing = sum(hole.dropped for hole in found if hole.number > frames.start)
+            timeline.refuse_holes('holes="mask" or "nan" leaves their places out, recording.runs has the runs')
+            return self.samples_array()[frames.start:max(frames.start, frames.stop)]
+        places = timeline.shape[0]
         try:
-            shape = (len(frames) + missing, *data.shape[1:])
-            dtype = self.dtype if holes == "mask" else np.result_type(self.dtype, np.float32)
-            filled = np.zeros(shape, dtype)
-            valid = np.zeros(shape, bool)
+            values, valid = timeline.samples(
+                0, places, None if holes == "mask" else np.result_type(self.dtype, np.float32))
+            return np.ma.MaskedArray(values, timeline.missing(valid)) if holes == "mask" else values
         except (ValueError, MemoryError):
-            raise MemoryError(f"{missing} missing frames of {self.name} have no room in memory: "
+            raise MemoryError(f"{places - len(frames)} missing frames of {self.name} have no room in memory: "
                               "take an array of fewer frames") from None
-        source = target = 0
-        for number, hole in [(hole.number - frames.start, hole) for hole in found] + [(len(frames), None)]:
-            count = number - source
-            filled[target:target + count] = data[source:number]
-            valid[target:target + count] = True
-            source, target = number, target + count
-            if hole is None:
-                break
-            if number:
-                target += hole.dropped
-            if hole.partial or hole.overflow or hole.error or hole.damaged:
-                bad = hole.overflow or hole.error or hole.damaged
-                filled[target] = data[source]
-                valid[target, :, :0 if bad else hole.valid] = True
-                source, target = source + 1, target + 1
-        if holes == "mask":
-            return np.ma.MaskedArray(filled, ~valid)
-        filled[~valid] = np.nan
-        return filled
 
     def _to_units(self, data: NDArray[Any], axis: int) -> Any:
         shape = [1] * data.ndim
@@ -542,23 +507,116 @@ class Recording:
         FrameLossError, ValueError
             As `array`.
         """
-        try:
-            # By its name: whoever checks types without the extra has no such module.
-            xarray: Any = importlib.import_module("xarray")
-        except ImportError:
-            raise ImportError("to_xarray() needs xarray: pip install ndma[xarray]") from None
-        data = self.physical(start, stop, holes="nan" if holes == "mask" else holes)
-        coordinates: dict[str, Any] = {
-            "channel": [channel.name for channel in self.channels],
-            "unit": ("channel", [channel.unit for channel in self.channels]),
-        }
-        times = self.times(start, stop)
-        if len(times) == len(data):
-            coordinates["time"] = ("frame", times)
-        if self.rate:
-            coordinates["offset"] = ("sample", np.arange(self.samples) / self.rate)
-        return xarray.DataArray(data, coordinates, ("frame", "channel", "sample", "iq")[:data.ndim],
-                                os.fsdecode(self.name), {"rate": self.rate})
+        return self._export("to_xarray", start, stop, holes)
+
+    def to_hdf5(self, path: str | os.PathLike[str], start: int | None = None, stop: int | None = None, *,
+                holes: _Holes = "raise", compression: str | None = None) -> None:
+        """An HDF5 file: "samples" [frame, channel, sample], with scale, offset and unit of each channel, and "time".
+
+        Parameters
+        ----------
+        path : str or path
+            Of a new file.
+        start, stop : int, optional
+            Of which frames, as in a slice.
+        holes : {"raise", "mask", "nan"}
+            As in `array`, but for "mask": "valid" says how many samples of each channel are right in a frame, 0 in
+            one that is missing; the others are 0.
+        compression : str, optional
+            As h5py takes it: "gzip", "lzf" ...
+
+        Raises
+        ------
+        ImportError
+            h5py is not there: it is an extra, ``pip install ndma[hdf5]``.
+        FileExistsError
+            There is such a file. It stays as it is.
+        FrameLossError, ValueError
+            As `array`.
+        OSError
+            It cannot be written. What was written of it is removed.
+        """
+        self._export("to_hdf5", path, start, stop, holes, compression)
+
+    def to_zarr(self, path: str | os.PathLike[str], start: int | None = None, stop: int | None = None, *,
+                holes: _Holes = "raise") -> None:
+        """A Zarr v3 group in a new folder, with the arrays that `to_hdf5` makes; their dimensions are named.
+
+        Parameters
+        ----------
+        path, start, stop, holes
+            As in `to_hdf5`.
+
+        Raises
+        ------
+        ImportError
+            zarr 3 is not there: it is an extra, ``pip install ndma[zarr]``.
+        FileExistsError, FrameLossError, ValueError, OSError
+            As `to_hdf5`.
+        """
+        self._export("to_zarr", path, start, stop, holes)
+
+    def to_sigmf(self, path: str | os.PathLike[str], start: int | None = None, stop: int | None = None) -> None:
+        """A SigMF collection: ``path.sigmf-collection``, and ``path-0.sigmf-data`` and ``-meta`` of each channel.
+
+        Samples that are missing or wrong are not in it: a capture segment begins behind each gap, and its
+        core:global_index tells the place. Where it can be, ``run.sigmf-meta`` is beside a recording already.
+
+        Parameters
+        ----------
+        path : str or path
+            What the new files' names begin with.
+        start, stop : int, optional
+            Of which frames, as in a slice.
+
+        Raises
+        ------
+        ImportError
+            sigmf is not there: it is an extra, ``pip install ndma[sigmf]``.
+        TypeError
+            SigMF has no such samples.
+        FrameLossError
+            More than one run: how much is missing between them is not known.
+        FileExistsError, OSError
+            As `to_hdf5`.
+        """
+        self._export("to_sigmf", path, start, stop)
+
+    def dask(self, start: int | None = None, stop: int | None = None, *, holes: Literal["raise", "nan"] = "raise",
+             chunk_bytes: int = 1 << 26) -> Any:
+        """A dask.array [frame, channel, sample], in chunks of frames that the workers read themselves.
+
+        They open `path`, so it must be the same file for all of them: on shared storage where they are on several
+        machines. Frames of a stream go to workers as copies, ``client.scatter(frame.copy())``: a frame itself is
+        memory of this process, and is held as long as anybody has it.
+
+        Parameters
+        ----------
+        start, stop : int, optional
+            Of which frames, as in a slice.
+        holes : {"raise", "nan"}
+            As in `array`.
+        chunk_bytes : int
+            About how large a chunk is.
+
+        Returns
+        -------
+        dask.array.Array
+
+        Raises
+        ------
+        ImportError
+            dask is not there: it is an extra, ``pip install ndma[dask]``.
+        FrameLossError, ValueError
+            As `array`.
+        """
+        return self._export("to_dask", start, stop, holes, chunk_bytes)
+
+    def _export(self, what: str, *arguments: Any) -> Any:
+        """On first use: who exports nothing does not pay for it."""
+        from . import _export
+
+        return getattr(_export, what)(self, *arguments)
 
     def close(self) -> None:
         """Let go of the files. Arrays stay."""

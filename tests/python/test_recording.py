@@ -289,13 +289,6 @@ def test_any_of_its_files_opens_it_whatever_its_name(fast, tmp_path):
         assert os.fsencode(about["data"]) == os.fsencode(name.removesuffix(".npy") + ".npy")
 
 
-def test_xarray_is_an_extra_and_said_to_be(fast, path, monkeypatch):
-    rec = record(fast, path)
-    monkeypatch.setitem(sys.modules, "xarray", None)
-    with pytest.raises(ImportError, match=r"ndma\[xarray\]"):
-        rec.to_xarray()
-
-
 # What reads files alone: the debug kernel does not count bytes.
 @pytest.mark.pure
 def test_opening_costs_holes_not_frames(path):
