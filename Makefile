@@ -14,8 +14,12 @@ SUITE ?= bookworm
 host := build/host
 kbuild := $(CURDIR)/$(host)/kbuild
 
+# What a driver is built by outside this tree; the list of exported symbols is a kernel's own.
+version := $(shell sed -n "s/^  version: '\(.*\)',$$/\1/p" meson.build)
+kit := /usr/src/ndma-$(version)
+
 .PHONY: help setup demo test test-all debug coverage selftest sanitize python bench soak fuzz check format modules programs \
-	install install-modules install-lib install-python uninstall deb wheel clean
+	install install-modules install-kit install-lib install-python uninstall deb wheel clean
 
 help:
 	@echo 'make demo      build, boot a guest with PCI cards, stream in C and in Python'
@@ -35,8 +39,9 @@ help:
 	@echo
 	@echo 'make modules   kernel modules for KERNEL=$(KERNEL)'
 	@echo 'make programs  library, programs and Python package for this machine'
-	@echo 'make install   both, and the udev rules: DESTDIR= PREFIX=$(PREFIX); install-modules, install-lib'
-	@echo '               and install-python are its parts; make uninstall, with the same words, takes them away'
+	@echo 'make install   both, the udev rules and what drivers are built by: DESTDIR= PREFIX=$(PREFIX);'
+	@echo '               install-modules, install-lib and install-python are its parts; make uninstall,'
+	@echo '               with the same words, takes them away'
 	@echo 'make deb       Debian packages: SUITE=$(SUITE)'
 	@echo 'make wheel     wheels and sdist of the Python package'
 	@echo 'make clean     remove what was built here; the cache of guests stays'
@@ -94,7 +99,7 @@ check: setup
 
 format:
 	@tests/vm/setup tests/check-packages
-	git ls-files '*.c' ':!kmod' ':!tests/kselftest' ':!tests/vm/defects' | xargs clang-format --style=file -i
+	git ls-files '*.c' ':!kmod' ':!tests/kselftest' ':!tests/vm/defects' ':!tests/driver' | xargs clang-format --style=file -i
 
 # kbuild writes beside its sources, so it gets a copy made of links to them.
 modules:
@@ -120,7 +125,7 @@ built = @test -e $(1) || { echo 'first: make $(2)' >&2; exit 1; }
 
 install: install-modules install-lib install-python
 
-install-modules:
+install-modules: install-kit
 	$(call built,$(kbuild)/Module.symvers,modules)
 	$(MAKE) -C $(KDIR) M=$(kbuild) INSTALL_MOD_DIR=updates/ndma \
 		INSTALL_MOD_PATH=$(DESTDIR) modules_install
@@ -131,6 +136,11 @@ ifeq ($(DESTDIR),)
 	systemd-sysusers
 	udevadm control --reload
 endif
+
+install-kit:
+	$(call built,$(kbuild)/Module.symvers,modules)
+	cd kmod && find include example -type f -exec install -D -m 644 {} $(DESTDIR)$(kit)/kmod/{} \;
+	install -D -m 644 $(kbuild)/Module.symvers $(DESTDIR)$(kit)/$(KERNEL)/Module.symvers
 
 install-lib:
 	$(call built,$(host)/meson/lib/libndma.so,programs)
@@ -157,6 +167,7 @@ uninstall: $(host)/meson/build.ninja
 		[ ! -d "$$modules" ] || { rm -rf "$$modules"; \
 			$(if $(DESTDIR),,depmod "$$(basename "$${modules%/updates/ndma}")";) } \
 	done
+	[ -e $(DESTDIR)$(kit)/dkms.conf ] || rm -rf $(DESTDIR)$(kit)
 	rm -f $(addprefix $(DESTDIR)/usr/lib/udev/rules.d/,$(notdir $(wildcard udev/*.rules))) \
 		$(addprefix $(DESTDIR)/usr/lib/sysusers.d/,$(notdir $(wildcard udev/*.conf)))
 ifeq ($(DESTDIR),)

@@ -5,7 +5,8 @@
  * A driver describes its card in a struct ndma_source_desc, registers it, and then does two
  * things for every stream: it asks for free frames, and it says when they are done. Memory,
  * mapping, rings, leases, loss counting, poll and unplug are the core's. kmod/sources/edu.c is
- * written to be read beside this file.
+ * written to be read beside this file; kmod/example is the least that a driver is, as a template with its
+ * Kbuild, for a driver that is built outside ndma's tree.
  *
  * Life of a stream:  setup → (start → stop)… → teardown
  *
@@ -55,6 +56,14 @@
 #include "shared/ndma_control.h"
 #include "shared/ndma_setup.h"
 
+/*
+ * Version of this interface. It grows with what a driver that was written for an older one has to be
+ * changed for, and the history stands here; a module that was built for another one is not registered.
+ *
+ *   1: the first with a number
+ */
+#define NDMA_SOURCE_INTERFACE	1
+
 struct ndma_source;
 struct ndma_stream;
 struct ndma_frame;
@@ -94,7 +103,8 @@ struct ndma_stream_config {
 /**
  * struct ndma_source_ops - what a driver does for a stream
  *
- * While the source is paused only @teardown is called.
+ * @start, @stop and @queue are required, and a description without one of them is refused; the others are
+ * optional. While the source is paused only @teardown is called.
  *
  * @setup: optional: refuse a configuration (-EINVAL, -ERANGE), allocate the stream's private data
  *   (ndma_stream_set_priv). May sleep
@@ -179,15 +189,23 @@ struct ndma_source_desc {
  */
 extern struct workqueue_struct *ndma_source_workqueue;
 
+struct ndma_source *__ndma_source_register(const struct ndma_source_desc *desc, void *priv,
+					   u32 interface);
+
 /**
  * ndma_source_register() - make a card known to user space
  * @desc: what it is
  * @priv: the driver's, for ndma_source_priv()
  *
- * Return: the source, or an ERR_PTR: -EINVAL for a description that contradicts itself (the
- * reason is in the log), -ENOMEM, -ENOSPC (no minor number left).
+ * Return: the source, or an ERR_PTR: -EINVAL for a description that contradicts itself, or a driver that
+ * was built for another %NDMA_SOURCE_INTERFACE (the reason is in the log), -ENOMEM, -ENOSPC (no minor number
+ * left).
  */
-struct ndma_source *ndma_source_register(const struct ndma_source_desc *desc, void *priv);
+static inline struct ndma_source *ndma_source_register(const struct ndma_source_desc *desc,
+						       void *priv)
+{
+	return __ndma_source_register(desc, priv, NDMA_SOURCE_INTERFACE);
+}
 
 /**
  * ndma_source_unregister() - the card is leaving

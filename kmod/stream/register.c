@@ -48,6 +48,17 @@ static const char *ndma_desc_check_controls(const struct ndma_source_desc *desc)
 	return NULL;
 }
 
+static const char *ndma_desc_check_ops(const struct ndma_source_ops *ops)
+{
+	if (!ops)
+		return "no ops: start, stop and queue are required";
+	if (!ops->start)
+		return "no op start, which is required";
+	if (!ops->stop)
+		return "no op stop, which is required";
+	return ops->queue ? NULL : "no op queue, which is required";
+}
+
 /* What is wrong with a description, or NULL. */
 static const char *ndma_desc_check(const struct ndma_source_desc *desc)
 {
@@ -57,8 +68,9 @@ static const char *ndma_desc_check(const struct ndma_source_desc *desc)
 	if (!desc->name || !*desc->name || strlen(desc->name) > NDMA_NAME_MAX - 12 ||
 	    isdigit(desc->name[strlen(desc->name) - 1]))
 		return "no name, a long one, or one that ends in a digit";
-	if (!desc->ops || !desc->ops->start || !desc->ops->stop || !desc->ops->queue)
-		return "no start, stop or queue";
+	why = ndma_desc_check_ops(desc->ops);
+	if (why)
+		return why;
 	if (desc->frames_min < 2 || desc->frames_max < desc->frames_min ||
 	    desc->frames_max > FRAMES_LIMIT)
 		return "frames_min below 2, or frames_max below that or above 65536";
@@ -91,12 +103,20 @@ again:
 		 source->number);
 }
 
-struct ndma_source *ndma_source_register(const struct ndma_source_desc *desc, void *priv)
+struct ndma_source *__ndma_source_register(const struct ndma_source_desc *desc, void *priv,
+					   u32 interface)
 {
-	const char *why = ndma_desc_check(desc);
 	struct ndma_source *source;
 	struct device *node;
+	const char *why;
 
+	/* First of all: another interface's description may be laid out in another way. */
+	if (interface != NDMA_SOURCE_INTERFACE) {
+		pr_err("ndma: a source is not registered: its driver was built for interface %u of ndma_source.h, and this is %u; build it anew\n",
+		       interface, NDMA_SOURCE_INTERFACE);
+		return ERR_PTR(-EINVAL);
+	}
+	why = ndma_desc_check(desc);
 	if (why) {
 		pr_err("ndma: source '%s' is not registered: its description has %s\n",
 		       desc->name ?: "", why);
@@ -127,7 +147,7 @@ struct ndma_source *ndma_source_register(const struct ndma_source_desc *desc, vo
 	}
 	return source;
 }
-EXPORT_SYMBOL_GPL(ndma_source_register);
+EXPORT_SYMBOL_GPL(__ndma_source_register);
 
 void ndma_source_unregister(struct ndma_source *source)
 {
