@@ -253,6 +253,8 @@ static PyMethodDef buffer_methods[] = {
 	  "__enter__($self, /)\n--\n\nThe buffer itself." },
 	{ "__exit__", ext_buffer_exit, METH_VARARGS,
 	  "__exit__($self, /, *exception)\n--\n\nRefuses new views; the last one frees the memory." },
+	{ "_repr_html_", ext_repr_html, METH_NOARGS,
+	  "_repr_html_($self, /)\n--\n\nFor notebooks: what it is, who keeps it, and a plot." },
 	{ "__reduce__", ext_buffer_reduce, METH_NOARGS,
 	  "__reduce__($self, /)\n--\n\nAlways TypeError; multiprocessing has its own way." },
 	{ NULL },

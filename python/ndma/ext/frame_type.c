@@ -133,6 +133,8 @@ static PyMethodDef frame_methods[] = {
 	  "another kind: use ``torch.from_dlpack``." },
 	{ "__dlpack_device__", ext_dlpack_device, METH_NOARGS,
 	  "__dlpack_device__($self, /)\n--\n\n``(1, 0)``: memory of the CPU." },
+	{ "_repr_html_", ext_repr_html, METH_NOARGS,
+	  "_repr_html_($self, /)\n--\n\nFor notebooks: its time, a plot of its channels, what was lost before it." },
 	{ "__reduce__", ext_frame_reduce, METH_NOARGS,
 	  "__reduce__($self, /)\n--\n\nAlways TypeError: a frame does not travel." },
 	{ NULL },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* What ndma does for who types: see _interactive.py. */
+/* What ndma does for who types: see _interactive.py and _html.py. */
 #include "internal.h"
+#include "types.h"
 
 int ext_interactive_attach(void)
 {
@@ -14,4 +15,13 @@ int ext_interactive_attach(void)
 	Py_XDECREF(module);
 	Py_XDECREF(result);
 	return result ? 0 : -1;
+}
+
+PyObject *ext_repr_html(PyObject *self, PyObject *unused)
+{
+	PyObject *module = PyImport_ImportModule("ndma._html");
+	PyObject *html = module ? PyObject_CallMethod(module, "show", "O", self) : NULL;
+
+	Py_XDECREF(module);
+	return html;
 }

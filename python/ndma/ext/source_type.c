@@ -115,6 +115,8 @@ static PyMethodDef source_methods[] = {
 	  "__enter__($self, /)\n--\n\nThe source itself." },
 	{ "__exit__", ext_source_exit, METH_VARARGS,
 	  "__exit__($self, /, *exception)\n--\n\nCloses the source." },
+	{ "_repr_html_", ext_repr_html, METH_NOARGS,
+	  "_repr_html_($self, /)\n--\n\nFor notebooks: its channels and its settings." },
 	{ "__reduce__", ext_source_reduce, METH_NOARGS,
 	  "__reduce__($self, /)\n--\n\nAlways TypeError: a source does not travel." },
 	{ NULL },

@@ -125,6 +125,8 @@ static PyMethodDef stream_methods[] = {
 	  "__enter__($self, /)\n--\n\nStarts the stream." },
 	{ "__exit__", ext_stream_exit, METH_VARARGS,
 	  "__exit__($self, /, *exception)\n--\n\nCloses the stream." },
+	{ "_repr_html_", ext_repr_html, METH_NOARGS,
+	  "_repr_html_($self, /)\n--\n\nFor notebooks: what was made and lost, who has its frames." },
 	{ "__reduce__", ext_stream_reduce, METH_NOARGS,
 	  "__reduce__($self, /)\n--\n\nAlways TypeError: a stream does not travel." },
 	{ NULL },

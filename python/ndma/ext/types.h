@@ -109,4 +109,8 @@ int ext_frame_getbuffer(PyObject *self, Py_buffer *view, int flags);
 
 PyObject *ext_dlpack_device(PyObject *self, PyObject *unused);
 
+/* ---------------------------------------------------------------- Source, Stream, Frame, Buffer */
+
+PyObject *ext_repr_html(PyObject *self, PyObject *unused);
+
 #endif /* NDMA_EXT_TYPES_H */
