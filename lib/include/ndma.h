@@ -1127,13 +1127,42 @@ int ndma_frame_export_writable(struct ndma_stream *stream, const struct ndma_fra
 #define NDMA_RECORD_CHECKSUM	(1u << 2) /* note a CRC32C of each frame's bytes */
 #define NDMA_RECORD_DIRECT	(1u << 3) /* write samples with O_DIRECT: frames of multiples of 4096 bytes */
 
+#define NDMA_RECORD_DEPTH_MAX	256u
+
 /**
- * struct ndma_record_options - how to record; all 0 is the default
+ * struct ndma_record_options - how to record; begin with NDMA_RECORD_OPTIONS_INIT
+ * @size: sizeof(struct ndma_record_options), so that it can grow
  * @flags: NDMA_RECORD_…; neither APPEND nor REPLACE: what is there is left alone (-EEXIST)
+ * @depth: with DIRECT, how many writes are on their way at most, up to NDMA_RECORD_DEPTH_MAX; 0: 16
+ * @reserved: 0
  */
 struct ndma_record_options {
+	uint32_t size;
 	uint32_t flags;
+	uint32_t depth;
+	uint32_t reserved;
 };
+
+/**
+ * ndma_record_options_init() - for languages without designated initialisers
+ *
+ * Return: NDMA_RECORD_OPTIONS_INIT.
+ */
+static inline struct ndma_record_options ndma_record_options_init(void)
+{
+	struct ndma_record_options options;
+
+	memset(&options, 0, sizeof(options));
+	options.size = sizeof(options);
+	return options;
+}
+
+/** Initial value of struct ndma_record_options: all defaults. */
+#ifdef __cplusplus
+#define NDMA_RECORD_OPTIONS_INIT ndma_record_options_init()
+#else
+#define NDMA_RECORD_OPTIONS_INIT { .size = sizeof(struct ndma_record_options) }
+#endif
 
 /**
  * ndma_record_open() - begin a recording, or go on with one
@@ -1174,6 +1203,50 @@ int ndma_record_open(const char *path, const struct ndma_source *source, struct 
 int ndma_record_write(struct ndma_record *record, const struct ndma_frame *frames, size_t count);
 
 /**
+ * ndma_record_submit() - record frames, and release them
+ * @record: the recording
+ * @frames: frames of its stream, in order, which the caller held: they are the recording's now, also
+ *   where this fails
+ * @count: how many
+ *
+ * With NDMA_RECORD_DIRECT several writes are on their way when this returns, where there is io_uring
+ * (ndma_record_method()): each frame is released when it and all before it are written, by a later
+ * call of this, of ndma_record_wait(), ndma_record_write() or ndma_record_finish(). Those calls are
+ * for the thread that takes frames from the stream. Without, as ndma_record_write() and
+ * ndma_stream_release().
+ *
+ * A program that waits for its stream while all frames are on their way waits for ever: see
+ * ndma_record_wait().
+ *
+ * Return: 0; as ndma_record_write(), of these frames or of earlier ones, and then nothing is on its
+ * way any more: ndma_record_frames() are recorded.
+ */
+int ndma_record_submit(struct ndma_record *record, const struct ndma_frame *frames, size_t count);
+
+/**
+ * ndma_record_wait() - wait for writes that are on their way
+ * @record: the recording
+ * @left: how many frames may still be on their way when this returns; 0: none, UINT32_MAX: see only
+ *   what has ended by itself
+ *
+ * The thread that takes frames from the stream.
+ *
+ * Return: how many frames are on their way; as ndma_record_submit().
+ */
+int ndma_record_wait(struct ndma_record *record, uint32_t left);
+
+/**
+ * ndma_record_method() - how samples are written, in words
+ * @record: the recording
+ *
+ * With NDMA_RECORD_DIRECT also what keeps it from io_uring (a kernel or container that refuses it, a
+ * library built without liburing), or from O_DIRECT (memory or a disk that cannot).
+ *
+ * Return: words; they change with calls that write, and are valid until ndma_record_close().
+ */
+const char *ndma_record_method(const struct ndma_record *record);
+
+/**
  * ndma_record_frames() - how many frames the recording has, those before an append included
  * @record: the recording
  *
@@ -1198,6 +1271,7 @@ int ndma_record_sync(struct ndma_record *record);
  * ndma_record_finish() - say that the recording is complete
  * @record: the recording
  *
+ * Any thread, where no frame is on its way (ndma_record_wait()); so too ndma_record_close().
  * ndma_record_sync(), then the .json, and for interleaved frames or one channel the .sigmf-meta.
  * No frame can be written afterwards.
  *

@@ -267,18 +267,15 @@ static int open_files(struct ndma_record *record, const char *path, uint32_t fla
 					  : create_files(record, flags);
 }
 
-NDMA_API int ndma_record_open(const char *path, const struct ndma_source *source,
-			      struct ndma_stream *stream, const struct ndma_record_options *options,
-			      struct ndma_record **out)
+/* -EINVAL with words. */
+static int check_options(const struct ndma_record_options *options)
 {
-	uint32_t flags = options ? options->flags : 0;
-	struct ndma_record *record;
-	int rc = ndma_process_check(stream->process, "stream");
+	uint32_t flags = options->flags;
 
-	if (rc)
-		return rc;
-	if (!RECORD_IS_NATIVE)
-		return ndma_set_error(EOPNOTSUPP, "recordings are of little-endian machines");
+	if (options->size < sizeof(*options))
+		return ndma_set_error(EINVAL,
+				      "options of %u bytes: begin with NDMA_RECORD_OPTIONS_INIT",
+				      options->size);
 	if (flags & ~(NDMA_RECORD_APPEND | NDMA_RECORD_REPLACE | NDMA_RECORD_CHECKSUM |
 		      NDMA_RECORD_DIRECT) ||
 	    (flags & NDMA_RECORD_APPEND && flags & NDMA_RECORD_REPLACE))
@@ -287,15 +284,44 @@ NDMA_API int ndma_record_open(const char *path, const struct ndma_source *source
 			"flags %#x: expected NDMA_RECORD_APPEND or "
 			"NDMA_RECORD_REPLACE, NDMA_RECORD_CHECKSUM, NDMA_RECORD_DIRECT",
 			flags);
+	if (options->depth > NDMA_RECORD_DEPTH_MAX)
+		return ndma_set_error(EINVAL, "%u writes in flight: expected at most %u",
+				      options->depth, NDMA_RECORD_DEPTH_MAX);
+	if (options->reserved)
+		return ndma_set_error(EINVAL, "reserved is %u: expected 0", options->reserved);
+	return 0;
+}
+
+NDMA_API int ndma_record_open(const char *path, const struct ndma_source *source,
+			      struct ndma_stream *stream, const struct ndma_record_options *options,
+			      struct ndma_record **out)
+{
+	struct ndma_record_options how = NDMA_RECORD_OPTIONS_INIT;
+	struct ndma_record *record;
+	int rc = ndma_process_check(stream->process, "stream");
+
+	if (rc)
+		return rc;
+	if (!RECORD_IS_NATIVE)
+		return ndma_set_error(EOPNOTSUPP, "recordings are of little-endian machines");
+	if (options) {
+		rc = check_options(options);
+		if (rc)
+			return rc;
+		how = *options;
+	}
 	record = calloc(1, sizeof(*record));
 	if (!record)
 		return ndma_set_error(ENOMEM, "no memory for a recording");
 	record->process = ndma_process_id();
 	record->stream = stream;
+	snprintf(record->method, sizeof(record->method), "pwrite through the page cache");
 	record->place.directory = record->data = record->direct = record->entries = -1;
-	rc = make_index(record, source, flags);
+	rc = make_index(record, source, how.flags);
 	if (!rc)
-		rc = open_files(record, path, flags);
+		rc = open_files(record, path, how.flags);
+	if (!rc && record->direct >= 0)
+		ndma_record_flight_open(record, how.depth);
 	if (rc)
 		ndma_record_close(record);
 	else

@@ -1,247 +1,91 @@
 // SPDX-License-Identifier: MIT
-/*
- * Recording. For every batch of frames: their samples, then their entries, then the count in the
- * .npy's header, each by one write. So whatever ends this process, the header names no frame
- * without an entry, and no entry is of a frame that is not there.
- */
+/* A recording that grows, for those who make one: writing, syncing and ending it. */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
+#include <stdlib.h>
 #include <sys/file.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "record.h"
 
-/* Frames of one write. */
-#define BATCH 64
-/* The index has room on the disk before samples are written, in such steps: a disk that fills must
- * not leave frames without entries. */
-#define RESERVE_BYTES (64u << 10)
-
-static uint64_t frame_bytes(const struct ndma_record *record)
+/* Whether frames may still come, all of them here. */
+static int check(const struct ndma_record *record)
 {
-	return record->index.head->frame_bytes;
+	int rc = ndma_process_check(record->process, "recording");
+
+	if (!rc && record->finished)
+		rc = ndma_set_error(EINVAL, "this recording is finished");
+	return rc;
 }
 
-static bool checks(const struct ndma_record *record)
+static int settle(struct ndma_record *record)
 {
-	return record->index.head->flags & NDMA_RECORD_CHECKSUM;
-}
-
-/* ---------------------------------------------------------------- writing */
-
-/* True: the index has room on the disk up to @end, or its file system makes no promises. */
-static bool reserve_up_to(struct ndma_record *record, uint64_t end)
-{
-	if (fallocate(record->entries, FALLOC_FL_KEEP_SIZE, (off_t)record->reserved,
-		      (off_t)(end - record->reserved)) &&
-	    errno != EOPNOTSUPP && errno != EINTR)
-		return false;
-	record->reserved = end;
-	return true;
-}
-
-/* A step ahead; of a disk, or a limit, that has no room for one as much as is needed. */
-static int reserve(struct ndma_record *record, uint64_t frames)
-{
-	const struct record_head *head = record->index.head;
-	uint64_t end = head->head_bytes + (record->frames + frames) * head->entry_bytes;
-
-	if (record->entries < 0 || end <= record->reserved ||
-	    reserve_up_to(record, end + RESERVE_BYTES) || reserve_up_to(record, end))
-		return 0;
-	return ndma_record_trouble(&record->place, RECORD_INDEX, errno, "making room in");
-}
-
-/* Where the next frame goes in the .npy. */
-static uint64_t end_of_data(const struct ndma_record *record)
-{
-	return record->index.head->data_offset + record->frames * frame_bytes(record);
-}
-
-/* Takes @done bytes off the front. */
-static void advance(struct iovec **pieces, int *count, size_t done)
-{
-	for (; *count && done >= (*pieces)->iov_len; (*pieces)++, (*count)--)
-		done -= (*pieces)->iov_len;
-	if (*count) {
-		(*pieces)->iov_base = (char *)(*pieces)->iov_base + done;
-		(*pieces)->iov_len -= done;
-	}
-}
-
-/* Writes the pieces; *@written: bytes of them, also where it fails. -errno without words. */
-static int write_pieces(struct ndma_record *record, struct iovec *pieces, int count,
-			uint64_t *written)
-{
-	ssize_t done;
-
-	*written = 0;
-	while (count) {
-		done = record->entries < 0
-			       ? writev(record->data, pieces, count)
-			       : pwritev(record->direct < 0 ? record->data : record->direct, pieces,
-					 count, (off_t)(end_of_data(record) + *written));
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return done ? -errno : -EIO;
-		*written += (uint64_t)done;
-		advance(&pieces, &count, (size_t)done);
-	}
-	return 0;
-}
-
-/* Whether its samples fill the frame. */
-static bool is_whole(const struct ndma_record *record, const struct ndma_frame *frame)
-{
-	return frame->completion.bytes_used >= frame_bytes(record);
-}
-
-/* A short frame, as it is written: its samples where those of a whole one are, zeros elsewhere. */
-static const void *fill_up(struct ndma_record *record, const struct ndma_frame *frame)
-{
-	const struct ndma_layout *whole = &ndma_stream_setup(record->stream)->layout;
-	struct ndma_layout valid;
-	uint64_t piece, i;
-
-	/* In whole pages, which O_DIRECT wants. */
-	if (!record->scratch)
-		record->scratch = aligned_alloc(RECORD_NPY_BYTES,
-						(frame_bytes(record) + RECORD_NPY_BYTES - 1) &
-							~(uint64_t)(RECORD_NPY_BYTES - 1));
-	if (!record->scratch)
-		return NULL;
-	memset(record->scratch, 0, frame_bytes(record));
-	ndma_frame_layout(record->stream, frame, &valid);
-	if (record->axes.interleaved) {
-		memcpy(record->scratch, frame->data, valid.shape[1] * (uint64_t)whole->strides[1]);
-		return record->scratch;
-	}
-	piece = valid.shape[1] * (uint64_t)whole->strides[1];
-	for (i = 0; i < whole->shape[0]; i++)
-		memcpy(record->scratch + i * (uint64_t)whole->strides[0],
-		       (const char *)frame->data + i * (uint64_t)whole->strides[0], piece);
-	return record->scratch;
-}
-
-/* The list of holes has this frame, or one must be able to go back to it. */
-static bool is_noted(const struct record_entry *entry, uint64_t back)
-{
-	return entry->completion.dropped || back == RECORD_BACK ||
-	       entry->completion.flags & (NDMA_FRAME_PARTIAL | NDMA_FRAME_OVERFLOW |
-					  NDMA_FRAME_ERROR | NDMA_FRAME_LOSS_UNKNOWN);
-}
-
-static void fill_entry(struct ndma_record *record, const struct ndma_frame *frame,
-		       const void *samples, uint64_t number, struct record_entry *entry)
-{
-	int64_t realtime_ns = ndma_frame_realtime_ns(record->stream, frame);
-	int64_t offset_ns = realtime_ns - (int64_t)frame->completion.timestamp_ns;
-	uint64_t back = number - record->noted;
-	bool first = !record->running || offset_ns != record->offset_ns ||
-		     frame->completion.sequence < record->sequence;
-
-	*entry = (struct record_entry){
-		.completion = frame->completion,
-		.tail.realtime_ns = realtime_ns,
-	};
-	entry->completion.index = checks(record) ? ndma_crc32c(0, samples, frame_bytes(record)) : 0;
-	entry->completion.dropped = first ? frame->dropped
-					  : frame->completion.sequence - record->sequence;
-	if (first || is_noted(entry, back)) {
-		entry->tail.link = (first ? RECORD_RUN : 0) | RECORD_NOTED;
-		record->noted = number;
-	}
-	entry->tail.link |= (uint32_t)back;
-	entry->tail.crc = ndma_record_entry_crc(record->index.head->id, number, entry,
-						offsetof(struct record_entry, tail.crc));
-	record->running = true;
-	record->offset_ns = offset_ns;
-	record->sequence = frame->completion.sequence + 1;
-}
-
-/* Behind the samples of @count frames that are written. */
-static int write_entries(struct ndma_record *record, const struct ndma_frame *frames,
-			 const struct iovec *pieces, unsigned int count)
-{
-	const struct record_head *head = record->index.head;
-	struct record_entry entries[BATCH];
-	const uint64_t noted = record->noted, sequence = record->sequence;
-	unsigned int i;
-	int rc;
-
-	if (record->entries < 0) {
-		record->frames += count;
-		return 0;
-	}
-	for (i = 0; i < count; i++)
-		fill_entry(record, &frames[i], pieces[i].iov_base, record->frames + i, &entries[i]);
-	rc = ndma_record_pwrite(record->entries, entries, count * sizeof(*entries),
-				head->head_bytes + record->frames * sizeof(*entries));
-	if (rc) {
-		/* As if these frames had not come: the next one tells of them. */
-		record->noted = noted;
-		record->sequence = sequence;
-		return ndma_record_trouble(&record->place, RECORD_INDEX, -rc, "writing");
-	}
-	record->frames += count;
-	rc = ndma_record_npy_count(record->data, record->frames);
-	return rc ? ndma_record_trouble(&record->place, RECORD_DATA, -rc, "writing") : 0;
-}
-
-/* Frames whose bytes are at @pieces, @count of them. */
-static int write_batch(struct ndma_record *record, const struct ndma_frame *frames,
-		       const struct iovec *pieces, unsigned int count)
-{
-	struct iovec rest[BATCH];
-	uint64_t written;
-	int rc, failed;
-
-	rc = reserve(record, count);
-	if (rc)
-		return rc;
-	memcpy(rest, pieces, count * sizeof(*pieces));
-	failed = write_pieces(record, rest, (int)count, &written);
-	rc = write_entries(record, frames, pieces, (unsigned int)(written / frame_bytes(record)));
-	if (!failed || rc)
-		return rc;
-	if (record->entries < 0)
-		return ndma_set_error(-failed, "writing samples: %s", strerror(-failed));
-	/* The piece of a frame that did not fit would take the room of .json. */
-	if (ftruncate(record->data, (off_t)end_of_data(record)))
-		failed = -errno;
-	return ndma_record_trouble(&record->place, RECORD_DATA, -failed, "writing");
+	return record->flight ? ndma_record_flight_settle(record, 0) : 0;
 }
 
 NDMA_API int ndma_record_write(struct ndma_record *record, const struct ndma_frame *frames,
 			       size_t count)
 {
-	struct iovec pieces[BATCH];
-	unsigned int batch;
+	int rc = check(record);
+
+	if (!rc)
+		rc = settle(record);
+	return rc ? rc : ndma_record_write_through(record, frames, count);
+}
+
+/* One after the other. */
+static int write_and_release(struct ndma_record *record, const struct ndma_frame *frames,
+			     size_t count)
+{
+	int rc = settle(record);
+
+	if (!rc)
+		rc = ndma_record_write_through(record, frames, count);
+	ndma_record_release(record, frames, count);
+	return rc;
+}
+
+NDMA_API int ndma_record_submit(struct ndma_record *record, const struct ndma_frame *frames,
+				size_t count)
+{
+	int rc = check(record);
+	size_t batch;
+
+	if (!rc && (!record->flight || record->plain))
+		return write_and_release(record, frames, count);
+	for (; !rc && count; frames += batch, count -= batch) {
+		batch = ndma_record_flight_gather(record, frames, count);
+		if (batch) {
+			rc = ndma_record_flight_begin(record, frames, (unsigned int)batch);
+			if (rc)
+				break;
+		} else {
+			batch = 1;
+			rc = write_and_release(record, frames, batch);
+		}
+	}
+	if (!rc)
+		return 0;
+	ndma_record_release(record, frames, count);
+	/* What was on its way before is recorded, or its own error is what is told. */
+	if (record->flight && ndma_process_is(record->process))
+		settle(record);
+	return rc;
+}
+
+NDMA_API int ndma_record_wait(struct ndma_record *record, uint32_t left)
+{
 	int rc = ndma_process_check(record->process, "recording");
 
-	if (!rc && record->finished)
-		rc = ndma_set_error(EINVAL, "this recording is finished");
-	while (!rc && count) {
-		batch = 0;
-		while (batch < count && batch < BATCH && is_whole(record, &frames[batch])) {
-			pieces[batch].iov_base = frames[batch].data;
-			pieces[batch++].iov_len = frame_bytes(record);
-		}
-		if (!batch) {
-			pieces[0].iov_base = (void *)fill_up(record, frames);
-			if (!pieces[0].iov_base)
-				return ndma_set_error(ENOMEM, "no memory for a short frame");
-			pieces[batch++].iov_len = frame_bytes(record);
-		}
-		rc = write_batch(record, frames, pieces, batch);
-		frames += batch;
-		count -= batch;
-	}
-	return rc;
+	if (rc || !record->flight)
+		return rc;
+	return ndma_record_flight_wait(record, left);
+}
+
+NDMA_API const char *ndma_record_method(const struct ndma_record *record)
+{
+	return record->method;
 }
 
 NDMA_API uint64_t ndma_record_frames(const struct ndma_record *record)
@@ -280,9 +124,14 @@ NDMA_API int ndma_record_finish(struct ndma_record *record)
 
 	if (rc || record->finished)
 		return rc;
+	rc = settle(record);
 	record->finished = true;
-	if (record->entries < 0)
-		return 0;
+	if (rc || record->entries < 0)
+		return rc;
+	/* What was allocated ahead would look like samples, and have the room of .json. */
+	rc = record->flight ? ndma_record_cut(record) : 0;
+	if (rc)
+		return ndma_record_trouble(&record->place, RECORD_DATA, -rc, "writing");
 	/* What was reserved and is not needed: on a full disk the .json has its room. */
 	if (ftruncate(record->entries,
 		      (off_t)(head->head_bytes + record->frames * head->entry_bytes)))
@@ -302,6 +151,13 @@ NDMA_API void ndma_record_close(struct ndma_record *record)
 {
 	if (!record)
 		return;
+	/* A child of fork has no part in what is on its way. */
+	if (record->flight && ndma_process_is(record->process)) {
+		settle(record);
+		if (!record->finished)
+			ndma_record_cut(record);
+	}
+	ndma_record_flight_close(record);
 	if (record->data >= 0)
 		close(record->data);
 	if (record->direct >= 0)

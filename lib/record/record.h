@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A recording's files, as ndma-recording(5) has them: between open.c and record.c, which write them,
- * recording.c, which reads them, repair.c, and what all need: place.c (names), head.c (the index's
- * header, the head of the .npy), text.c (.json, .sigmf-meta), crc32c.c.
+ * A recording's files, as ndma-recording(5) has them: between open.c, record.c, entries.c, flight.c and
+ * uring.c, which write them, recording.c, which reads them, repair.c, and what all need: place.c (names),
+ * head.c (the index's header, the head of the .npy), text.c (.json, .sigmf-meta), crc32c.c.
  *
  * Numbers are little-endian, and the structures those of the machine: elsewhere the two openers
  * refuse.
@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "../internal.h"
 
@@ -235,7 +236,7 @@ struct record_summary {
 /* Writes .json, and .sigmf-meta where SigMF has such samples; each appears whole. -errno with words. */
 int ndma_record_write_texts(const struct record_summary *summary);
 
-/* ---------------------------------------------------------------- open.c, record.c */
+/* ---------------------------------------------------------------- open.c, record.c, entries.c */
 
 /**
  * struct ndma_record - a recording that grows
@@ -245,6 +246,10 @@ int ndma_record_write_texts(const struct record_summary *summary);
  * @index, @axes: what its files say of it
  * @data: the .npy, or what gets the samples alone
  * @direct: the .npy with O_DIRECT, or -1
+ * @plain: it cannot write these frames, and is not used any more
+ * @flight: writes on their way; NULL: each is waited for
+ * @allocated: with those: the .npy ends there, frames end before
+ * @method: how samples are written
  * @entries: the index, locked; -1: there is none
  * @finished: no frame comes any more
  * @frames: how many there are
@@ -263,6 +268,10 @@ struct ndma_record {
 	struct record_axes axes;
 	int data;
 	int direct;
+	bool plain;
+	struct record_flight *flight;
+	uint64_t allocated;
+	char method[160];
 	int entries;
 	bool finished;
 	_Atomic uint64_t frames;
@@ -273,6 +282,64 @@ struct ndma_record {
 	bool running;
 	char *scratch;
 };
+
+/* Frames of one write. */
+#define RECORD_BATCH 64
+
+/* Where the next frame goes in the .npy. */
+uint64_t ndma_record_end(const struct ndma_record *record);
+/* Whether its samples fill the frame. */
+bool ndma_record_is_whole(const struct ndma_record *record, const struct ndma_frame *frame);
+/* Has room in the index for the next @frames, ahead of their samples. -errno with words. */
+int ndma_record_reserve(struct ndma_record *record, uint64_t frames);
+/* Takes @done bytes off the front. */
+void ndma_record_advance(struct iovec **pieces, int *count, uint64_t done);
+/* Writes them; *@written: bytes of them, also where it fails. -errno without words. */
+int ndma_record_write_pieces(struct ndma_record *record, struct iovec *pieces, int count,
+			     uint64_t offset, uint64_t *written);
+/* True: @error says that O_DIRECT cannot take such frames, and the page cache does from now on. */
+bool ndma_record_go_plain(struct ndma_record *record, int error);
+/* Behind the samples of @count frames that are written. -errno with words. */
+int ndma_record_write_entries(struct ndma_record *record, const struct ndma_frame *frames,
+			      const struct iovec *pieces, unsigned int count);
+/* Ends the .npy behind its last frame. -errno without words. */
+int ndma_record_cut(struct ndma_record *record);
+
+/* Writes frames and waits; as ndma_record_write(). -errno with words. */
+int ndma_record_write_through(struct ndma_record *record, const struct ndma_frame *frames,
+			      size_t count);
+void ndma_record_release(struct ndma_record *record, const struct ndma_frame *frames, size_t count);
+
+/* ---------------------------------------------------------------- flight.c */
+
+/* Up to @depth writes at a time, or what keeps them from it in record->method; of what is direct. */
+void ndma_record_flight_open(struct ndma_record *record, uint32_t depth);
+/* How many of @count frames one write takes; 0: the first is a short one, which needs a copy. */
+unsigned int ndma_record_flight_gather(const struct ndma_record *record,
+				       const struct ndma_frame *frames, size_t count);
+/* Begins to write what was gathered; 0: the frames are released later. -errno with words. */
+int ndma_record_flight_begin(struct ndma_record *record, const struct ndma_frame *frames,
+			     unsigned int count);
+/* Ends writes until at most @writes are on their way, and what has ended by itself. -errno with words:
+ * one failed, and nothing is on its way. */
+int ndma_record_flight_settle(struct ndma_record *record, unsigned int writes);
+/* Until at most @left frames are on their way: how many are. */
+int ndma_record_flight_wait(struct ndma_record *record, uint32_t left);
+/* Frees it; nothing is on its way. */
+void ndma_record_flight_close(struct ndma_record *record);
+
+/* ---------------------------------------------------------------- uring.c */
+
+struct record_ring;
+
+/* -errno without words; -EOPNOTSUPP: built without liburing. */
+int ndma_record_ring_open(unsigned int depth, struct record_ring **out);
+void ndma_record_ring_close(struct record_ring *ring);
+/* Begins to write; the pieces stay until it has ended. -errno without words. */
+int ndma_record_ring_write(struct record_ring *ring, int fd, const struct iovec *pieces,
+			   unsigned int count, uint64_t offset, void *tag);
+/* One that has ended: its tag, and bytes or -errno. -EAGAIN: none has, and there is no @wait. */
+int ndma_record_ring_reap(struct record_ring *ring, bool wait, void **tag, int *result);
 
 /* ---------------------------------------------------------------- recording.c, repair.c */
 

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <ndma_ring.h>
+
 #include "record.h"
 
 /* Frames taken at a time. */
@@ -36,7 +38,8 @@ static void on_signal(int number)
  * @keeper: or NULL: nothing is recorded
  * @record: the file that grows; the keeper's
  * @parts: files so far
- * @part_frames: frames in this one that this program wrote
+ * @part_before: frames that were in this one before this program
+ * @part_frames: frames that it gave to this one
  * @part_ns: when it began
  * @pattern: or NULL
  * @wrong: frames with wrong samples
@@ -50,6 +53,7 @@ struct run {
 	struct keeper *keeper;
 	struct ndma_record *record;
 	unsigned int parts;
+	uint64_t part_before;
 	uint64_t part_frames;
 	int64_t part_ns;
 	struct pattern *pattern;
@@ -87,11 +91,24 @@ static char *part_path(const struct run *run)
 	return path;
 }
 
+/* Who asks for --direct hears what became of it. */
+static void tell_method(const struct run *run)
+{
+	bool in_flight = !strncmp(ndma_record_method(run->record), "io_uring", 8);
+
+	if (run->options->record.flags & NDMA_RECORD_DIRECT && !(in_flight && run->options->quiet))
+		fprintf(stderr, "%s: --direct: %s\n", record_name, ndma_record_method(run->record));
+}
+
 static int open_part(struct run *run)
 {
-	char *path = part_path(run);
+	char *path;
 	int rc;
 
+	/* Another thread finishes the one before, and frames go back from this one. */
+	if (run->record && ndma_record_wait(run->record, 0) < 0)
+		return complain("recording");
+	path = part_path(run);
 	if (!path) {
 		perror(record_name);
 		return -1;
@@ -101,7 +118,9 @@ static int open_part(struct run *run)
 	if (rc)
 		return complain("recording");
 	keeper_give(run->keeper, run->record);
-	run->parts++;
+	if (!run->parts++)
+		tell_method(run);
+	run->part_before = ndma_record_frames(run->record);
 	run->part_frames = 0;
 	run->part_ns = progress_now_ns();
 	return 0;
@@ -148,19 +167,23 @@ static void count_loss(struct loss *loss, const struct ndma_frame *frame)
 	loss->error += !!(frame->completion.flags & NDMA_FRAME_ERROR);
 }
 
-/* From the card's hands to the disk's. */
+/* What did not get to the disk did not arrive. */
+static int take_back(struct run *run)
+{
+	uint64_t there = ndma_record_frames(run->record) - run->part_before;
+	uint64_t missing = run->part_frames - there;
+
+	run->progress.taken -= missing;
+	run->progress.bytes -= missing * run->progress.frame_bytes;
+	run->part_frames = there;
+	return complain("recording");
+}
+
+/* From the card's hands to the disk's, which give them back. */
 static int use(struct run *run, const struct ndma_frame *frames, int count)
 {
-	uint64_t before;
-	int rc = 0, i;
+	int i;
 
-	if (run->keeper) {
-		before = ndma_record_frames(run->record);
-		rc = ndma_record_write(run->record, frames, (size_t)count);
-		/* What did not fit did not arrive. */
-		count = (int)(ndma_record_frames(run->record) - before);
-		run->part_frames += (uint64_t)count;
-	}
 	for (i = 0; i < count; i++) {
 		count_loss(&run->progress.loss, &frames[i]);
 		run->progress.taken++;
@@ -168,7 +191,26 @@ static int use(struct run *run, const struct ndma_frame *frames, int count)
 		if (run->pattern && !pattern_check(run->pattern, &frames[i]))
 			run->wrong++;
 	}
-	return rc ? complain("recording") : 0;
+	if (run->keeper) {
+		run->part_frames += (uint64_t)count;
+		return ndma_record_submit(run->record, frames, (size_t)count) ? take_back(run) : 0;
+	}
+	while (count--)
+		ndma_stream_release(run->stream, frames++);
+	return 0;
+}
+
+/* While no frame is ready, those on their way to the disk are waited for: the card needs them back. */
+static int wait_for_disk(struct run *run)
+{
+	int left;
+
+	if (!run->keeper)
+		return 0;
+	left = ndma_record_wait(run->record, UINT32_MAX);
+	while (left > 0 && !ndma_ring_ready(ndma_stream_ring(run->stream)))
+		left = ndma_record_wait(run->record, (uint32_t)left - 1);
+	return left < 0 ? take_back(run) : 0;
 }
 
 /* How many may be taken now; 0: enough. -1: another file could not be opened. */
@@ -217,10 +259,12 @@ static int take_frames(struct run *run)
 {
 	struct ndma_frame frames[BATCH];
 	int64_t waited_ns = 0, slice_ns;
-	int rc, room, i;
+	int rc, room;
 
 	while ((room = room_now(run)) > 0) {
 		stop_in_time(run);
+		if (wait_for_disk(run))
+			return -1;
 		slice_ns = run->options->timeout_ns - waited_ns;
 		slice_ns = slice_ns < SLICE_NS ? slice_ns : SLICE_NS;
 		rc = ndma_stream_next_batch(run->stream, frames, 1, (size_t)room, slice_ns);
@@ -236,12 +280,8 @@ static int take_frames(struct run *run)
 		if (rc == 0)
 			return 0;
 		waited_ns = 0;
-		i = rc;
-		rc = use(run, frames, i);
-		while (i-- > 0)
-			ndma_stream_release(run->stream, &frames[i]);
-		if (rc)
-			return rc;
+		if (use(run, frames, rc))
+			return -1;
 	}
 	return room;
 }
@@ -312,6 +352,8 @@ static int acquire(struct run *run)
 		return complain("starting");
 	run->progress.begin_ns = run->part_ns = progress_now_ns();
 	rc = take_frames(run);
+	if (run->keeper && ndma_record_wait(run->record, 0) < 0)
+		rc = take_back(run);
 	progress_show(&run->progress, true);
 	ndma_stream_close(run->stream);
 	return rc;

@@ -28,7 +28,8 @@ static const char usage[] =
 	"      --replace            put this in the place of a recording that is there\n"
 	"      --checksum           note a CRC32C of each frame, which `ndma repair` compares\n"
 	"      --sync SECONDS       what a loss of power may cost (default: 1; 0: sync at the end alone)\n"
-	"      --direct             write with O_DIRECT, past the page cache\n"
+	"      --direct             write with O_DIRECT, past the page cache, by io_uring\n"
+	"      --depth WRITES       with --direct: so many at a time (default: 16)\n"
 	"  -b, --buffers N          frames of memory the card may fill ahead (default: 16)\n"
 	"  -c, --channels N         channels, from the first (default: all)\n"
 	"  -t, --format FORMAT      of a number, such as \"<h\" (default: the source's first)\n"
@@ -50,6 +51,7 @@ enum {
 	TIMEOUT,
 	CHECK,
 	DIRECT,
+	DEPTH,
 	TIME,
 	BYTES,
 	SPLIT_TIME,
@@ -74,6 +76,7 @@ static const struct option long_options[] = {
 	{ "timeout", required_argument, NULL, TIMEOUT },
 	{ "check", no_argument, NULL, CHECK },
 	{ "direct", no_argument, NULL, DIRECT },
+	{ "depth", required_argument, NULL, DEPTH },
 	{ "time", required_argument, NULL, TIME },
 	{ "bytes", required_argument, NULL, BYTES },
 	{ "split-time", required_argument, NULL, SPLIT_TIME },
@@ -193,6 +196,10 @@ static void parse_option(struct record_options *options, int option, const char 
 	case DIRECT:
 		options->record.flags |= NDMA_RECORD_DIRECT;
 		break;
+	case DEPTH:
+		options->record.depth =
+			(uint32_t)parse_count(value, "depth", NDMA_RECORD_DEPTH_MAX);
+		break;
 	case APPEND:
 		options->record.flags |= NDMA_RECORD_APPEND;
 		break;
@@ -247,6 +254,7 @@ void record_parse(struct record_options *options, int argc, char **argv)
 	*options = (struct record_options){
 		.timeout_ns = 10000000000LL,
 		.sync_ns = 1000000000LL,
+		.record = NDMA_RECORD_OPTIONS_INIT,
 		.stream = NDMA_STREAM_OPTIONS_INIT,
 	};
 	while ((option = getopt_long(argc, argv, "n:s:o:b:c:t:qh", long_options, NULL)) != -1)
@@ -259,6 +267,8 @@ void record_parse(struct record_options *options, int argc, char **argv)
 	if (!options->output &&
 	    (options->record.flags || options->split_bytes || options->split_ns))
 		refuse("nothing is recorded without -o PATH");
+	if (options->record.depth && !(options->record.flags & NDMA_RECORD_DIRECT))
+		refuse("--depth is of --direct");
 	if ((options->split_bytes || options->split_ns) &&
 	    (options->record.flags & NDMA_RECORD_APPEND || !record_is_file(options)))
 		refuse("only a new recording in files can be split");

@@ -174,9 +174,9 @@ class Recorder:
         self._closed = True
         atexit.unregister(self.close)
         try:
-            self._frames = self._record.frames
             self._record.finish()
         finally:
+            self._frames = self._record.frames
             self._record.close()
             if self._own:
                 self._stream.close()

@@ -68,7 +68,8 @@ static int take(struct ndma_stream *stream, struct ndma_record *record, int coun
 
 #define RECORD(flags_, ...)                                                                \
 	do {                                                                               \
-		struct ndma_record_options how = { .flags = (flags_) };                    \
+		struct ndma_record_options how = NDMA_RECORD_OPTIONS_INIT;                 \
+		how.flags = (flags_);                                                      \
                                                                                            \
 		OPEN_STREAM(&self->options, UNPACED, __VA_ARGS__);                         \
 		ASSERT_DONE(ndma_record_open(self->path, self->source, self->stream, &how, \
@@ -312,8 +313,9 @@ TEST_F(record, refuses_the_index_of_another_one)
 
 TEST_F(record, is_nobody_elses_while_it_grows)
 {
-	struct ndma_record_options append = { .flags = NDMA_RECORD_APPEND };
-	struct ndma_record_options replace = { .flags = NDMA_RECORD_REPLACE };
+	struct ndma_record_options append = { .size = sizeof(append), .flags = NDMA_RECORD_APPEND };
+	struct ndma_record_options replace = { .size = sizeof(replace),
+					       .flags = NDMA_RECORD_REPLACE };
 	struct ndma_record *other;
 
 	RECORD(0, { NULL, 0 });
@@ -332,7 +334,7 @@ TEST_F(record, is_nobody_elses_while_it_grows)
 
 TEST_F(record, goes_on_in_a_new_run)
 {
-	struct ndma_record_options append = { .flags = NDMA_RECORD_APPEND };
+	struct ndma_record_options append = { .size = sizeof(append), .flags = NDMA_RECORD_APPEND };
 	struct ndma_recording_hole holes[4];
 	struct ndma_recording_info info;
 
@@ -459,7 +461,7 @@ TEST_F(record, to_a_pipe_is_the_samples_alone)
 
 TEST_F(record, refuses_what_cannot_be_with_words)
 {
-	struct ndma_record_options odd = { .flags = 64 };
+	struct ndma_record_options odd = { .size = sizeof(odd), .flags = 64 };
 	char path[300];
 
 	OPEN_STREAM(&self->options, UNPACED);

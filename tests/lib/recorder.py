@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """`ndma record` and `ndma repair` on every backend: what they write, and how they end. Speaks TAP."""
+import ctypes
 import json
 import os
 import random
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -126,12 +128,61 @@ def short_frames_are_filled_up_with_zeros_and_told(case):
     assert (data[4, :, 50:] == 0).all() and (data[4, :, :50] != 0).all()
 
 
-def the_disk_takes_frames_directly(case):
-    status, text = case.run("-n", 20, "-s", 4096, "-c", 2, "--direct", "--set", "pattern=counter",
-                            "--set", "paced=0")
-    if "Invalid argument" in text or "not supported" in text:
+def has_no_direct(text):
+    """Why files here cannot be written past the page cache, or None."""
+    if "opening with O_DIRECT" in text or "O_DIRECT of these frames" in text:
         return "this guest has no O_DIRECT on its temporary files"
+    return None
+
+
+def the_disk_takes_frames_directly_in_either_order(case):
+    for order in "planar", "interleaved":
+        # Writes of one frame, and of several small ones; more than fit, so that frames must come back.
+        for samples, depth in (4096, 4), (65536, 16), (1024, 1):
+            status, text = case.run("-n", 100, "-s", samples, "-c", 2, "--direct", "--depth", depth, "--order", order,
+                                    "--set", "pattern=counter", "--set", "paced=0", "--checksum", "--replace")
+            if has_no_direct(text):
+                return has_no_direct(text)
+            assert status == COMPLETE and "--direct: io_uring with O_DIRECT, up to" in text, text
+            data, about, entries = case.recording()
+            wanted = counter_frames(0, 100, samples)
+            assert (data == (wanted if order == "planar" else wanted.transpose(0, 2, 1))).all()
+            assert case.output.stat().st_size == 4096 + data.nbytes
+            assert entries["sequence"].tolist() == list(range(100)) and case.repair()[0] == COMPLETE
+    return None
+
+
+def frames_that_come_short_go_to_the_disk_in_their_place(case):
+    status, text = case.run("-n", 50, "-s", 4096, "-c", 2, "--direct", "--set", "fault_short=5", "--set", "paced=0")
+    if has_no_direct(text):
+        return has_no_direct(text)
+    assert status == LOSS, text
+    data, about, entries = case.recording()
+    assert about["loss"]["partial"] == 10 and (data[4::5, :, 2048:] == 0).all() and (data[0] != 0).any()
+    assert entries["sequence"].tolist() == list(range(50)) and case.repair()[0] == LOSS
+    return None
+
+
+def refuse_io_uring():
+    """In a child: from here on io_uring_setup(2) is not permitted, as in a container."""
+    number, allow, refuse = 425, 0x7fff0000, 0x00050001
+    code = [struct.pack("HBBI", *one) for one in (
+        (0x20, 0, 0, 0),            # the system call's number
+        (0x15, 0, 1, number), (0x06, 0, 0, refuse), (0x06, 0, 0, allow))]
+    program = ctypes.create_string_buffer(b"".join(code))
+    filters = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(code), ctypes.addressof(program)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, filters, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def where_io_uring_is_refused_pwrite_writes_and_it_says_so(case):
+    status, text = case.run("-n", 20, "-s", 4096, "-c", 2, "--direct", "-q", "--set", "pattern=counter",
+                            "--set", "paced=0", preexec_fn=refuse_io_uring)
+    if has_no_direct(text):
+        return has_no_direct(text)
     assert status == COMPLETE, text
+    assert "pwrite with O_DIRECT, one at a time: io_uring: Operation not permitted" in text, text
     data, _, _ = case.recording()
     assert (data == counter_frames(0, 20, 4096)).all()
     return None
@@ -429,7 +480,8 @@ def the_version_is_the_librarys(case):
 
 TESTS = (a_whole_recording_is_what_was_made, interleaved_samples_stay_in_their_order,
          iq_samples_have_an_axis_of_two, lost_frames_are_told_and_end_in_status_2,
-         short_frames_are_filled_up_with_zeros_and_told, the_disk_takes_frames_directly,
+         short_frames_are_filled_up_with_zeros_and_told, the_disk_takes_frames_directly_in_either_order,
+         frames_that_come_short_go_to_the_disk_in_their_place, where_io_uring_is_refused_pwrite_writes_and_it_says_so,
          an_interrupted_recording_is_whole_up_to_there, what_cannot_be_is_refused_with_words_and_status_1,
          a_card_that_stops_is_trouble_and_keeps_what_came, a_card_that_vanishes_is_trouble_and_keeps_what_came,
          quiet_is_quiet_about_success_alone, a_summary_that_nobody_gets_is_trouble,

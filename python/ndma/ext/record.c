@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <ndma_ring.h>
 
 /* Frames of one write. */
 #define BATCH 64
@@ -22,7 +23,7 @@ struct ext_record {
 static PyObject *record_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	struct ext_state *state = PyType_GetModuleState(type);
-	struct ndma_record_options options = { 0 };
+	struct ndma_record_options options = NDMA_RECORD_OPTIONS_INIT;
 	struct ext_source *source = NULL;
 	struct ext_record *record;
 	PyObject *path, *owner, *stream;
@@ -96,20 +97,38 @@ static PyObject *record_write(PyObject *self, PyObject *argument)
 	return record_end_call(RECORD, ret);
 }
 
+/* While no frame is ready, those on their way to the disk are waited for: the card needs them back. */
+static int wait_for_disk(struct ext_record *record)
+{
+	int left = ndma_record_wait(record->handle, UINT32_MAX);
+
+	while (left > 0 && !ndma_ring_ready(ndma_stream_ring(record->stream->handle)))
+		left = ndma_record_wait(record->handle, (uint32_t)left - 1);
+	return left;
+}
+
 /* One batch from the stream to the file: how many, or as ndma_stream_next_batch(). */
 static int take(struct ext_record *record, size_t room, uint64_t *dropped)
 {
 	struct ndma_frame frames[BATCH];
 	int count, ret, i;
 
+	ret = wait_for_disk(record);
+	if (ret < 0)
+		return ret;
 	count = ndma_stream_next_batch(record->stream->handle, frames, 1, room, EXT_SLICE_NS);
-	if (count <= 0)
-		return count;
-	ret = ndma_record_write(record->handle, frames, (size_t)count);
-	for (i = 0; i < count; i++) {
-		*dropped += frames[i].dropped;
-		ndma_stream_release(record->stream->handle, &frames[i]);
+	if (!count) {
+		ret = ndma_record_wait(record->handle, 0);
+		return ret < 0 ? ret : 0;
 	}
+	if (count < 0)
+		return count;
+	for (i = 0; i < count; i++)
+		*dropped += frames[i].dropped;
+	ret = ndma_record_submit(record->handle, frames, (size_t)count);
+	/* These may be the last. */
+	if (!ret && (size_t)count == room)
+		ret = ndma_record_wait(record->handle, 0);
 	return ret < 0 ? ret : count;
 }
 
