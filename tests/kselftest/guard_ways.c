@@ -56,6 +56,8 @@ struct place {
  * @go: into the memory: 0 or more, or -1 and errno
  * @says: the errno that it ends with in time; 0: it succeeds all the same; KILLED
  * @otherwise: as @says, on another kernel; 0: it is the same on all
+ * @touches: how many it may count, where the kernel goes on with other pages after one that it cannot
+ *   have; 0: one
  * @fills: it fills page tables, so that a handled signal ends it
  */
 struct way {
@@ -64,6 +66,7 @@ struct way {
 	long (*go)(struct place *place);
 	int says;
 	int otherwise;
+	unsigned int touches;
 	bool fills;
 };
 
@@ -299,7 +302,9 @@ static const struct way ways[] = {
 	/* Linux 6.1 registers nothing that is mapped from a file but shmem. */
 	{ .name = "registering with io_uring", .go = go_ring_register, .says = EFAULT,
 	  .otherwise = EOPNOTSUPP },
-	{ .name = "a signal's stack", .prepare = prepare_stack, .go = go_stack, .says = KILLED },
+	/* arm64 writes all of the frame, in two pages and the first one again, before it looks for errors. */
+	{ .name = "a signal's stack", .prepare = prepare_stack, .go = go_stack, .says = KILLED,
+	  .touches = 3 },
 	{ .name = "mlock", .go = go_mlock, .says = ENOMEM, .fills = true },
 	{ .name = "mlock2", .go = go_mlock2, .says = ENOMEM, .fills = true },
 	{ .name = "mlockall", .go = go_mlockall, .says = 0, .fills = true },
@@ -445,7 +450,7 @@ TEST_F(ways, none_sleeps_longer_than_the_limit_nor_counts_twice)
 		EXPECT_LT(outcome.took_ns, BOUND_NS) {
 			TH_LOG("%s: %llu ms", ways[i].name, outcome.took_ns / 1000000ULL);
 		}
-		EXPECT_LE(outcome.touches, 1) {
+		EXPECT_LE(outcome.touches, ways[i].touches ?: 1) {
 			TH_LOG("%s", ways[i].name);
 		}
 		if (ways[i].otherwise && outcome.status == ways[i].otherwise)
