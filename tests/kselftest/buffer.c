@@ -31,7 +31,8 @@ TEST_F(buffer, the_heap_tells_what_it_offers)
 
 	EXPECT_EQ(info.abi, NDMA_ABI_VERSION);
 	EXPECT_EQ(info.page_bytes, sysconf(_SC_PAGESIZE));
-	EXPECT_EQ(info.huge_bytes, HUGE_BYTES);
+	/* As large as one table of page table entries maps. */
+	EXPECT_EQ(info.huge_bytes, PAGE_BYTES / 8 * PAGE_BYTES);
 	EXPECT_GT(info.leases_max, 0);
 	EXPECT_GT(info.quota_bytes, 0);
 	EXPECT_LE(info.fence_max_ns, 10 * SECOND_NS);
@@ -39,13 +40,13 @@ TEST_F(buffer, the_heap_tells_what_it_offers)
 
 TEST_F(buffer, a_capacity_is_whole_pages_and_then_whole_huge_pages)
 {
+	const uint64_t page = PAGE_BYTES, huge = heap_info(self->heap).huge_bytes;
 	const struct {
 		uint64_t bytes, capacity;
 	} rows[] = {
-		{ 1, 4096 }, { 4096, 4096 }, { 4097, 8192 }, { 65537, 69632 },
-		{ HUGE_BYTES - 1, HUGE_BYTES }, { HUGE_BYTES - 4097, HUGE_BYTES - 4096 },
-		{ HUGE_BYTES, HUGE_BYTES }, { HUGE_BYTES + 1, 2 * HUGE_BYTES },
-		{ 5 * MIB, 6 * MIB },
+		{ 1, page }, { page, page }, { page + 1, 2 * page }, { 16 * page + 1, 17 * page },
+		{ huge - 1, huge }, { huge - page - 1, huge - page },
+		{ huge, huge }, { huge + 1, 2 * huge }, { 2 * huge + huge / 2, 3 * huge },
 	};
 	size_t i;
 
@@ -117,14 +118,14 @@ TEST_F(buffer, a_source_that_is_none_is_refused)
 
 TEST_F(buffer, its_memory_is_zeroed_though_it_was_used_before)
 {
-	const size_t sizes[] = { 4096, 65536, 5 * MIB };
+	const size_t sizes[] = { PAGE_BYTES, 65536, 5 * MIB };
 	size_t i, at;
 	int round;
 
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-			size_t bytes = sizes[i] == 5 * MIB ? 6 * MIB : sizes[i];
 			int fd = heap_alloc(self->heap, sizes[i]);
+			size_t bytes = buffer_info(self->heap, fd).capacity;
 			unsigned char *data = buffer_map(self->heap, fd, bytes,
 							 PROT_READ | PROT_WRITE);
 
@@ -140,16 +141,18 @@ TEST_F(buffer, its_memory_is_zeroed_though_it_was_used_before)
 
 TEST_F(buffer, a_contiguous_one_is_at_most_one_page_of_the_highest_order)
 {
-	int fd = heap_alloc_flags(self->heap, 5 * 4096, NDMA_BUFFER_CONTIGUOUS);
+	/* Order 10 of 4 KiB, 11 of 16 KiB. */
+	const uint64_t most = PAGE_BYTES == 4096 ? 4 * MIB : 32 * MIB;
+	int fd = heap_alloc_flags(self->heap, 5 * PAGE_BYTES, NDMA_BUFFER_CONTIGUOUS);
 
 	ASSERT_GE(fd, 0);
-	EXPECT_EQ(buffer_info(self->heap, fd).capacity, 8 * 4096);
+	EXPECT_EQ(buffer_info(self->heap, fd).capacity, 8 * PAGE_BYTES);
 	EXPECT_EQ(buffer_info(self->heap, fd).flags, NDMA_BUFFER_CONTIGUOUS);
 	close(fd);
-	fd = heap_alloc_flags(self->heap, 4 * MIB, NDMA_BUFFER_CONTIGUOUS);
+	fd = heap_alloc_flags(self->heap, most, NDMA_BUFFER_CONTIGUOUS);
 	ASSERT_GE(fd, 0);
 	close(fd);
-	EXPECT_EQ(heap_alloc_flags(self->heap, 4 * MIB + 1, NDMA_BUFFER_CONTIGUOUS), -EOPNOTSUPP);
+	EXPECT_EQ(heap_alloc_flags(self->heap, most + 1, NDMA_BUFFER_CONTIGUOUS), -EOPNOTSUPP);
 }
 
 TEST_F(buffer, memory_is_charged_until_the_last_reference_is_gone)
@@ -191,7 +194,7 @@ TEST_F(buffer, no_descriptor_left_is_an_error_that_leaves_nothing)
 	ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	limit.rlim_cur = self->heap + 1;
 	ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	EXPECT_EQ(heap_alloc(self->heap, 4096), -EMFILE);
+	EXPECT_EQ(heap_alloc(self->heap, PAGE_BYTES), -EMFILE);
 	EXPECT_EQ(heap_info(self->heap).used_bytes, self->used);
 }
 
@@ -205,13 +208,13 @@ TEST_F_TIMEOUT(buffer, ten_thousand_of_them_live_and_die, 900)
 	for (i = 0; i < COUNT; i++) {
 		fd = heap_alloc(self->heap, 1);
 		ASSERT_GE(fd, 0);
-		data[i] = buffer_map(self->heap, fd, 4096, PROT_READ);
+		data[i] = buffer_map(self->heap, fd, PAGE_BYTES, PROT_READ);
 		ASSERT_NE(data[i], MAP_FAILED);
 		close(fd);
 	}
-	EXPECT_EQ(heap_info(self->heap).used_bytes, self->used + COUNT * 4096);
+	EXPECT_EQ(heap_info(self->heap).used_bytes, self->used + COUNT * PAGE_BYTES);
 	for (i = 0; i < COUNT; i++)
-		munmap(data[i], 4096);
+		munmap(data[i], PAGE_BYTES);
 	free(data);
 }
 

@@ -37,7 +37,7 @@ FIXTURE_VARIANT_ADD(mapping, page)
 
 FIXTURE_SETUP(mapping)
 {
-	self->bytes = variant->bytes;
+	self->bytes = variant->bytes < 2 * PAGE_BYTES ? 2 * PAGE_BYTES : variant->bytes;
 	self->heap = heap_open();
 	ASSERT_GE(self->heap, 0);
 	self->fd = heap_alloc(self->heap, self->bytes);
@@ -54,16 +54,16 @@ static void touch(volatile char *data, size_t bytes)
 {
 	size_t at;
 
-	for (at = 0; at < bytes; at += 4096)
-		data[at] = at / 4096 + 1;
+	for (at = 0; at < bytes; at += PAGE_BYTES)
+		data[at] = at / PAGE_BYTES + 1;
 }
 
 static bool is_touched(const volatile char *data, size_t bytes)
 {
 	size_t at;
 
-	for (at = 0; at < bytes; at += 4096) {
-		if (data[at] != (char)(at / 4096 + 1))
+	for (at = 0; at < bytes; at += PAGE_BYTES) {
+		if (data[at] != (char)(at / PAGE_BYTES + 1))
 			return false;
 	}
 	return true;
@@ -90,10 +90,10 @@ TEST_F(mapping, the_dma_buf_maps_too)
 	touch(ours, self->bytes);
 	EXPECT_TRUE(is_touched(theirs, self->bytes));
 	munmap(theirs, self->bytes);
-	theirs = mmap(NULL, 4096, RW, MAP_SHARED, self->fd, self->bytes - 4096);
+	theirs = mmap(NULL, PAGE_BYTES, RW, MAP_SHARED, self->fd, self->bytes - PAGE_BYTES);
 	ASSERT_NE(theirs, MAP_FAILED);
-	EXPECT_EQ(*theirs, (char)(self->bytes / 4096));
-	munmap(theirs, 4096);
+	EXPECT_EQ(*theirs, (char)(self->bytes / PAGE_BYTES));
+	munmap(theirs, PAGE_BYTES);
 	munmap(ours, self->bytes);
 }
 
@@ -101,7 +101,7 @@ TEST_F(mapping, it_works_at_any_address)
 {
 	char *room = mmap(NULL, self->bytes + 2 * HUGE_BYTES, PROT_NONE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *at = (char *)(((uintptr_t)room | (HUGE_BYTES - 1)) + 1 + 4096);
+	char *at = (char *)(((uintptr_t)room | (HUGE_BYTES - 1)) + 1 + PAGE_BYTES);
 	char *data = mmap(at, self->bytes, RW, MAP_SHARED | MAP_FIXED, self->fd, 0);
 
 	ASSERT_EQ(data, at);
@@ -127,17 +127,17 @@ TEST_F(mapping, what_is_not_the_whole_buffer_is_refused)
 {
 	off_t at = (off_t)self->fd << NDMA_MMAP_FD_SHIFT;
 
-	EXPECT_EQ(mmap(NULL, self->bytes - 4096, RW, MAP_SHARED, self->heap, at), MAP_FAILED);
+	EXPECT_EQ(mmap(NULL, self->bytes - PAGE_BYTES, RW, MAP_SHARED, self->heap, at), MAP_FAILED);
 	EXPECT_EQ(errno, EINVAL);
-	EXPECT_EQ(mmap(NULL, self->bytes + 4096, RW, MAP_SHARED, self->heap, at), MAP_FAILED);
+	EXPECT_EQ(mmap(NULL, self->bytes + PAGE_BYTES, RW, MAP_SHARED, self->heap, at), MAP_FAILED);
 	EXPECT_EQ(errno, EINVAL);
-	EXPECT_EQ(mmap(NULL, self->bytes, RW, MAP_SHARED, self->heap, at + 4096), MAP_FAILED);
+	EXPECT_EQ(mmap(NULL, self->bytes, RW, MAP_SHARED, self->heap, at + PAGE_BYTES), MAP_FAILED);
 	EXPECT_EQ(errno, EINVAL);
 	EXPECT_EQ(mmap(NULL, self->bytes, RW, MAP_PRIVATE, self->heap, at), MAP_FAILED);
 	EXPECT_EQ(errno, EINVAL);
 	EXPECT_EQ(mmap(NULL, self->bytes, PROT_READ, MAP_PRIVATE, self->fd, 0), MAP_FAILED);
 	EXPECT_EQ(errno, EINVAL);
-	EXPECT_EQ(mmap(NULL, self->bytes + 4096, RW, MAP_SHARED, self->fd, 0), MAP_FAILED);
+	EXPECT_EQ(mmap(NULL, self->bytes + PAGE_BYTES, RW, MAP_SHARED, self->fd, 0), MAP_FAILED);
 }
 
 TEST_F(mapping, what_is_no_buffer_is_refused)
@@ -180,38 +180,39 @@ TEST_F(mapping, data_survives_moves_and_advice)
 	for (i = 0; i < sizeof(advice) / sizeof(advice[0]); i++) {
 		madvise(data, self->bytes, advice[i]);
 		ASSERT_TRUE(is_touched(data, self->bytes));
-		madvise(data + 4096, 4096, advice[i]);
+		madvise(data + PAGE_BYTES, PAGE_BYTES, advice[i]);
 		ASSERT_TRUE(is_touched(data, self->bytes));
 	}
 	moved = mremap(data, self->bytes, self->bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
-		       data + 16 * MIB + 4096);
+		       data + 16 * MIB + PAGE_BYTES);
 	ASSERT_NE(moved, MAP_FAILED);
 	EXPECT_TRUE(is_touched(moved, self->bytes));
-	EXPECT_EQ(mremap(moved, self->bytes, self->bytes + 4096, MREMAP_MAYMOVE), MAP_FAILED);
-	EXPECT_EQ(munmap(moved, 4096), 0);
-	EXPECT_EQ(mprotect(moved + 4096, 4096, PROT_READ), 0);
-	EXPECT_EQ(moved[4096], 2);
+	EXPECT_EQ(mremap(moved, self->bytes, self->bytes + PAGE_BYTES, MREMAP_MAYMOVE), MAP_FAILED);
+	EXPECT_EQ(munmap(moved, PAGE_BYTES), 0);
+	EXPECT_EQ(mprotect(moved + PAGE_BYTES, PAGE_BYTES, PROT_READ), 0);
+	EXPECT_EQ(moved[PAGE_BYTES], 2);
 	munmap(moved, self->bytes);
 }
 
 TEST_F(mapping, the_kernel_reads_and_writes_it)
 {
 	char *data = buffer_map(self->heap, self->fd, self->bytes, RW);
-	struct iovec local = { data, 4096 }, remote = { data + self->bytes - 4096, 4096 };
+	struct iovec local = { data, PAGE_BYTES };
+	struct iovec remote = { data + self->bytes - PAGE_BYTES, PAGE_BYTES };
 	int pipes[2];
 
 	ASSERT_NE(data, MAP_FAILED);
 	ASSERT_EQ(pipe(pipes), 0);
 	touch(data, self->bytes);
-	ASSERT_EQ(write(pipes[1], data, 4096), 4096);
+	ASSERT_EQ(write(pipes[1], data, PAGE_BYTES), PAGE_BYTES);
 	data[0] = 99;
-	ASSERT_EQ(read(pipes[0], data, 4096), 4096);
+	ASSERT_EQ(read(pipes[0], data, PAGE_BYTES), PAGE_BYTES);
 	EXPECT_EQ(data[0], 1);
-	ASSERT_EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), 4096);
-	EXPECT_EQ(data[0], (char)(self->bytes / 4096));
-	ASSERT_EQ(vmsplice(pipes[1], &remote, 1, 0), 4096);
-	ASSERT_EQ(read(pipes[0], data, 4096), 4096);
-	EXPECT_EQ(data[0], (char)(self->bytes / 4096));
+	ASSERT_EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), PAGE_BYTES);
+	EXPECT_EQ(data[0], (char)(self->bytes / PAGE_BYTES));
+	ASSERT_EQ(vmsplice(pipes[1], &remote, 1, 0), PAGE_BYTES);
+	ASSERT_EQ(read(pipes[0], data, PAGE_BYTES), PAGE_BYTES);
+	EXPECT_EQ(data[0], (char)(self->bytes / PAGE_BYTES));
 	munmap(data, self->bytes);
 	close(pipes[0]);
 	close(pipes[1]);
@@ -220,17 +221,17 @@ TEST_F(mapping, the_kernel_reads_and_writes_it)
 TEST_F(mapping, pages_that_the_kernel_holds_outlive_the_buffer)
 {
 	char *data = buffer_map(self->heap, self->fd, self->bytes, RW), copy[4096];
-	struct iovec local = { data, 4096 };
+	struct iovec local = { data, sizeof(copy) };
 	int pipes[2];
 
 	ASSERT_NE(data, MAP_FAILED);
 	ASSERT_EQ(pipe(pipes), 0);
 	data[0] = 42;
-	ASSERT_EQ(vmsplice(pipes[1], &local, 1, 0), 4096);
+	ASSERT_EQ(vmsplice(pipes[1], &local, 1, 0), sizeof(copy));
 	munmap(data, self->bytes);
 	close(self->fd);
 	close(self->heap);
-	ASSERT_EQ(read(pipes[0], copy, 4096), 4096);
+	ASSERT_EQ(read(pipes[0], copy, sizeof(copy)), sizeof(copy));
 	EXPECT_EQ(copy[0], 42);
 }
 
@@ -248,7 +249,7 @@ TEST_F(mapping, pages_that_the_kernel_holds_are_charged_until_they_are_let_go)
 	ASSERT_EQ(vmsplice(pipes[1], &local, 1, 0), 1);
 	munmap(data, self->bytes);
 	close(self->fd);
-	EXPECT_GE(heap_info(self->heap).used_bytes, rest + 4096);
+	EXPECT_GE(heap_info(self->heap).used_bytes, rest + PAGE_BYTES);
 	EXPECT_LE(heap_info(self->heap).used_bytes, rest + capacity);
 	ASSERT_EQ(read(pipes[0], &copy, 1), 1);
 	EXPECT_EQ(heap_info(self->heap).used_bytes, rest);

@@ -47,11 +47,11 @@ TEST_F(streams, setup_answers_with_sizes_and_layout)
 	EXPECT_EQ(setup.channels, 8);
 	EXPECT_EQ(setup.frame_bytes, 5000 * 8 * 2);
 	EXPECT_GE(setup.frame_stride, setup.frame_bytes);
-	EXPECT_EQ(setup.frame_stride % 4096, 0);
+	EXPECT_EQ(setup.frame_stride % PAGE_BYTES, 0);
 	EXPECT_GE(setup.data_bytes, 3 * setup.frame_stride);
 	EXPECT_EQ(setup.entries, 4);
-	EXPECT_EQ(setup.completions_bytes, 4096);
-	EXPECT_EQ(setup.releases_bytes, 4096);
+	EXPECT_EQ(setup.completions_bytes, PAGE_BYTES);
+	EXPECT_EQ(setup.releases_bytes, PAGE_BYTES);
 	EXPECT_EQ(setup.layout.ndim, 2);
 	EXPECT_EQ(setup.layout.itemsize, 2);
 	EXPECT_STREQ(setup.layout.format, "<h");
@@ -144,7 +144,8 @@ TEST_F(streams, without_setup_there_is_nothing_to_run)
 	EXPECT_EQ(stream_export(self->fd, 0), -EINVAL);
 	EXPECT_EQ(stream_stop(self->fd), 0);
 	EXPECT_EQ(events_of(self->fd, POLLIN, 0), POLLERR);
-	EXPECT_EQ(mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->fd, NDMA_MMAP_FRAMES), MAP_FAILED);
+	EXPECT_EQ(mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, self->fd, NDMA_MMAP_FRAMES),
+		  MAP_FAILED);
 	EXPECT_EQ(errno, EINVAL);
 }
 
@@ -169,39 +170,41 @@ TEST_F(streams, only_whole_mappings_are_made)
 	ASSERT_EQ(stream_setup(fd, &setup), 0);
 	EXPECT_EQ(map_error(fd, setup.data_bytes, rw, MAP_SHARED, NDMA_MMAP_FRAMES), 0);
 	EXPECT_EQ(map_error(fd, setup.data_bytes, PROT_READ, MAP_SHARED, NDMA_MMAP_FRAMES), 0);
-	EXPECT_EQ(map_error(fd, 4096, rw, MAP_SHARED, NDMA_MMAP_FRAMES), -EINVAL);
-	EXPECT_EQ(map_error(fd, setup.data_bytes + 4096, rw, MAP_SHARED, NDMA_MMAP_FRAMES),
+	EXPECT_EQ(map_error(fd, PAGE_BYTES, rw, MAP_SHARED, NDMA_MMAP_FRAMES), -EINVAL);
+	EXPECT_EQ(map_error(fd, setup.data_bytes + PAGE_BYTES, rw, MAP_SHARED, NDMA_MMAP_FRAMES),
 		  -EINVAL);
-	EXPECT_EQ(map_error(fd, setup.data_bytes, rw, MAP_SHARED, 4096), -EINVAL);
+	EXPECT_EQ(map_error(fd, setup.data_bytes, rw, MAP_SHARED, PAGE_BYTES), -EINVAL);
 	EXPECT_EQ(map_error(fd, setup.data_bytes, rw, MAP_PRIVATE, NDMA_MMAP_FRAMES), -EINVAL);
-	EXPECT_EQ(map_error(fd, 4096, PROT_READ, MAP_SHARED, NDMA_MMAP_COMPLETIONS), 0);
-	EXPECT_EQ(map_error(fd, 8192, PROT_READ, MAP_SHARED, NDMA_MMAP_COMPLETIONS), -EINVAL);
-	EXPECT_EQ(map_error(fd, 4096, rw, MAP_SHARED, NDMA_MMAP_COMPLETIONS), -EACCES);
-	EXPECT_EQ(map_error(fd, 4096, PROT_READ, MAP_PRIVATE, NDMA_MMAP_COMPLETIONS), -EINVAL);
-	EXPECT_EQ(map_error(fd, 4096, PROT_READ, MAP_SHARED, NDMA_MMAP_COMPLETIONS + 4096),
+	EXPECT_EQ(map_error(fd, PAGE_BYTES, PROT_READ, MAP_SHARED, NDMA_MMAP_COMPLETIONS), 0);
+	EXPECT_EQ(map_error(fd, 2 * PAGE_BYTES, PROT_READ, MAP_SHARED, NDMA_MMAP_COMPLETIONS),
 		  -EINVAL);
-	EXPECT_EQ(map_error(fd, 4096, rw, MAP_SHARED, NDMA_MMAP_RELEASES), 0);
-	EXPECT_EQ(map_error(fd, 8192, rw, MAP_SHARED, NDMA_MMAP_RELEASES), -EINVAL);
-	EXPECT_EQ(map_error(fd, 4096, rw, MAP_PRIVATE, NDMA_MMAP_RELEASES), -EINVAL);
-	EXPECT_EQ(map_error(fd, 4096, rw, MAP_SHARED, 0x30000000000ULL), -EINVAL);
-	EXPECT_EQ(map_error(fd, 4096, rw, MAP_SHARED, 1ULL << 62), -EINVAL);
+	EXPECT_EQ(map_error(fd, PAGE_BYTES, rw, MAP_SHARED, NDMA_MMAP_COMPLETIONS), -EACCES);
+	EXPECT_EQ(map_error(fd, PAGE_BYTES, PROT_READ, MAP_PRIVATE, NDMA_MMAP_COMPLETIONS), -EINVAL);
+	EXPECT_EQ(map_error(fd, PAGE_BYTES, PROT_READ, MAP_SHARED,
+			    NDMA_MMAP_COMPLETIONS + PAGE_BYTES), -EINVAL);
+	EXPECT_EQ(map_error(fd, PAGE_BYTES, rw, MAP_SHARED, NDMA_MMAP_RELEASES), 0);
+	EXPECT_EQ(map_error(fd, 2 * PAGE_BYTES, rw, MAP_SHARED, NDMA_MMAP_RELEASES), -EINVAL);
+	EXPECT_EQ(map_error(fd, PAGE_BYTES, rw, MAP_PRIVATE, NDMA_MMAP_RELEASES), -EINVAL);
+	EXPECT_EQ(map_error(fd, PAGE_BYTES, rw, MAP_SHARED, 0x30000000000ULL), -EINVAL);
+	EXPECT_EQ(map_error(fd, PAGE_BYTES, rw, MAP_SHARED, 1ULL << 62), -EINVAL);
 }
 
 TEST_F(streams, large_frames_are_mapped_by_huge_pages)
 {
-	struct ndma_stream_setup setup = setup_of(4, MIB);
+	const uint64_t huge = heap_info(self->heap).huge_bytes;
+	struct ndma_stream_setup setup = setup_of(4, huge / 2);
 	struct stream stream;
 	long before, after;
 	size_t at;
 
 	setup.channels = 1;
 	ASSERT_EQ(stream_make(&stream, self->fd, &setup), 0);
-	EXPECT_EQ((uintptr_t)stream.data % HUGE_BYTES, 0);
+	EXPECT_EQ((uintptr_t)stream.data % huge, 0);
 	before = minor_faults();
-	for (at = 0; at < stream.setup.data_bytes; at += 4096)
+	for (at = 0; at < stream.setup.data_bytes; at += PAGE_BYTES)
 		stream.data[at] = 1;
 	after = minor_faults();
-	EXPECT_LE(after - before, 2 * (long)(stream.setup.data_bytes / HUGE_BYTES));
+	EXPECT_LE(after - before, 2 * (long)(stream.setup.data_bytes / huge));
 	stream_unmap(&stream);
 }
 
@@ -211,7 +214,7 @@ TEST_F(streams, the_completions_cannot_be_made_writable)
 	struct stream stream;
 
 	ASSERT_EQ(stream_make(&stream, self->fd, &setup), 0);
-	EXPECT_EQ(mprotect((void *)stream.completions, 4096, PROT_READ | PROT_WRITE), -1);
+	EXPECT_EQ(mprotect((void *)stream.completions, PAGE_BYTES, PROT_READ | PROT_WRITE), -1);
 	EXPECT_EQ(errno, EACCES);
 	stream_unmap(&stream);
 }

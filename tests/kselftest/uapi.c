@@ -178,7 +178,7 @@ TEST_F(uapi, an_output_goes_no_further_than_the_size)
 
 TEST_F(uapi, an_argument_that_cannot_be_read_is_refused)
 {
-	unsigned char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+	unsigned char *page = mmap(NULL, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const struct uapi_call *row;
 	unsigned char *last;
@@ -186,14 +186,14 @@ TEST_F(uapi, an_argument_that_cannot_be_read_is_refused)
 
 	ASSERT_NE(page, MAP_FAILED);
 	/* Not unmapped: a stream could be mapped there. */
-	ASSERT_EQ(mprotect(page + 4096, 4096, PROT_NONE), 0);
+	ASSERT_EQ(mprotect(page + PAGE_BYTES, PAGE_BYTES, PROT_NONE), 0);
 	FOR_EACH_CALL(row) {
 		prepare(_metadata, self, row);
 		fd = scene_file(&self->scene, row);
 		EXPECT_EQ(call(fd, row->number, NULL), -EFAULT)
 			TH_LOG("%s", row->name);
 		/* All but the last four bytes. */
-		last = page + 4096 - row->bytes + 4;
+		last = page + PAGE_BYTES - row->bytes + 4;
 		memcpy(last, &row->bytes, sizeof(row->bytes));
 		EXPECT_EQ(call(fd, row->number, last), -EFAULT)
 			TH_LOG("%s", row->name);
@@ -209,7 +209,7 @@ static bool makes_something(const struct uapi_call *row)
 
 TEST_F(uapi, an_answer_that_cannot_be_written_leaves_nothing_behind)
 {
-	unsigned char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	unsigned char *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct scene *scene = &self->scene;
 	struct ndma_buffer_info info;
@@ -222,9 +222,9 @@ TEST_F(uapi, an_answer_that_cannot_be_written_leaves_nothing_behind)
 			continue;
 		prepare(_metadata, self, row);
 		next = file_next();
-		ASSERT_EQ(mprotect(page, 4096, PROT_READ | PROT_WRITE), 0);
+		ASSERT_EQ(mprotect(page, PAGE_BYTES, PROT_READ | PROT_WRITE), 0);
 		memcpy(page, &scene->argument, row->bytes);
-		ASSERT_EQ(mprotect(page, 4096, PROT_READ), 0);
+		ASSERT_EQ(mprotect(page, PAGE_BYTES, PROT_READ), 0);
 		EXPECT_EQ(call(scene_file(scene, row), row->number, page), -EFAULT)
 			TH_LOG("%s", row->name);
 		EXPECT_EQ(next, file_next());
@@ -399,17 +399,17 @@ TEST_F(uapi, a_number_that_is_not_in_the_list_is_no_call)
 /* Beside the calls that are refused whatever their argument is (access). */
 TEST_F(uapi, a_heap_opened_read_only_changes_nothing)
 {
-	int heap = heap_open_mode(O_RDONLY), fd = heap_alloc(self->heap, 4096);
+	int heap = heap_open_mode(O_RDONLY), fd = heap_alloc(self->heap, PAGE_BYTES);
 	void *data;
 
 	ASSERT_GE(heap, 0);
 	EXPECT_EQ(lease_try(heap, fd, NDMA_WRITE), -EACCES);
 	EXPECT_EQ(lease_try(heap, fd, NDMA_READ), 0);
-	EXPECT_EQ(buffer_map(heap, fd, 4096, PROT_READ | PROT_WRITE), MAP_FAILED);
+	EXPECT_EQ(buffer_map(heap, fd, PAGE_BYTES, PROT_READ | PROT_WRITE), MAP_FAILED);
 	EXPECT_EQ(errno, EACCES);
-	data = buffer_map(heap, fd, 4096, PROT_READ);
+	data = buffer_map(heap, fd, PAGE_BYTES, PROT_READ);
 	ASSERT_NE(data, MAP_FAILED);
-	munmap(data, 4096);
+	munmap(data, PAGE_BYTES);
 	close(fd);
 	close(heap);
 }

@@ -17,7 +17,9 @@
 #include "call.h"
 
 #define MIB (1UL << 20)
+/* A large buffer; a huge page is as large on most machines, and heap_info() knows on which it is not. */
 #define HUGE_BYTES (2 * MIB)
+#define PAGE_BYTES ((uint64_t)sysconf(_SC_PAGESIZE))
 #define SECOND_NS 1000000000ULL
 
 static inline int heap_open_mode(int flags)
