@@ -5,7 +5,9 @@ import ctypes
 import json
 import os
 import random
+import re
 import resource
+import shlex
 import signal
 import struct
 import subprocess
@@ -22,6 +24,10 @@ COMPLETE, TROUBLE, LOSS, WRONG = 0, 1, 2, 3
 
 # Kills at random moments; the soak has more (NDMA_KILLS).
 KILLS = int(os.environ.get("NDMA_KILLS", 20))
+
+
+# Of unattended recording, as installed.
+UNIT = Path(os.environ.get("NDMA_UNIT", "/usr/lib/systemd/system/ndma-record@.service"))
 
 
 class Case:
@@ -478,6 +484,21 @@ def the_version_is_the_librarys(case):
     assert done.returncode == COMPLETE and done.stdout.startswith("ndma-acquire 0."), done
 
 
+def the_unit_records_its_source_under_the_time(case):
+    lines = [line for line in UNIT.read_text().splitlines() if line.startswith("ExecStart=")]
+    assert len(lines) == 1, lines
+    # As systemd takes it: specifiers, and what is not its own variable.
+    words = shlex.split(lines[0].partition("=")[2].replace("%i", "sim0").replace("%%", "%").replace("$$", "$"))
+    words[-1] = words[-1].replace("/usr/bin/ndma", "ndma")
+    done = subprocess.run(words, cwd=case.directory.name, capture_output=True, text=True,
+                          env=dict(case.environment, OPTIONS="-s 100 -c 1 -n 3 -q"))
+    assert done.returncode == COMPLETE, done
+    there = sorted(path.suffix for path in Path(case.directory.name).iterdir())
+    assert there == [".json", ".ndma", ".npy", ".sigmf-meta"], there
+    name = next(Path(case.directory.name).iterdir()).stem
+    assert re.fullmatch(r"\d{8}T\d{6}Z", name), name
+
+
 TESTS = (a_whole_recording_is_what_was_made, interleaved_samples_stay_in_their_order,
          iq_samples_have_an_axis_of_two, lost_frames_are_told_and_end_in_status_2,
          short_frames_are_filled_up_with_zeros_and_told, the_disk_takes_frames_directly_in_either_order,
@@ -493,7 +514,8 @@ TESTS = (a_whole_recording_is_what_was_made, interleaved_samples_stay_in_their_o
          a_disk_without_room_has_what_fitted_and_its_description,
          names_are_taken_as_they_are, where_it_cannot_write_it_says_so, two_with_one_name_do_not_meet,
          what_is_damaged_is_told_by_repair_and_stays_as_it_is, memory_does_not_grow_with_frames,
-         its_old_name_is_a_link_and_writes_over_what_is_there, the_version_is_the_librarys)
+         its_old_name_is_a_link_and_writes_over_what_is_there, the_version_is_the_librarys,
+         the_unit_records_its_source_under_the_time)
 
 
 if __name__ == "__main__":
