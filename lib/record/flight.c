@@ -254,11 +254,17 @@ int ndma_record_flight_begin(struct ndma_record *record, const struct ndma_frame
 	if (rc)
 		return rc;
 	rc = grow(record, write->offset + write->bytes);
-	if (!rc)
-		rc = ndma_record_ring_write(flight->ring, record->direct, write->pieces, count,
-					    write->offset, write);
 	if (rc)
 		return ndma_record_trouble(&record->place, RECORD_DATA, -rc, "writing");
+	rc = ndma_record_ring_write(flight->ring, record->direct, write->pieces, count,
+				    write->offset, write);
+	if (rc) {
+		/* What was not taken is still in the ring: nothing must send it there later. */
+		record->plain = true;
+		snprintf(record->method, sizeof(record->method),
+			 "pwrite through the page cache: io_uring: %s", strerror(-rc));
+		return ndma_record_trouble(&record->place, RECORD_DATA, -rc, "writing");
+	}
 	flight->count++;
 	flight->frames += count;
 	return 0;
