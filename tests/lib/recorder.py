@@ -22,8 +22,10 @@ import backends
 
 COMPLETE, TROUBLE, LOSS, WRONG = 0, 1, 2, 3
 
-# Kills at random moments; the soak has more (NDMA_KILLS).
+# Kills at random moments, disks that fill, cards that are pulled out: `make test-all` has more.
 KILLS = int(os.environ.get("NDMA_KILLS", 20))
+FULLS = int(os.environ.get("NDMA_FULLS", 4))
+UNPLUGS = int(os.environ.get("NDMA_UNPLUGS", 4))
 
 
 # Of unattended recording, as installed.
@@ -293,30 +295,79 @@ def the_files_are_as_their_manual_says(case):
     assert bytes(int(bits[at:at + 8][::-1], 2) for at in range(0, 128, 8)) == identity
 
 
+def ways_to_write(case):
+    """Options of each way that this directory has, and samples of a frame that it takes."""
+    text = case.run("-n", 1, "-s", 1024, "-c", 2, "--direct", output=Path(case.directory.name) / "try.npy")[1]
+    return [((), 500)] if has_no_direct(text) else [((), 500), (("--direct",), 1024)]
+
+
+def check_what_is_there(case, samples):
+    """Frames of the counter pattern in two channels, with the card's own count of each; how many there are."""
+    data, _, entries = case.recording()
+    assert len(data) == len(entries)
+    assert (data[:, 0, 0] == entries["hw_timestamp"].astype("u2").view("<i2")).all()
+    assert (data[:, 1, -1] == (entries["hw_timestamp"] + samples - 1 + 4096).astype("u2").view("<i2")).all()
+    gaps = np.diff([-1, *entries["sequence"].tolist()]) - 1
+    assert entries["dropped"].tolist() == gaps.tolist()
+    return len(data)
+
+
 def killed_at_any_moment_it_opens_with_every_frame_that_its_header_counts(case):
     moments = random.Random(case.backend)
+    ways = ways_to_write(case)
     counted = 0
     for number in range(KILLS):
         case.output = Path(case.directory.name) / f"kill{number}.npy"
-        process = case.start("-s", 500, "-c", 2, "--set", "pattern=counter", "--set", "paced=0",
-                             "--set", "fault_drop=50", "-b", moments.choice((4, 64)))
+        options, samples = ways[number % len(ways)]
+        process = case.start("-s", samples, "-c", 2, "--set", "pattern=counter", "--set", "paced=0",
+                             "--set", "fault_drop=50", "-b", moments.choice((4, 64)), *options)
         case.wait_for_bytes(process, moments.choice((4097, 20000, 1000000)))
         time.sleep(moments.random() / 100)
         process.kill()
         process.communicate()
-        before = np.load(case.output, mmap_mode="r")
-        counted += len(before) # none where it came between the first samples and their count
+        before = len(np.load(case.output, mmap_mode="r"))
+        counted += before   # none where it came between the first samples and their count
         status, text = case.repair()
         assert status in (COMPLETE, LOSS), (status, text)
-        data, _, entries = case.recording()
         # Behind the last count there may be entries that it did not come to.
-        assert len(before) <= len(data) <= len(before) + 64
-        assert (data[:, 0, 0] == entries["hw_timestamp"].astype("u2").view("<i2")).all()
-        assert (data[:, 1, 499] == (entries["hw_timestamp"] + 499 + 4096).astype("u2").view("<i2")).all()
-        gaps = np.diff([-1, *entries["sequence"].tolist()]) - 1
-        assert entries["dropped"].tolist() == gaps.tolist()
+        assert before <= check_what_is_there(case, samples) <= before + 64
         case.output.unlink()
     assert counted
+
+
+def a_disk_that_fills_at_any_moment_keeps_every_frame_before(case):
+    moments = random.Random(case.backend)
+    ways = ways_to_write(case)
+    for number in range(FULLS):
+        case.output = Path(case.directory.name) / f"full{number}.npy"
+        options, samples = ways[number % len(ways)]
+        room = moments.randrange(20000, 2000000)
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+        status, text = case.run("-s", samples, "-c", 2, "--set", "pattern=counter", "--set", "paced=0",
+                                "-b", moments.choice((4, 64)), *options, preexec_fn=limit)
+        assert status == TROUBLE and "File too large" in text, text
+        there = check_what_is_there(case, samples)
+        # A write of several frames may fail as a whole.
+        assert 0 <= (room - 4096) // (samples * 4) - there < 64, (room, there, text)
+        assert case.repair()[0] == COMPLETE
+        case.output.unlink()
+
+
+def a_card_that_is_pulled_out_at_any_moment_leaves_what_it_made(case):
+    moments = random.Random(case.backend)
+    ways = ways_to_write(case)
+    for number in range(UNPLUGS):
+        case.output = Path(case.directory.name) / f"pulled{number}.npy"
+        options, samples = ways[number % len(ways)]
+        frames = moments.randrange(1, 500)
+        status, text = case.run("-s", samples, "-c", 2, "--set", "pattern=counter", "--set", "paced=0",
+                                "--set", f"fault_vanish={frames}", *options)
+        assert status == TROUBLE and "sim0 is gone" in text, text
+        assert check_what_is_there(case, samples) == frames, text
+        assert case.repair()[0] == COMPLETE
+        case.output.unlink()
 
 
 def without_a_count_it_goes_on_until_a_signal_and_misses_nothing(case):
@@ -489,7 +540,7 @@ def the_unit_records_its_source_under_the_time(case):
     assert len(lines) == 1, lines
     # As systemd takes it: specifiers, and what is not its own variable.
     words = shlex.split(lines[0].partition("=")[2].replace("%i", "sim0").replace("%%", "%").replace("$$", "$"))
-    words[-1] = words[-1].replace("/usr/bin/ndma", "ndma")
+    words[-1] = re.sub(r"\S*/bin/ndma ", "ndma ", words[-1])
     done = subprocess.run(words, cwd=case.directory.name, capture_output=True, text=True,
                           env=dict(case.environment, OPTIONS="-s 100 -c 1 -n 3 -q"))
     assert done.returncode == COMPLETE, done
@@ -508,6 +559,8 @@ TESTS = (a_whole_recording_is_what_was_made, interleaved_samples_stay_in_their_o
          quiet_is_quiet_about_success_alone, a_summary_that_nobody_gets_is_trouble,
          a_simulation_that_nobody_asked_for_is_told, the_files_are_as_their_manual_says,
          killed_at_any_moment_it_opens_with_every_frame_that_its_header_counts,
+         a_disk_that_fills_at_any_moment_keeps_every_frame_before,
+         a_card_that_is_pulled_out_at_any_moment_leaves_what_it_made,
          without_a_count_it_goes_on_until_a_signal_and_misses_nothing, it_ends_after_a_time_or_bytes,
          it_is_split_without_losing_a_frame, it_goes_on_behind_what_is_there_and_never_over_it,
          a_pipe_gets_the_samples_alone, a_disk_that_fills_is_trouble_and_keeps_what_fitted,
