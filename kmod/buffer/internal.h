@@ -94,7 +94,7 @@ struct ndma_filler {
  * @timer: set to @deadline
  * @work: what @timer starts
  * @fence: published for this transfer, or NULL
- * @began: when it was claimed, CLOCK_MONOTONIC; under buffer->lock
+ * @began: when it was claimed with a guard, CLOCK_MONOTONIC; under buffer->lock
  * @dmabuf: kept while @active
  * @filler: of a fill, which alone ends the transfer, with a reference; NULL: the user's
  * @filler_priv: for @filler

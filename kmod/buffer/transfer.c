@@ -200,8 +200,10 @@ static int ndma_transfer_claim(struct ndma_buffer *buffer, const struct ndma_tra
 	if (ret)
 		return ret;
 	transfer->cause = 0;
-	transfer->began = ktime_get();
-	ndma_guard_forget(buffer);
+	if (plan->guard != NDMA_GUARD_NONE) {
+		transfer->began = ktime_get();
+		ndma_guard_forget(buffer);
+	}
 	WRITE_ONCE(transfer->direction, plan->direction);
 	WRITE_ONCE(transfer->guard, plan->guard);
 	WRITE_ONCE(transfer->starting, ndma_transfer_is_seized(plan));
