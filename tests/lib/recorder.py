@@ -341,7 +341,8 @@ def a_disk_that_fills_at_any_moment_keeps_every_frame_before(case):
     for number in range(FULLS):
         case.output = Path(case.directory.name) / f"full{number}.npy"
         options, samples = ways[number % len(ways)]
-        room = moments.randrange(20000, 2000000)
+        # More than the memory of the frames, which the limit is for as well.
+        room = moments.randrange(300000, 3000000)
 
         def limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
