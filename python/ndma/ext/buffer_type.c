@@ -238,6 +238,10 @@ static PyMethodDef buffer_methods[] = {
 	  "Examples\n--------\n"
 	  ">>> ndma.zeros(3).fileno() > 2\n"
 	  "True" },
+	{ "ravel", (PyCFunction)(void (*)(void))ext_array_like_ravel, METH_VARARGS | METH_KEYWORDS,
+	  ext_array_like_ravel_doc },
+	{ "astype", (PyCFunction)(void (*)(void))ext_array_like_astype,
+	  METH_VARARGS | METH_KEYWORDS, ext_array_like_astype_doc },
 	{ "__array__", (PyCFunction)(void (*)(void))ext_buffer_dunder_array,
 	  METH_VARARGS | METH_KEYWORDS,
 	  "__array__($self, /, dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked." },

@@ -120,6 +120,10 @@ static PyMethodDef frame_methods[] = {
 	  "...     buf = next(stream).to_buffer()\n"
 	  ">>> buf.shape == stream.shape, buf.readonly\n"
 	  "(True, True)" },
+	{ "ravel", (PyCFunction)(void (*)(void))ext_array_like_ravel, METH_VARARGS | METH_KEYWORDS,
+	  ext_array_like_ravel_doc },
+	{ "astype", (PyCFunction)(void (*)(void))ext_array_like_astype,
+	  METH_VARARGS | METH_KEYWORDS, ext_array_like_astype_doc },
 	{ "__array__", (PyCFunction)(void (*)(void))ext_frame_dunder_array,
 	  METH_VARARGS | METH_KEYWORDS,
 	  "__array__($self, /, dtype=None, copy=None)\n--\n\nFor NumPy: `array()`, converted as asked." },

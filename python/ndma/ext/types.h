@@ -107,6 +107,10 @@ int ext_frame_getbuffer(PyObject *self, Py_buffer *view, int flags);
 
 /* ---------------------------------------------------------------- Buffer and Frame */
 
+PyObject *ext_array_like_astype(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *ext_array_like_ravel(PyObject *self, PyObject *args, PyObject *kwargs);
+extern const char ext_array_like_astype_doc[];
+extern const char ext_array_like_ravel_doc[];
 PyObject *ext_dlpack_device(PyObject *self, PyObject *unused);
 
 /* ---------------------------------------------------------------- Source, Stream, Frame, Buffer */
