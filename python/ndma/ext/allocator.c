@@ -2,27 +2,24 @@
 /*
  * Allocator: a context in which NumPy takes the memory of new arrays from DMA buffers (NEP 49).
  * An array outlives the context, and may be freed by any thread: so the handler that made it lives
- * as long as NumPy keeps its capsule, and what it hands out stands in one table under a lock.
+ * as long as NumPy keeps its capsule.
  */
-#include "internal.h"
+#include "heap.h"
 
-#include <fcntl.h>
-#include <pthread.h>
+#include <errno.h>
 #include <string.h>
 
-/* One array's memory. */
-struct piece {
-	struct piece *next;
-	struct ndma_buffer *buffer;
-	void *address;
-	uint32_t lease;
-};
+/* Arrays below it are NumPy's own, unless the memory has to be of some kind. */
+#define SMALL 4096
 
-/* What the capsule owns: the handler that NumPy calls, and how to allocate. */
-struct heap {
+/* What the capsule owns: the handler that NumPy calls, and where memory is from. */
+struct handler {
 	PyDataMem_Handler handler;
-	struct ndma_buffer_options options;
+	struct ext_heap *heap;
+	const PyDataMemAllocator *numpy;
 	struct ext_source *source; /* pinned, or NULL */
+	uint64_t process;
+	bool takes_small;
 };
 
 struct ext_allocator {
@@ -32,143 +29,165 @@ struct ext_allocator {
 };
 
 #define ALLOCATOR ((struct ext_allocator *)self)
-#define BUCKETS 256
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct piece *pieces[BUCKETS];
-
-static struct piece **bucket_of(const void *address)
+/* Whether an array is NumPy's own: what is small, and all in a forked child. */
+static bool is_numpys(const struct handler *handler, size_t bytes)
 {
-	return &pieces[((uintptr_t)address >> 12) % BUCKETS];
+	return (bytes < SMALL && !handler->takes_small) || !ext_process_is(handler->process);
 }
 
-/* With the lock. */
-static struct piece **find(const void *address)
+static void *handler_malloc(void *context, size_t bytes)
 {
-	struct piece **link = bucket_of(address);
+	const struct handler *handler = context;
 
-	while (*link && (*link)->address != address)
-		link = &(*link)->next;
-	return link;
+	if (is_numpys(handler, bytes))
+		return handler->numpy->malloc(handler->numpy->ctx, bytes);
+	return ext_heap_take(handler->heap, bytes, false);
 }
 
-static void *heap_calloc(void *context, size_t count, size_t size)
+static void *handler_calloc(void *context, size_t count, size_t size)
 {
-	struct heap *heap = context;
-	struct ndma_layout layout;
-	struct piece *piece;
+	const struct handler *handler = context;
 	size_t bytes;
 
 	if (__builtin_mul_overflow(count, size, &bytes))
 		return NULL;
-	piece = calloc(1, sizeof(*piece));
-	if (!piece)
-		return NULL;
-	ndma_layout_flat(&layout, bytes ? bytes : 1);
-	if (ndma_buffer_create(&layout, &heap->options, &piece->buffer))
-		goto free_piece;
-	/* An array that uses the memory is a view of it: no device gets it meanwhile. */
-	if (ndma_lease_acquire(piece->buffer, NDMA_WRITE, &piece->lease) ||
-	    ndma_buffer_map(piece->buffer, NDMA_WRITE, &piece->address))
-		goto close_buffer;
-	pthread_mutex_lock(&lock);
-	piece->next = *bucket_of(piece->address);
-	*bucket_of(piece->address) = piece;
-	pthread_mutex_unlock(&lock);
-	return piece->address;
-
-close_buffer:
-	ndma_buffer_close(piece->buffer);
-free_piece:
-	free(piece);
-	return NULL;
+	if (is_numpys(handler, bytes))
+		return handler->numpy->calloc(handler->numpy->ctx, count, size);
+	return ext_heap_take(handler->heap, bytes, true);
 }
 
-static void *heap_malloc(void *context, size_t size)
+static void handler_free(void *context, void *memory, size_t bytes)
 {
-	return heap_calloc(context, 1, size);
+	const struct handler *handler = context;
+
+	if (memory && !ext_heap_give(memory))
+		handler->numpy->free(handler->numpy->ctx, memory, bytes);
 }
 
-static void heap_free(void *context, void *address, size_t size)
+/* An array that is NumPy's own stays so: nobody says how large it was. */
+static void *handler_realloc(void *context, void *memory, size_t bytes)
 {
-	struct piece **link, *piece;
-
-	if (!address)
-		return;
-	pthread_mutex_lock(&lock);
-	link = find(address);
-	piece = *link;
-	if (piece)
-		*link = piece->next;
-	pthread_mutex_unlock(&lock);
-	if (!piece)
-		return;
-	ndma_buffer_close(piece->buffer);
-	free(piece);
-}
-
-static void *heap_realloc(void *context, void *address, size_t size)
-{
-	struct piece *piece;
+	const struct handler *handler = context;
+	size_t room = memory ? ext_heap_room(memory) : 0;
 	void *fresh;
-	size_t old;
 
-	if (!address)
-		return heap_malloc(context, size);
-	pthread_mutex_lock(&lock);
-	piece = *find(address);
-	old = piece ? ndma_buffer_bytes(piece->buffer) : 0;
-	pthread_mutex_unlock(&lock);
-	fresh = heap_malloc(context, size);
+	if (!memory)
+		return handler_malloc(context, bytes);
+	if (!room)
+		return handler->numpy->realloc(handler->numpy->ctx, memory, bytes);
+	if (bytes <= room && bytes > room / 2)
+		return memory;
+	fresh = handler_malloc(context, bytes);
 	if (!fresh)
 		return NULL;
-	memcpy(fresh, address, old < size ? old : size);
-	heap_free(context, address, old);
+	memcpy(fresh, memory, room < bytes ? room : bytes);
+	ext_heap_give(memory);
 	return fresh;
 }
 
-static void heap_destroy(PyObject *capsule)
+static void handler_destroy(PyObject *capsule)
 {
-	struct heap *heap = PyCapsule_GetPointer(capsule, "mem_handler");
+	struct handler *handler = PyCapsule_GetPointer(capsule, "mem_handler");
 
-	if (heap->source) {
-		ext_source_end_call(heap->source);
-		Py_DECREF(heap->source);
+	ext_heap_free(handler->heap);
+	if (handler->source) {
+		ext_source_end_call(handler->source);
+		Py_DECREF(handler->source);
 	}
-	PyMem_Free(heap);
+	PyMem_Free(handler);
 }
 
-static PyObject *make_capsule(const struct ext_buffer_request *request)
+static PyObject *make_capsule(struct ext_buffer_request *request)
 {
-	struct heap *heap = PyMem_Calloc(1, sizeof(*heap));
+	const PyDataMem_Handler *numpy =
+		PyCapsule_GetPointer(PyDataMem_DefaultHandler, "mem_handler");
+	struct handler *handler = numpy ? PyMem_Calloc(1, sizeof(*handler)) : NULL;
 	PyObject *capsule;
 
-	if (!heap)
-		return PyErr_NoMemory();
-	strcpy(heap->handler.name, "ndma");
-	heap->handler.version = 1;
-	heap->handler.allocator = (PyDataMemAllocator){
-		.ctx = heap,
-		.malloc = heap_malloc,
-		.calloc = heap_calloc,
-		.realloc = heap_realloc,
-		.free = heap_free,
+	if (!handler)
+		return numpy ? PyErr_NoMemory() : NULL;
+	strcpy(handler->handler.name, "ndma");
+	handler->handler.version = 1;
+	handler->handler.allocator = (PyDataMemAllocator){
+		.ctx = handler,
+		.malloc = handler_malloc,
+		.calloc = handler_calloc,
+		.realloc = handler_realloc,
+		.free = handler_free,
 	};
-	heap->options = request->options;
-	capsule = PyCapsule_New(heap, "mem_handler", heap_destroy);
+	handler->numpy = &numpy->allocator;
+	handler->process = ext_process();
+	handler->takes_small = request->source || request->options.flags;
+	capsule = PyCapsule_New(handler, "mem_handler", handler_destroy);
 	if (!capsule) {
-		PyMem_Free(heap);
+		PyMem_Free(handler);
 		return NULL;
 	}
-	if (!request->source)
+	if (request->source) {
+		if (ext_source_begin_call(request->source))
+			goto drop;
+		handler->source = (struct ext_source *)Py_NewRef(request->source);
+		request->options.source = handler->source->handle;
+	}
+	handler->heap = ext_heap_new(&request->options);
+	if (handler->heap)
 		return capsule;
-	if (ext_source_begin_call(request->source)) {
-		Py_DECREF(capsule);
+	PyErr_NoMemory();
+drop:
+	Py_DECREF(capsule);
+	return NULL;
+}
+
+/* Before a fork. */
+static PyObject *warn_of_fork(PyObject *self, PyObject *unused)
+{
+	static bool warned;
+	size_t live = ext_heap_live();
+
+	if (warned || !live)
+		Py_RETURN_NONE;
+	warned = true;
+	if (PyErr_WarnFormat(
+		    PyExc_RuntimeWarning, 1,
+		    "fork with %zu arrays of ndma.allocator(): their memory is shared, so that "
+		    "what parent or child writes to them the other one sees, and new arrays of "
+		    "the child are not from there. multiprocessing's \"spawn\" has no such "
+		    "arrays",
+		    live) < 0)
 		return NULL;
+	Py_RETURN_NONE;
+}
+
+static int watch_fork(void)
+{
+	static PyMethodDef method = { "warn_of_fork", warn_of_fork, METH_NOARGS, NULL };
+	static bool watched;
+	PyObject *os, *hook, *call, *result = NULL, *none, *names;
+	int ret = ext_heap_setup();
+
+	if (ret < 0) {
+		errno = -ret;
+		PyErr_SetFromErrno(PyExc_OSError);
+		return -1;
 	}
-	heap->source = (struct ext_source *)Py_NewRef(request->source);
-	heap->options.source = heap->source->handle;
-	return capsule;
+	if (watched)
+		return 0;
+	os = PyImport_ImportModule("os");
+	call = os ? PyObject_GetAttrString(os, "register_at_fork") : NULL;
+	hook = call ? PyCFunction_New(&method, NULL) : NULL;
+	none = PyTuple_New(0);
+	names = hook ? Py_BuildValue("{sO}", "before", hook) : NULL;
+	if (none && names)
+		result = PyObject_Call(call, none, names);
+	watched = result;
+	Py_XDECREF(result);
+	Py_XDECREF(names);
+	Py_XDECREF(none);
+	Py_XDECREF(hook);
+	Py_XDECREF(call);
+	Py_XDECREF(os);
+	return watched ? 0 : -1;
 }
 
 PyObject *ext_allocator_new(PyObject *module, PyObject *args, PyObject *kwargs)
@@ -181,7 +200,8 @@ PyObject *ext_allocator_new(PyObject *module, PyObject *args, PyObject *kwargs)
 	int contiguous = 0;
 
 	if (!ext_parse(args, kwargs, "|$OOp:allocator", names, &source, &node, &contiguous) ||
-	    ext_buffer_options(state, source, node, contiguous, &request) || ext_warn_memfd(state))
+	    ext_buffer_options(state, source, node, contiguous, &request) ||
+	    ext_warn_memfd(state) || watch_fork())
 		return NULL;
 	allocator = ext_object_alloc(state->allocator_type);
 	if (!allocator)
@@ -212,6 +232,11 @@ static PyObject *allocator_exit(PyObject *self, PyObject *args)
 	if (!ALLOCATOR->before)
 		Py_RETURN_NONE;
 	inside = PyDataMem_SetHandler(ALLOCATOR->before);
+	if (!inside) {
+		/* Else a moment without memory would leave NumPy with this allocator for good. */
+		PyErr_Clear();
+		inside = PyDataMem_SetHandler(ALLOCATOR->before);
+	}
 	if (!inside)
 		return NULL;
 	Py_DECREF(inside);
@@ -230,30 +255,29 @@ static PyArrayObject *owner_of(PyObject *array)
 	return NULL;
 }
 
-/* A duplicate of the descriptor of `owner`'s memory, to be closed; or -1 with an exception. */
-static int duplicate(PyArrayObject *owner, PyObject *array)
+/* A descriptor of what has `owner`'s memory, to be closed; or -1 with an exception. */
+static int descriptor_of(PyArrayObject *owner, PyObject *array, size_t *offset)
 {
-	struct piece *piece;
-	int fd = -1;
+	int fd = owner ? ext_heap_descriptor(PyArray_DATA(owner), offset) : -ENOENT;
 
-	pthread_mutex_lock(&lock);
-	piece = owner ? *find(PyArray_DATA(owner)) : NULL;
-	if (piece)
-		fd = fcntl(ndma_buffer_fd(piece->buffer), F_DUPFD_CLOEXEC, 0);
-	pthread_mutex_unlock(&lock);
-	if (!piece)
-		PyErr_Format(PyExc_ValueError,
-			     "the memory of this %s is not from an allocator of "
-			     "ndma",
-			     Py_TYPE(array)->tp_name);
-	else if (fd < 0)
+	if (fd >= 0)
+		return fd;
+	if (fd == -ENOENT) {
+		PyErr_Format(
+			PyExc_ValueError,
+			"the memory of this %s is not from an allocator of ndma; arrays below %d "
+			"bytes are only from one made with source= or contiguous=True",
+			Py_TYPE(array)->tp_name, SMALL);
+	} else {
+		errno = -fd;
 		PyErr_SetFromErrno(PyExc_OSError);
-	return fd;
+	}
+	return -1;
 }
 
 /* The layout of `array`, asked of a view made here: a subclass may lie about itself, and other
  * threads may reshape the array meanwhile. */
-static struct ext_layout *describe(PyArrayObject *array, const void *start)
+static struct ext_layout *describe(PyArrayObject *array, const char *start)
 {
 	PyArrayObject *view = (PyArrayObject *)PyArray_View(array, NULL, &PyArray_Type);
 	PyObject *shape = view ? PyObject_GetAttrString((PyObject *)view, "shape") : NULL;
@@ -265,7 +289,7 @@ static struct ext_layout *describe(PyArrayObject *array, const void *start)
 	for (int i = 0; layout && i < layout->ndim; i++)
 		layout->strides[i] = PyArray_STRIDE(view, i);
 	if (layout)
-		layout->offset = PyArray_BYTES(view) - (const char *)start;
+		layout->offset = PyArray_BYTES(view) - start;
 	if (layout && ext_layout_finish(layout)) {
 		ext_layout_put(layout);
 		layout = NULL;
@@ -305,13 +329,14 @@ static PyObject *open_as(struct ext_state *state, int fd, struct ext_layout *lay
 static PyObject *allocator_buffer(PyObject *self, PyObject *array)
 {
 	PyArrayObject *owner = owner_of(array);
-	int fd = duplicate(owner, array);
+	size_t offset = 0;
+	int fd = descriptor_of(owner, array, &offset);
 	struct ext_layout *layout;
 	PyObject *buffer = NULL;
 
 	if (fd < 0)
 		return NULL;
-	layout = describe((PyArrayObject *)array, PyArray_DATA(owner));
+	layout = describe((PyArrayObject *)array, PyArray_BYTES(owner) - offset);
 	if (layout)
 		buffer = open_as(ALLOCATOR->state, fd, layout);
 	close(fd);
@@ -341,8 +366,9 @@ static PyMethodDef allocator_methods[] = {
 	{ "buffer", allocator_buffer, METH_O,
 	  "buffer($self, array, /)\n--\n\n"
 	  "The memory of an array that was made inside, as a Buffer of its shape.\n\n"
-	  "Its descriptor can go to drivers and other processes, which see plain bytes. The array\n"
-	  "holds a lease to write, so a transfer waits for its end.\n\n"
+	  "Its descriptor can go to drivers and other processes, which see plain bytes: those of\n"
+	  "arrays that lie in the same memory too, from `Buffer.offset` on are this one's. They all\n"
+	  "hold a lease to write, so a transfer waits for their end; no later array comes to lie there.\n\n"
 	  "Parameters\n----------\n"
 	  "array : numpy.ndarray\n"
 	  "    Or a view of one.\n\n"
@@ -351,13 +377,13 @@ static PyMethodDef allocator_methods[] = {
 	  "    Of the array's dtype, shape and strides.\n\n"
 	  "Raises\n------\n"
 	  "ValueError\n"
-	  "    The memory is from elsewhere.\n\n"
+	  "    The memory is from elsewhere; a small array's is, see `allocator`.\n\n"
 	  "Examples\n--------\n"
 	  ">>> with ndma.allocator() as allocator:\n"
-	  "...     x = np.zeros((2, 3), \"f4\")\n"
+	  "...     x = np.zeros((2, 1000), \"f4\")\n"
 	  ">>> allocator.buffer(x)[1] = 5\n"
 	  ">>> x.sum()\n"
-	  "np.float32(15.0)" },
+	  "np.float32(5000.0)" },
 	{ "__enter__", allocator_enter, METH_NOARGS,
 	  "__enter__($self, /)\n--\n\nNumPy allocates here." },
 	{ "__exit__", allocator_exit, METH_VARARGS,

@@ -154,7 +154,11 @@ static PyMethodDef module_methods[] = {
 	{ "allocator", (PyCFunction)(void (*)(void))ext_allocator_new, METH_VARARGS | METH_KEYWORDS,
 	  "allocator(*, source=None, node=None, contiguous=False)\n--\n\n"
 	  "A context in which NumPy takes the memory of new arrays from here (NEP 49).\n\n"
-	  "Each array gets a buffer of its own, and with it a file descriptor.\n\n"
+	  "Arrays of less than 4096 bytes stay NumPy's own, unless `source` or `contiguous` asks for more.\n"
+	  "Others are cut from a few buffers, and what is freed is used again: up to 256 MiB of it are\n"
+	  "kept until the allocator and its arrays are gone.\n\n"
+	  "Arrays inherited by fork are shared memory: os.fork() warns once while there are any, and in\n"
+	  "the child an allocator from before gives NumPy's own memory. Use multiprocessing's \"spawn\".\n\n"
 	  "Parameters\n----------\n"
 	  "source, node, contiguous\n"
 	  "    As in `empty`.\n\n"
@@ -165,9 +169,9 @@ static PyMethodDef module_methods[] = {
 	  "    A source that is none, a node that is none.\n\n"
 	  "Examples\n--------\n"
 	  ">>> with ndma.allocator() as allocator:\n"
-	  "...     x = np.ones((4, 4))\n"
+	  "...     x = np.ones((40, 40))\n"
 	  ">>> allocator.buffer(x).shape\n"
-	  "(4, 4)" },
+	  "(40, 40)" },
 	{ NULL },
 };
 
