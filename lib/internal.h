@@ -197,8 +197,9 @@ struct ndma_stream {
  * @source_info, @source_format, @source_channel: fill all but size
  * @control_query: @id may have NDMA_CONTROL_NEXT; -EINVAL: none there
  * @control_menu, @control_get: as the public ones
- * @control_set: -ERANGE: the nearest valid value is written back to *@value; a button is pressed in
- *   what the source fills and in its streams: all of them, then the first error
+ * @control_set: -ERANGE: the nearest valid value is written back to *@value; it is set, and a button
+ *   pressed, in what the source fills and in its streams as well: all of them, then the first error.
+ *   -EBUSY: one of them runs and cannot take it, and nothing has changed
  *
  * @fill_begin: @setup has the inputs that a frame has, guard among them; -EBUSY without words
  * @fill_wait, @fill_cancel: as the public ones; -EINTR: not over
@@ -210,7 +211,8 @@ struct ndma_stream {
  * @stream_wait: as NDMA_STREAM_WAIT: fills ready and state also on -ETIMEDOUT
  * @stream_export: an fd of a held frame, read-only unless @writable
  * @stream_info, @stream_channel: of the stream: once started, as it was at the start
- * @stream_control_get, @stream_control_set: as those of a source, on the stream's own controls
+ * @stream_control_query, @stream_control_menu, @stream_control_get, @stream_control_set: as those of a
+ *   source, on the stream's own controls
  * @stream_close: the device stops, fd is closed; no other op runs or comes, but stream_free.
  *   Not called in a child of fork
  * @stream_free: after stream_close: unmaps data and rings, frees. In a child of fork the rings
@@ -277,6 +279,10 @@ struct ndma_backend {
 	int (*stream_info)(const struct ndma_stream *stream, struct ndma_source_info *info);
 	int (*stream_channel)(const struct ndma_stream *stream, uint32_t index,
 			      struct ndma_source_channel *channel);
+	int (*stream_control_query)(const struct ndma_stream *stream, uint32_t id,
+				    struct ndma_control_info *info);
+	int (*stream_control_menu)(const struct ndma_stream *stream, uint32_t id, uint32_t index,
+				   char name[NDMA_NAME_MAX]);
 	int (*stream_control_get)(const struct ndma_stream *stream, uint32_t id, int64_t *value);
 	int (*stream_control_set)(struct ndma_stream *stream, uint32_t id, int64_t *value);
 	void (*stream_close)(struct ndma_stream *stream);
@@ -319,6 +325,15 @@ int ndma_buffer_check_access(const struct ndma_buffer *buffer, uint32_t access);
 int ndma_holder_error(const struct ndma_buffer *buffer, const char *what);
 /* transfer.c: 0, or -EINVAL with words: the arguments are those of no transfer or fill. */
 int ndma_transfer_check(uint32_t direction, uint32_t guard, uint64_t timeout_ns);
+
+/* control.c */
+typedef int ndma_control_next_fn(const void *owner, uint32_t id, struct ndma_control_info *info);
+/* A control by its name among those of @owner, which is called @owner_name; as ndma_control_find(). */
+int ndma_control_search(ndma_control_next_fn *next, const void *owner, const char *owner_name,
+			const char *name, struct ndma_control_info *info);
+/* Words for a control that cannot be set to @value; @nearest is what could be. Returns @rc. */
+int ndma_control_error(const struct ndma_control_info *info, int rc, int64_t value,
+		       int64_t nearest);
 
 /* ongoing.c: transfers and fills that were begun in this process and are not known to be over */
 

@@ -126,25 +126,15 @@ NDMA_API int ndma_control_next(const struct ndma_source *source, uint32_t id,
 	return rc ? rc : 1;
 }
 
+static int next_of_source(const void *source, uint32_t id, struct ndma_control_info *info)
+{
+	return ndma_control_next(source, id, info);
+}
+
 NDMA_API int ndma_control_find(const struct ndma_source *source, const char *name,
 			       struct ndma_control_info *info)
 {
-	struct ndma_control_info seen = { 0 };
-	char list[512] = "";
-	int rc;
-
-	while ((rc = ndma_control_next(source, seen.id, &seen)) > 0) {
-		if (!strcmp(seen.name, name)) {
-			*info = seen;
-			return 0;
-		}
-		if (strlen(list) + sizeof(seen.name) + 2 < sizeof(list))
-			strcat(strcat(list, *list ? ", " : ""), seen.name);
-	}
-	if (rc < 0)
-		return rc;
-	return ndma_set_error(ENOENT, "%s has no control \"%s\": it has %s", source->name, name,
-			      *list ? list : "none");
+	return ndma_control_search(next_of_source, source, source->name, name, info);
 }
 
 NDMA_API int ndma_control_menu(const struct ndma_source *source, uint32_t id, uint32_t index,
@@ -162,29 +152,6 @@ NDMA_API int ndma_control_get(const struct ndma_source *source, uint32_t id, int
 	return rc ? rc : source->backend->control_get(source, id, value);
 }
 
-/* Words for a control that cannot be set to @value; @nearest is what could be. Returns @rc. */
-static int control_error(const struct ndma_control_info *info, int rc, int64_t value,
-			 int64_t nearest)
-{
-	char unit[48] = "";
-
-	if (rc == -EBUSY)
-		return ndma_set_error(
-			EBUSY, "%s cannot change while the stream runs: stop it first", info->name);
-	if (rc != -ERANGE)
-		return rc;
-	if (info->exponent)
-		snprintf(unit, sizeof(unit), " (10^%d %s)", info->exponent, info->unit);
-	else if (*info->unit)
-		snprintf(unit, sizeof(unit), " %s", info->unit);
-	return ndma_set_error(ERANGE,
-			      "%s = %lld: expected %lld to %lld in steps of %lld%s; the nearest "
-			      "is %lld",
-			      info->name, (long long)value, (long long)info->min,
-			      (long long)info->max, (long long)info->step, unit,
-			      (long long)nearest);
-}
-
 NDMA_API int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t value)
 {
 	struct ndma_control_info info;
@@ -195,5 +162,5 @@ NDMA_API int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t v
 	if (rc)
 		return rc;
 	rc = source->backend->control_set(source, id, &nearest);
-	return rc ? control_error(&info, rc, value, nearest) : 0;
+	return rc ? ndma_control_error(&info, rc, value, nearest) : 0;
 }

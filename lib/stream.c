@@ -312,37 +312,3 @@ NDMA_API int64_t ndma_stream_missing(const struct ndma_stream *stream)
 		return 0;
 	return (int64_t)(stats.produced - stream->ring.sequence);
 }
-
-NDMA_API int ndma_stream_control_get(const struct ndma_stream *stream, uint32_t id, int64_t *value)
-{
-	struct ndma_stream *self = (struct ndma_stream *)stream;
-	int rc = ndma_stream_enter(self);
-
-	if (rc)
-		return rc;
-	rc = stream->backend->stream_control_get(stream, id, value);
-	ndma_stream_leave(self);
-	return rc;
-}
-
-NDMA_API int ndma_stream_control_set(struct ndma_stream *stream, uint32_t id, int64_t value)
-{
-	int64_t nearest = value;
-	int rc = ndma_stream_enter(stream);
-
-	if (rc)
-		return rc;
-	rc = stream->backend->stream_control_set(stream, id, &nearest);
-	ndma_stream_leave(stream);
-	if (rc == -ERANGE)
-		return ndma_set_error(ERANGE,
-				      "control 0x%x = %lld is out of its range: the nearest "
-				      "value is %lld",
-				      id, (long long)value, (long long)nearest);
-	if (rc == -EBUSY)
-		return ndma_set_error(EBUSY,
-				      "control 0x%x cannot change while the stream runs: stop "
-				      "it first",
-				      id);
-	return rc;
-}

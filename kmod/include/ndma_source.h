@@ -119,7 +119,8 @@ struct ndma_stream_config {
  * @queue: frames became free after ndma_stream_next_frame() had answered NULL; not for frames that
  *   the driver itself has returned. Must not sleep
  * @control: optional: a control was set (the value is in range and is read by
- *   ndma_stream_control()); an error refuses it. May sleep
+ *   ndma_stream_control()); an error refuses it. While the stream runs, live ones alone: the first
+ *   frame made with it is flagged %NDMA_FRAME_SETTINGS by the driver. May sleep
  * @rate: optional: samples of one channel per second with the stream's controls; default: the
  *   value of NDMA_CONTROL_RATE
  * @bound: optional: the longest time from start until the first frame is completed, in ns, with

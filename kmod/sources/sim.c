@@ -62,6 +62,7 @@ struct ndma_sim {
  * @poked: there is something new: a frame, a control, a press of the button
  * @presses: of the button, that the thread has not seen
  * @state: the thread's; start's while that is parked
+ * @changed: a setting is not as it was for the last frame of this run; the thread's
  * @origin: CLOCK_MONOTONIC of sample 0, had the stream always run
  */
 struct ndma_sim_stream {
@@ -71,6 +72,7 @@ struct ndma_sim_stream {
 	int poked;
 	atomic_t presses;
 	struct ndma_sim_state state;
+	bool changed;
 	u64 origin;
 };
 
@@ -91,6 +93,8 @@ static void ndma_sim_read_settings(const struct ndma_stream *stream,
 	const struct ndma_stream_config *config = ndma_stream_config(stream);
 	const struct ndma_format_desc *format = config->format;
 
+	/* Padding too: settings are compared as memory. */
+	memset(settings, 0, sizeof(*settings));
 	settings->samples = config->samples;
 	settings->channels = config->channels;
 	settings->order = config->order;
@@ -177,6 +181,9 @@ static void ndma_sim_complete(struct ndma_sim_stream *sim, struct ndma_frame *fr
 		.trigger = plan->trigger,
 	};
 
+	if (sim->changed)
+		result.flags |= NDMA_FRAME_SETTINGS;
+	sim->changed = false;
 	if (plan->flags & NDMA_FRAME_TIME_START)
 		result.timestamp_ns = sim->origin + ndma_sim_time_ns(settings, plan->first);
 	ndma_frame_complete(frame, &result);
@@ -243,6 +250,18 @@ static bool ndma_sim_step(struct ndma_sim_stream *sim, const struct ndma_sim_set
 	return step == NDMA_SIM_FRAME || step == NDMA_SIM_SEARCHING;
 }
 
+/* Takes in controls that were set. What woke the thread may have been something else. */
+static void ndma_sim_update(struct ndma_sim_stream *sim, struct ndma_sim_settings *settings)
+{
+	struct ndma_sim_settings now;
+
+	ndma_sim_read_settings(sim->stream, &now);
+	if (!memcmp(&now, settings, sizeof(now)))
+		return;
+	*settings = now;
+	sim->changed = true;
+}
+
 static int ndma_sim_run(void *data)
 {
 	struct ndma_sim_stream *sim = data;
@@ -255,6 +274,7 @@ static int ndma_sim_run(void *data)
 		if (kthread_should_park()) {
 			kthread_parkme();
 			ndma_sim_read_settings(sim->stream, &settings);
+			sim->changed = false;
 			continue;
 		}
 		/*
@@ -262,7 +282,7 @@ static int ndma_sim_run(void *data)
 		 * in the next round. Pairs with smp_store_mb() in ndma_sim_poke().
 		 */
 		if (READ_ONCE(sim->poked) && xchg(&sim->poked, 0))
-			ndma_sim_read_settings(sim->stream, &settings);
+			ndma_sim_update(sim, &settings);
 		if (!settings.paced)
 			frame = ndma_stream_next_frame(sim->stream);
 		if ((!settings.paced && !frame) || !ndma_sim_step(sim, &settings, frame))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Controls: typed, ranged settings of one open file of a source.
+ * Controls: typed, ranged settings of one open file of a source, and of the streams that follow it.
  *
  * Values are read by drivers in any context, so each is one word, stored and loaded whole; the
  * stream's mutex orders those who set them.
@@ -180,18 +180,23 @@ static int ndma_control_apply(struct ndma_stream *stream, struct ndma_control *c
 	return ret;
 }
 
-static bool ndma_control_is_button(const struct ndma_stream *stream, u32 id)
+/* Would ndma_control_apply() be refused? Where only the value is wrong, that is for the leader to say. */
+static int ndma_control_admit(struct ndma_stream *stream, struct ndma_control *control)
 {
-	const struct ndma_control_desc *desc = ndma_control_of(stream->source->desc, id);
+	const struct ndma_control_desc *desc = ndma_control_of(stream->source->desc, control->id);
+	s64 value = control->value;
+	int ret = ndma_control_admit_set(desc, stream->active, &value);
 
-	return desc && desc->type == NDMA_CONTROL_BUTTON;
+	return ret == -EBUSY ? ret : 0;
 }
 
 /*
- * Presses a button in the streams that follow @leader, all of them: 0, or the first error. Under
- * source->lock, so that streams whose source leaves are not pressed.
+ * Does @what for the streams that follow @leader, all of them: 0, or the first error. Under
+ * source->lock, so that streams whose source leaves are left out.
  */
-static int ndma_control_press(const struct ndma_stream *leader, struct ndma_control *control)
+static int ndma_control_for_followers(const struct ndma_stream *leader,
+				      struct ndma_control *control,
+				      int (*what)(struct ndma_stream *, struct ndma_control *))
 {
 	struct ndma_source *source = leader->source;
 	struct ndma_stream *stream;
@@ -206,7 +211,7 @@ static int ndma_control_press(const struct ndma_stream *leader, struct ndma_cont
 		one = mutex_lock_killable(&stream->mutex);
 		if (!one) {
 			if (stream->leader == leader->number)
-				one = ndma_control_apply(stream, control);
+				one = what(stream, control);
 			mutex_unlock(&stream->mutex);
 		}
 		ret = ret ?: one;
@@ -215,19 +220,29 @@ static int ndma_control_press(const struct ndma_stream *leader, struct ndma_cont
 	return ret;
 }
 
+/* Under source->lock, which is outside of the list's lock, and that outside of any mutex. */
+static int ndma_control_set(struct ndma_stream *leader, struct ndma_control *control)
+{
+	int ret = ndma_control_for_followers(leader, control, ndma_control_admit);
+
+	if (ret)
+		return ret;
+	if (mutex_lock_killable(&leader->mutex))
+		return -EINTR;
+	ret = ndma_control_apply(leader, control);
+	mutex_unlock(&leader->mutex);
+	return ret ?: ndma_control_for_followers(leader, control, ndma_control_apply);
+}
+
 int ndma_control_set_ioctl(struct file *file, void *arg)
 {
 	struct ndma_stream *stream = file->private_data;
-	struct ndma_control *control = arg;
 	int ret = ndma_stream_lock_awake(stream, KTIME_MAX);
 
 	if (ret)
 		return ret;
-	ret = ndma_control_apply(stream, control);
-	/* source->lock stays: it is outside of the list's lock, and that outside of any mutex. */
 	mutex_unlock(&stream->mutex);
-	if (!ret && ndma_control_is_button(stream, control->id))
-		ret = ndma_control_press(stream, control);
+	ret = ndma_control_set(stream, arg);
 	up_read(&stream->source->lock);
 	return ret;
 }

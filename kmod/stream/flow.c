@@ -31,7 +31,8 @@
 
 #define FRAME_FLAGS	(NDMA_FRAME_PARTIAL | NDMA_FRAME_ERROR | NDMA_FRAME_OVERFLOW | \
 			 NDMA_FRAME_EOF | NDMA_FRAME_TIME_START | NDMA_FRAME_HW_TIME | \
-			 NDMA_FRAME_HW_SEQUENCE | NDMA_FRAME_TRIGGERED | NDMA_FRAME_LOSS_UNKNOWN)
+			 NDMA_FRAME_HW_SEQUENCE | NDMA_FRAME_TRIGGERED | NDMA_FRAME_LOSS_UNKNOWN | \
+			 NDMA_FRAME_SETTINGS)
 
 /* The driver gets a frame, so user space need not kick any more. */
 static void ndma_flow_end_starving(struct ndma_stream *stream)

@@ -704,12 +704,14 @@ int ndma_control_get(const struct ndma_source *source, uint32_t id, int64_t *val
  * @id: a control
  * @value: in 10^exponent of its unit, min + k * step; of a button: ignored
  *
- * For streams that are made afterwards; those that exist have their own, ndma_stream_control_set().
- * A button is the exception: it is pressed in every stream that was made from @source and is not
- * closed, and in its fill, and does nothing where there is none.
+ * For streams that are made afterwards, and for every stream that was made from @source and is not
+ * closed: one that runs takes at once what is live (%NDMA_CONTROL_LIVE), and the first frame made with it
+ * has %NDMA_FRAME_SETTINGS. ndma_stream_control_set() sets one stream alone. A button is pressed in those
+ * streams, and in the fill of @source, and does nothing where there is none.
  *
- * Return: 0; -ERANGE: the words name the range and the nearest valid value; -EINVAL: no such
- * control, or the source refuses the value together with another; -ENODEV.
+ * Return: 0; -EBUSY: one of those streams runs, and the control cannot change then: nothing has changed;
+ * -ERANGE: the words name the range and the nearest valid value; -EINVAL: no such control, or the source
+ * refuses the value together with another; -ENODEV.
  */
 int ndma_control_set(struct ndma_source *source, uint32_t id, int64_t value);
 
@@ -784,7 +786,8 @@ struct ndma_frame {
 
 /**
  * ndma_stream_create() - memory, rings and mapping for a run of a source
- * @source: the source; its controls are copied as they are now. It may be closed afterwards
+ * @source: the source; its controls are copied as they are now, and what is set on it later is set on the
+ *   stream as well: see ndma_control_set(). It may be closed afterwards
  * @options: copied
  * @out: the stream, freed by the caller with ndma_stream_free()
  *
@@ -981,6 +984,43 @@ int ndma_stream_stats(const struct ndma_stream *stream, struct ndma_stream_stats
 int64_t ndma_stream_missing(const struct ndma_stream *stream);
 
 /**
+ * ndma_stream_control_next() - enumerate a stream's settings, which are those of its source
+ * @stream: the stream; its source may be closed
+ * @id: 0 for the first, then info->id of the one before
+ * @info: written whole where there is one
+ *
+ * Any thread.
+ *
+ * Return: 1; 0: no more; -EBADF: closed; -ENODEV.
+ */
+int ndma_stream_control_next(const struct ndma_stream *stream, uint32_t id, struct ndma_control_info *info);
+
+/**
+ * ndma_stream_control_find() - a setting of a stream by its name
+ * @stream: the stream; its source may be closed
+ * @name: "amplitude"
+ * @info: written whole, on success only
+ *
+ * Any thread.
+ *
+ * Return: 0; -ENOENT: none of that name, the words list those there are; -EBADF: closed; -ENODEV.
+ */
+int ndma_stream_control_find(const struct ndma_stream *stream, const char *name, struct ndma_control_info *info);
+
+/**
+ * ndma_stream_control_menu() - the name of one value of a menu
+ * @stream: the stream; its source may be closed
+ * @id: a control of type NDMA_CONTROL_MENU
+ * @index: the value, 0 to its max; some between may have none
+ * @name: written: "sine"
+ *
+ * Any thread.
+ *
+ * Return: 0; -EINVAL: @id or @index; -EBADF: closed; -ENODEV.
+ */
+int ndma_stream_control_menu(const struct ndma_stream *stream, uint32_t id, uint32_t index, char name[NDMA_NAME_MAX]);
+
+/**
  * ndma_stream_control_get() - a setting of this stream
  * @stream: the stream
  * @id: a control of its source
@@ -999,6 +1039,8 @@ int ndma_stream_control_get(const struct ndma_stream *stream, uint32_t id, int64
  * @value: in 10^exponent of its unit
  *
  * Any thread.
+ *
+ * Of what is live the first frame made with it has %NDMA_FRAME_SETTINGS.
  *
  * Return: 0; -EBUSY: it cannot change while the stream runs; -ERANGE: the words name the nearest valid
  * value; -EINVAL: no such control; -EBADF: closed; -ENODEV.

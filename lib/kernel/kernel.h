@@ -82,6 +82,10 @@ int ndma_kernel_stream_export(struct ndma_stream *stream, uint32_t index, bool w
 int ndma_kernel_stream_info(const struct ndma_stream *stream, struct ndma_source_info *info);
 int ndma_kernel_stream_channel(const struct ndma_stream *stream, uint32_t index,
 			       struct ndma_source_channel *channel);
+int ndma_kernel_stream_control_query(const struct ndma_stream *stream, uint32_t id,
+				     struct ndma_control_info *info);
+int ndma_kernel_stream_control_menu(const struct ndma_stream *stream, uint32_t id, uint32_t index,
+				    char name[NDMA_NAME_MAX]);
 int ndma_kernel_stream_control_get(const struct ndma_stream *stream, uint32_t id, int64_t *value);
 int ndma_kernel_stream_control_set(struct ndma_stream *stream, uint32_t id, int64_t *value);
 void ndma_kernel_stream_close(struct ndma_stream *stream);

@@ -120,25 +120,47 @@ int ndma_kernel_source_channel(const struct ndma_source *source, uint32_t index,
 	return rc ? ndma_kernel_error(rc, "asking for channel %u of %s", index, source->name) : 0;
 }
 
+static int query(int fd, const char *of, uint32_t id, struct ndma_control_info *info)
+{
+	int rc = ndma_ioctl_call(fd, NDMA_CONTROL_QUERY, info);
+
+	return rc ? ndma_kernel_error(rc, "asking for control 0x%x of %s", id, of) : 0;
+}
+
 int ndma_kernel_control_query(const struct ndma_source *source, uint32_t id,
 			      struct ndma_control_info *info)
 {
-	int rc = ndma_ioctl_call(source->fd, NDMA_CONTROL_QUERY, info);
+	return query(source->fd, source->name, id, info);
+}
 
-	return rc ? ndma_kernel_error(rc, "asking for control 0x%x of %s", id, source->name) : 0;
+int ndma_kernel_stream_control_query(const struct ndma_stream *stream, uint32_t id,
+				     struct ndma_control_info *info)
+{
+	return query(stream->fd, stream->name, id, info);
+}
+
+static int menu(int fd, const char *of, uint32_t id, uint32_t index, char name[NDMA_NAME_MAX])
+{
+	struct ndma_control_menu_item item = { .size = sizeof(item), .id = id, .index = index };
+	int rc = ndma_ioctl_call(fd, NDMA_CONTROL_MENU_ITEM, &item);
+
+	if (rc)
+		return ndma_kernel_error(rc, "asking for value %u of control 0x%x of %s", index, id,
+					 of);
+	memcpy(name, item.name, NDMA_NAME_MAX);
+	return 0;
 }
 
 int ndma_kernel_control_menu(const struct ndma_source *source, uint32_t id, uint32_t index,
 			     char name[NDMA_NAME_MAX])
 {
-	struct ndma_control_menu_item item = { .size = sizeof(item), .id = id, .index = index };
-	int rc = ndma_ioctl_call(source->fd, NDMA_CONTROL_MENU_ITEM, &item);
+	return menu(source->fd, source->name, id, index, name);
+}
 
-	if (rc)
-		return ndma_kernel_error(rc, "asking for value %u of control 0x%x of %s", index, id,
-					 source->name);
-	memcpy(name, item.name, NDMA_NAME_MAX);
-	return 0;
+int ndma_kernel_stream_control_menu(const struct ndma_stream *stream, uint32_t id, uint32_t index,
+				    char name[NDMA_NAME_MAX])
+{
+	return menu(stream->fd, stream->name, id, index, name);
 }
 
 int ndma_kernel_control_get(const struct ndma_source *source, uint32_t id, int64_t *value)

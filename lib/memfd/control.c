@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The simulated card's controls: the table of ndma_sim.h, and values in its order. */
+#include <string.h>
+
 #include "stream.h"
 
 static const char *const patterns[] = NDMA_SIM_PATTERN_MENU;
@@ -62,36 +64,32 @@ int ndma_memfd_control_store(int64_t *values, uint32_t id, int64_t *value, bool 
 	return rc;
 }
 
-void ndma_memfd_control_press(struct memfd_stream *stream, uint32_t id)
+int ndma_memfd_control_apply(struct memfd_stream *stream, uint32_t id, int64_t *value)
 {
+	const bool running = stream->state == NDMA_STREAM_RUNNING;
+	int64_t before[MEMFD_CONTROLS];
+	int rc;
+
+	memcpy(before, stream->values, sizeof(before));
+	rc = ndma_memfd_control_store(stream->values, id, value, running);
+	if (rc)
+		return rc;
 	if (id == NDMA_CONTROL_TRIGGER_SOFTWARE &&
 	    stream->settings.trigger == NDMA_SIM_TRIGGER_SOFTWARE)
 		stream->sim.presses++;
-	/* The thread sleeps for a press where it has a trigger. */
+	ndma_memfd_stream_configure(stream);
+	stream->changed |= running && memcmp(before, stream->values, sizeof(before));
+	/* The thread may be sleeping for a press of the trigger, or for the end of a stall. */
 	pthread_cond_signal(&stream->work);
+	return 0;
 }
 
-/* Each source is a card of its own: the card's streams are the source's. */
-static void press_all(struct memfd_card *card, uint32_t id)
-{
-	struct memfd_stream *stream;
-
-	pthread_mutex_lock(&card->lock);
-	for (stream = card->streams; stream; stream = stream->next) {
-		pthread_mutex_lock(&stream->lock);
-		ndma_memfd_control_press(stream, id);
-		pthread_mutex_unlock(&stream->lock);
-	}
-	pthread_mutex_unlock(&card->lock);
-}
-
-int ndma_memfd_control_query(const struct ndma_source *base, uint32_t id,
-			     struct ndma_control_info *info)
+static int query(struct memfd_card *card, uint32_t id, struct ndma_control_info *info)
 {
 	const struct ndma_control_desc *control;
 	int rc;
 
-	rc = ndma_memfd_card_check(ndma_memfd_source(base)->card);
+	rc = ndma_memfd_card_check(card);
 	if (rc)
 		return rc;
 	control = ndma_control_seek(ndma_memfd_controls, MEMFD_CONTROLS, id);
@@ -101,13 +99,24 @@ int ndma_memfd_control_query(const struct ndma_source *base, uint32_t id,
 	return 0;
 }
 
-int ndma_memfd_control_menu(const struct ndma_source *base, uint32_t id, uint32_t index,
-			    char name[NDMA_NAME_MAX])
+int ndma_memfd_control_query(const struct ndma_source *source, uint32_t id,
+			     struct ndma_control_info *info)
+{
+	return query(ndma_memfd_source(source)->card, id, info);
+}
+
+int ndma_memfd_stream_control_query(const struct ndma_stream *stream, uint32_t id,
+				    struct ndma_control_info *info)
+{
+	return query(ndma_memfd_stream(stream)->card, id, info);
+}
+
+static int menu(struct memfd_card *card, uint32_t id, uint32_t index, char name[NDMA_NAME_MAX])
 {
 	const struct ndma_control_desc *control = find(id);
 	int rc;
 
-	rc = ndma_memfd_card_check(ndma_memfd_source(base)->card);
+	rc = ndma_memfd_card_check(card);
 	if (rc)
 		return rc;
 	if (!control)
@@ -118,6 +127,18 @@ int ndma_memfd_control_menu(const struct ndma_source *base, uint32_t id, uint32_
 		return ndma_set_error(EINVAL, "%s is no menu", control->name);
 	return ndma_set_error(EINVAL, "no item %u of %s: it has 0 to %lld", index, control->name,
 			      (long long)control->max);
+}
+
+int ndma_memfd_control_menu(const struct ndma_source *source, uint32_t id, uint32_t index,
+			    char name[NDMA_NAME_MAX])
+{
+	return menu(ndma_memfd_source(source)->card, id, index, name);
+}
+
+int ndma_memfd_stream_control_menu(const struct ndma_stream *stream, uint32_t id, uint32_t index,
+				   char name[NDMA_NAME_MAX])
+{
+	return menu(ndma_memfd_stream(stream)->card, id, index, name);
 }
 
 int ndma_memfd_control_get(const struct ndma_source *base, uint32_t id, int64_t *value)
@@ -134,6 +155,46 @@ int ndma_memfd_control_get(const struct ndma_source *base, uint32_t id, int64_t 
 	return rc;
 }
 
+/* -EBUSY: one of the card's streams runs, and cannot take it. The caller holds the card's lock. */
+static int admit_all(const struct memfd_card *card, const struct ndma_control_desc *control,
+		     int64_t value)
+{
+	const struct memfd_stream *stream;
+
+	for (stream = card->streams; stream; stream = stream->next) {
+		__s64 nearest = value;
+
+		/* The state is published: it may be read without the stream's lock. */
+		if (ndma_control_admit_set(control,
+					   __atomic_load_n(&stream->completions->state,
+							   __ATOMIC_ACQUIRE) == NDMA_STREAM_RUNNING,
+					   &nearest) == -EBUSY)
+			return -EBUSY;
+	}
+	return 0;
+}
+
+/* Each source is a card of its own: the card's streams are the source's, and follow it. */
+static int set_all(struct memfd_source *source, const struct ndma_control_desc *control,
+		   int64_t *value)
+{
+	struct memfd_stream *stream;
+	int rc;
+
+	rc = admit_all(source->card, control, *value);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&source->lock);
+	rc = ndma_memfd_control_store(source->values, control->id, value, false);
+	pthread_mutex_unlock(&source->lock);
+	for (stream = source->card->streams; stream && !rc; stream = stream->next) {
+		pthread_mutex_lock(&stream->lock);
+		rc = ndma_memfd_control_apply(stream, control->id, value);
+		pthread_mutex_unlock(&stream->lock);
+	}
+	return rc;
+}
+
 int ndma_memfd_control_set(struct ndma_source *base, uint32_t id, int64_t *value)
 {
 	struct memfd_source *source = ndma_memfd_source(base);
@@ -145,10 +206,8 @@ int ndma_memfd_control_set(struct ndma_source *base, uint32_t id, int64_t *value
 		return rc;
 	if (!control)
 		return unknown(id);
-	pthread_mutex_lock(&source->lock);
-	rc = ndma_memfd_control_store(source->values, id, value, false);
-	pthread_mutex_unlock(&source->lock);
-	if (!rc && control->type == NDMA_CONTROL_BUTTON)
-		press_all(source->card, id);
+	pthread_mutex_lock(&source->card->lock);
+	rc = set_all(source, control, value);
+	pthread_mutex_unlock(&source->card->lock);
 	return rc;
 }

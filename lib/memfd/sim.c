@@ -147,6 +147,9 @@ static void complete(struct memfd_stream *stream, struct run *run, uint32_t inde
 	uint64_t stamp_ns;
 
 	run->planned = false;
+	if (stream->changed)
+		run->frame.flags |= NDMA_FRAME_SETTINGS;
+	stream->changed = false;
 	if (samples && !fill(stream, run, index)) {
 		ndma_memfd_ring_return(stream, index);
 		return;

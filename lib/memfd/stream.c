@@ -107,6 +107,7 @@ static int begin_run(struct memfd_stream *stream, uint64_t count)
 	stream->rate = (struct ndma_rational){ stream->settings.rate, 1 };
 	stream->remaining = count ? count : UINT64_MAX;
 	stream->sim.started = 0;
+	stream->changed = false;
 	ndma_memfd_wait_set_state(stream, NDMA_STREAM_RUNNING);
 	ndma_memfd_wait_arm(stream, 1);
 	return 0;
@@ -254,14 +255,7 @@ int ndma_memfd_stream_control_set(struct ndma_stream *base, uint32_t id, int64_t
 		rc = ndma_set_error(ENODEV, "%s is gone: unplugged (fault_vanish)", base->name);
 		goto unlock;
 	}
-	rc = ndma_memfd_control_store(stream->values, id, value,
-				      stream->state == NDMA_STREAM_RUNNING);
-	if (rc)
-		goto unlock;
-	ndma_memfd_control_press(stream, id);
-	ndma_memfd_stream_configure(stream);
-	/* The thread may be sleeping for a press of the trigger, or for the end of a stall. */
-	pthread_cond_signal(&stream->work);
+	rc = ndma_memfd_control_apply(stream, id, value);
 unlock:
 	pthread_mutex_unlock(&stream->lock);
 	return rc;

@@ -6,7 +6,7 @@
  * frames by the rings and rules of uapi/linux/ndma.h. The user's mapping of the completions is
  * read-only, and what the user writes to the releases is checked.
  *
- * Locks, outermost first: stream->run, card->lock, stream->lock. A child of fork uses none of them:
+ * Locks, outermost first: stream->run, card->lock, stream->lock and source->lock. A child of fork uses none of them:
  * the thread that held one at the fork is not there to give it back.
  */
 #ifndef NDMA_LIB_MEMFD_STREAM_H
@@ -78,6 +78,7 @@ enum memfd_frame_state {
  * @work: the thread sleeps on it: frames to be had, a trigger, an end
  * @values: of the controls
  * @settings: the values as ndma_sim.h wants them
+ * @changed: a control was set since the last frame of this run
  * @sim: how far the card's samples and triggers have come
  * @running: false tells the thread to leave
  * @starving: need_wakeup is set
@@ -119,6 +120,7 @@ struct memfd_stream {
 	pthread_cond_t work;
 	int64_t values[MEMFD_CONTROLS];
 	struct ndma_sim_settings settings;
+	bool changed;
 	struct ndma_sim_state sim;
 	bool running;
 	bool starving;
@@ -159,14 +161,18 @@ int ndma_memfd_control_load(const int64_t *values, uint32_t id, int64_t *value);
  * changes nothing.
  */
 int ndma_memfd_control_store(int64_t *values, uint32_t id, int64_t *value, bool running);
-/* Presses a button; any other @id is none. The caller holds the stream's lock. */
-void ndma_memfd_control_press(struct memfd_stream *stream, uint32_t id);
+/* As the one above, for a stream, which is told of it. The caller holds the stream's lock. */
+int ndma_memfd_control_apply(struct memfd_stream *stream, uint32_t id, int64_t *value);
 int ndma_memfd_control_query(const struct ndma_source *source, uint32_t id,
 			     struct ndma_control_info *info);
 int ndma_memfd_control_menu(const struct ndma_source *source, uint32_t id, uint32_t index,
 			    char name[NDMA_NAME_MAX]);
 int ndma_memfd_control_get(const struct ndma_source *source, uint32_t id, int64_t *value);
 int ndma_memfd_control_set(struct ndma_source *source, uint32_t id, int64_t *value);
+int ndma_memfd_stream_control_query(const struct ndma_stream *stream, uint32_t id,
+				    struct ndma_control_info *info);
+int ndma_memfd_stream_control_menu(const struct ndma_stream *stream, uint32_t id, uint32_t index,
+				   char name[NDMA_NAME_MAX]);
 
 /* card.c */
 extern const struct ndma_format_desc ndma_memfd_formats[];

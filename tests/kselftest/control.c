@@ -70,11 +70,39 @@ TEST_F(controls, a_stream_has_the_values_that_the_other_file_had)
 
 	ASSERT_EQ(stream_setup(self->fd, &setup), 0);
 	EXPECT_EQ(frequency_of(self->fd), 777);
-	/* It has a copy. */
+	/* It follows, and is not followed. */
 	ASSERT_EQ(control_set(self->leader, NDMA_CONTROL_FREQUENCY, 888), 0);
-	EXPECT_EQ(frequency_of(self->fd), 777);
+	EXPECT_EQ(frequency_of(self->fd), 888);
 	ASSERT_EQ(control_set(self->fd, NDMA_CONTROL_FREQUENCY, 999), 0);
 	EXPECT_EQ(frequency_of(self->leader), 888);
+}
+
+TEST_F(controls, what_a_stream_that_follows_cannot_take_now_is_refused_to_its_leader)
+{
+	struct ndma_stream_setup setup = following(self->leader), more = setup;
+	int second = source_open("sim0");
+	int64_t rate;
+
+	ASSERT_GE(second, 0);
+	ASSERT_EQ(stream_setup(self->fd, &setup), 0);
+	ASSERT_EQ(stream_setup(second, &more), 0);
+	ASSERT_EQ(control_set(self->leader, NDMA_CONTROL_RATE, 5000), 0);
+	ASSERT_EQ(stream_start(second, 0), 0);
+	EXPECT_EQ(control_set(self->leader, NDMA_CONTROL_RATE, 6000), -EBUSY);
+	EXPECT_EQ(control_set(self->leader, NDMA_CONTROL_RATE, 0), -EBUSY);
+	ASSERT_EQ(control_get(self->leader, NDMA_CONTROL_RATE, &rate), 0);
+	EXPECT_EQ(rate, 5000);
+	ASSERT_EQ(control_get(self->fd, NDMA_CONTROL_RATE, &rate), 0);
+	EXPECT_EQ(rate, 5000);
+	/* A live one reaches both. */
+	EXPECT_EQ(control_set(self->leader, NDMA_CONTROL_FREQUENCY, 444), 0);
+	EXPECT_EQ(frequency_of(self->fd), 444);
+	EXPECT_EQ(frequency_of(second), 444);
+	/* Files that follow nobody are nobody's. */
+	close(second);
+	EXPECT_EQ(control_set(self->leader, NDMA_CONTROL_RATE, 6000), 0);
+	ASSERT_EQ(control_get(self->fd, NDMA_CONTROL_RATE, &rate), 0);
+	EXPECT_EQ(rate, 6000);
 }
 
 TEST_F(controls, a_file_that_may_only_be_read_has_values_as_well)

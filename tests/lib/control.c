@@ -89,7 +89,7 @@ TEST(a_description_is_whole_and_its_names_end)
 	EXPECT_STREQ("seven", info.name);
 	EXPECT_STREQ("V", info.unit);
 	EXPECT_EQ(0, info.unit[NDMA_UNIT_MAX - 1]);
-	EXPECT_EQ(0, info.flags);
+	EXPECT_EQ(NDMA_CONTROL_LIVE, info.flags);
 	EXPECT_EQ(0, info.reserved);
 	EXPECT_EQ(-3, info.exponent);
 	EXPECT_EQ(-7, info.min);
@@ -305,11 +305,113 @@ TEST_F(settings, what_a_running_stream_cannot_change_is_busy_whatever_the_value)
 	ASSERT_DONE(ndma_stream_start(self->stream, 0));
 	EXPECT_EQ(-EBUSY, ndma_stream_control_set(self->stream, NDMA_CONTROL_RATE, 1000));
 	EXPECT_EQ(-EBUSY, ndma_stream_control_set(self->stream, NDMA_CONTROL_RATE, 0));
+	ASSERT_WORDS("rate cannot change while the stream runs");
 	EXPECT_EQ(-ERANGE, ndma_stream_control_set(self->stream, NDMA_CONTROL_AMPLITUDE, 1001));
-	ASSERT_WORDS("nearest value is 1000");
+	ASSERT_WORDS("nearest is 1000");
 	ASSERT_DONE(ndma_stream_stop(self->stream));
 	EXPECT_EQ(-ERANGE, ndma_stream_control_set(self->stream, NDMA_CONTROL_RATE, 0));
-	ASSERT_WORDS("nearest value is 1");
+	ASSERT_WORDS("nearest is 1");
+}
+
+static int64_t control_of(const struct ndma_stream *stream, uint32_t id)
+{
+	int64_t value = -1;
+
+	ndma_stream_control_get(stream, id, &value);
+	return value;
+}
+
+TEST_F(settings, what_is_set_on_a_source_is_set_on_its_streams_or_refused_and_changes_nothing)
+{
+	struct ndma_stream *idle;
+	int64_t value;
+
+	ASSERT_DONE(ndma_stream_create(self->source, &self->options, &idle));
+	OPEN_STREAM(&self->options, { "rate", 100000 });
+	ASSERT_DONE(ndma_control_set(self->source, NDMA_CONTROL_RATE, 200000));
+	EXPECT_EQ(200000, control_of(self->stream, NDMA_CONTROL_RATE));
+	EXPECT_EQ(200000, control_of(idle, NDMA_CONTROL_RATE));
+
+	ASSERT_DONE(ndma_stream_start(self->stream, 0));
+	EXPECT_EQ(-EBUSY, ndma_control_set(self->source, NDMA_CONTROL_RATE, 1000));
+	ASSERT_WORDS("rate");
+	ASSERT_DONE(ndma_control_get(self->source, NDMA_CONTROL_RATE, &value));
+	EXPECT_EQ(200000, value);
+	EXPECT_EQ(200000, control_of(idle, NDMA_CONTROL_RATE));
+
+	EXPECT_EQ(-ERANGE, ndma_control_set(self->source, NDMA_CONTROL_AMPLITUDE, 1001));
+	EXPECT_EQ(1000, control_of(self->stream, NDMA_CONTROL_AMPLITUDE));
+	ASSERT_DONE(ndma_control_set(self->source, NDMA_CONTROL_AMPLITUDE, 100));
+	EXPECT_EQ(100, control_of(self->stream, NDMA_CONTROL_AMPLITUDE));
+	EXPECT_EQ(100, control_of(idle, NDMA_CONTROL_AMPLITUDE));
+	/* A stream's own are its alone. */
+	ASSERT_DONE(ndma_stream_control_set(self->stream, NDMA_CONTROL_AMPLITUDE, 300));
+	EXPECT_EQ(100, control_of(idle, NDMA_CONTROL_AMPLITUDE));
+	ndma_stream_free(idle);
+}
+
+TEST_F(settings, the_first_frame_made_with_a_live_one_says_so)
+{
+	struct ndma_control_info info;
+	struct ndma_frame frame;
+	int flagged = 0, told = 0;
+	int i;
+
+	ASSERT_DONE(ndma_control_find(self->source, "amplitude", &info));
+	EXPECT_EQ(NDMA_CONTROL_LIVE, info.flags);
+	ASSERT_DONE(ndma_control_find(self->source, "rate", &info));
+	EXPECT_EQ(0, info.flags);
+	self->options.channels = 1;
+	OPEN_STREAM(&self->options, UNPACED, { "pattern", NDMA_WAVE_SQUARE },
+		    { "frequency", 100000 });
+	ASSERT_DONE(ndma_stream_start(self->stream, 0));
+	for (i = 0; i < 400; i++) {
+		const int16_t *data;
+
+		ASSERT_EQ(1, ndma_stream_next(self->stream, &frame, 10 * SECOND_NS));
+		data = frame.data;
+		flagged += !!(frame.completion.flags & NDMA_FRAME_SETTINGS);
+		/* From that frame on, and in none before. */
+		EXPECT_EQ(flagged > 0, abs(data[0]) < 4000);
+		ASSERT_DONE(ndma_stream_release(self->stream, &frame));
+		if (!told && i >= 20)
+			told = !ndma_control_set(self->source, NDMA_CONTROL_AMPLITUDE, 100);
+		if (flagged && i < 390)
+			i = 390;
+	}
+	EXPECT_EQ(1, flagged);
+	/* What is as it was has not changed. */
+	ASSERT_DONE(ndma_control_set(self->source, NDMA_CONTROL_AMPLITUDE, 100));
+	for (i = 0; i < 64; i++) {
+		ASSERT_EQ(1, ndma_stream_next(self->stream, &frame, 10 * SECOND_NS));
+		EXPECT_EQ(0, frame.completion.flags & NDMA_FRAME_SETTINGS);
+		ASSERT_DONE(ndma_stream_release(self->stream, &frame));
+	}
+}
+
+TEST_F(settings, a_stream_names_its_controls_when_its_source_is_closed)
+{
+	struct ndma_control_info info, seen = { 0 };
+	char name[NDMA_NAME_MAX];
+	int count = 0;
+
+	OPEN_STREAM(&self->options, UNPACED);
+	ndma_source_close(self->source);
+	self->source = NULL;
+	while (ndma_stream_control_next(self->stream, seen.id, &seen) > 0)
+		count++;
+	EXPECT_LT(5, count);
+	ASSERT_DONE(ndma_stream_control_find(self->stream, "pattern", &info));
+	EXPECT_EQ(NDMA_CONTROL_PATTERN, info.id);
+	ASSERT_DONE(ndma_stream_control_menu(self->stream, info.id, NDMA_WAVE_SQUARE, name));
+	EXPECT_STREQ("square", name);
+	EXPECT_EQ(-ENOENT, ndma_stream_control_find(self->stream, "amplitud", &info));
+	ASSERT_WORDS("amplitude");
+	EXPECT_EQ(-EINVAL, ndma_stream_control_menu(self->stream, NDMA_CONTROL_RATE, 0, name));
+	ndma_stream_close(self->stream);
+	EXPECT_EQ(-EBADF, ndma_stream_control_next(self->stream, 0, &info));
+	EXPECT_EQ(-EBADF, ndma_stream_control_find(self->stream, "rate", &info));
+	EXPECT_EQ(-EBADF, ndma_stream_control_menu(self->stream, NDMA_CONTROL_PATTERN, 0, name));
 }
 
 TEST_F(settings, a_press_without_a_trigger_that_waits_for_it_is_forgotten)

@@ -155,9 +155,10 @@ TEST_F(fault, vanish_takes_all_streams_of_the_card)
 
 	OPEN_STREAM(&self->options, { "rate", 1 });
 	ASSERT_DONE(ndma_stream_start(self->stream, 0));
-	ASSERT_DONE(set_control(self->source, "fault_vanish", 1));
-	ASSERT_DONE(set_control(self->source, "paced", 0));
 	ASSERT_DONE(ndma_stream_create(self->source, &self->options, &other));
+	/* On the stream: what is set on the source is set on both. */
+	ASSERT_DONE(ndma_stream_control_set(other, NDMA_CONTROL_FAULT_VANISH, 1));
+	ASSERT_DONE(ndma_stream_control_set(other, NDMA_SIM_CONTROL_PACED, 0));
 	ASSERT_DONE(ndma_stream_start(other, 0));
 	EXPECT_EQ(-ENODEV, ndma_stream_next(self->stream, &frame, 10 * SECOND_NS));
 	EXPECT_EQ(1, ndma_stream_next(other, &frame, 10 * SECOND_NS));

@@ -148,7 +148,7 @@ TEST_F(sim, formats_are_known_by_other_names_too)
 	EXPECT_EQ(1, ndma_stream_setup(self->stream)->layout.itemsize);
 }
 
-TEST_F(sim, the_stream_has_the_sources_settings_and_keeps_its_own)
+TEST_F(sim, the_stream_has_the_sources_settings_and_follows_them)
 {
 	struct ndma_source_channel channel;
 	struct ndma_source_info info;
@@ -158,7 +158,7 @@ TEST_F(sim, the_stream_has_the_sources_settings_and_keeps_its_own)
 	ASSERT_DONE(ndma_stream_create(self->source, &self->options, &self->stream));
 	ASSERT_DONE(ndma_control_set(self->source, NDMA_CONTROL_RATE, 96000));
 	ASSERT_DONE(ndma_stream_control_get(self->stream, NDMA_CONTROL_RATE, &value));
-	EXPECT_EQ(48000, value);
+	EXPECT_EQ(96000, value);
 	ASSERT_DONE(ndma_stream_start(self->stream, 0));
 	EXPECT_EQ(-EBUSY, ndma_stream_control_set(self->stream, NDMA_CONTROL_RATE, 1000));
 	ASSERT_WORDS("stop it first");
@@ -166,7 +166,7 @@ TEST_F(sim, the_stream_has_the_sources_settings_and_keeps_its_own)
 	EXPECT_EQ(-ERANGE, ndma_stream_control_set(self->stream, NDMA_CONTROL_AMPLITUDE, 1001));
 	ASSERT_WORDS("1000");
 	ASSERT_DONE(ndma_stream_info(self->stream, &info));
-	EXPECT_EQ(48000, info.rate.num / (int64_t)info.rate.den);
+	EXPECT_EQ(96000, info.rate.num / (int64_t)info.rate.den);
 	EXPECT_LT(0, info.start_monotonic_ns);
 	ASSERT_DONE(ndma_stream_channel(self->stream, 1, &channel));
 	EXPECT_EQ(-EINVAL, ndma_stream_channel(self->stream, 2, &channel));

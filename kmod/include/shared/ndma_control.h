@@ -121,7 +121,7 @@ static inline void ndma_control_describe(const struct ndma_control_desc *control
 {
 	info->id = control->id;
 	info->type = control->type;
-	info->flags = 0;
+	info->flags = control->live ? NDMA_CONTROL_LIVE : 0;
 	ndma_control__copy(info->name, sizeof(info->name), control->name);
 	ndma_control__copy(info->unit, sizeof(info->unit), control->unit);
 	info->exponent = control->exponent;

@@ -552,6 +552,9 @@ struct ndma_source_channel {
 #define NDMA_CONTROL_FAULT_VANISH	0x805	/* the source is unplugged after n frames */
 #define NDMA_CONTROL_DRIVER		0x1000
 
+/* Flags of a control. */
+#define NDMA_CONTROL_LIVE	(1u << 0) /* it may change while a stream runs */
+
 #define NDMA_CONTROL_NEXT	(1u << 31) /* or-ed to an id: the first control behind it */
 
 #define NDMA_CONTROL_INTEGER	1
@@ -564,7 +567,7 @@ struct ndma_source_channel {
  * @size: sizeof(struct ndma_control_info)
  * @id: in: a control, or one or-ed with %NDMA_CONTROL_NEXT; out: its id. EINVAL: none there
  * @type: out: NDMA_CONTROL_INTEGER, …
- * @flags: out: 0
+ * @flags: out: NDMA_CONTROL_LIVE
  * @name: out: a lower-case identifier, "rate"
  * @unit: out: of value * 10^@exponent, "Hz"
  * @exponent: out: decimal exponent of the value
@@ -611,6 +614,10 @@ struct ndma_control_menu_item {
  * @id: in: a control; EINVAL: the source has none such; get: or it is a button
  * @value: the value; set: EBUSY where the stream runs and the control cannot change then, whatever the
  *   value, and where it would keep the fence of a fill from signalling; ERANGE outside min, max, step, with the nearest valid one written back
+ *
+ * What is set on a file is set in every stream that follows it as well (%NDMA_SETUP_CONTROLS): EBUSY where
+ * one of them runs and cannot take it, and then nothing has changed. A stream that starts in that very
+ * moment keeps what it started with, and the answer is EBUSY too.
  */
 struct ndma_control {
 	__u32 size;
@@ -646,8 +653,8 @@ struct ndma_control {
  * @completions_bytes: out: length of the mapping at NDMA_MMAP_COMPLETIONS
  * @releases_bytes: out: length of the mapping at NDMA_MMAP_RELEASES
  * @controls_fd: with %NDMA_SETUP_CONTROLS another open file of this source, else 0. The stream takes
- *   the values of that file's controls in place of its own, and a button that is pressed there is
- *   pressed in this stream as well, as long as both files are open
+ *   the values of that file's controls in place of its own, and follows it: what is set there, or
+ *   pressed, is set and pressed in this stream as well, as long as both files are open
  * @layout: out: of one frame, @offset from the frame's start: [channel, sample], and a
  *   trailing 2 for I/Q
  *
@@ -915,6 +922,7 @@ struct ndma_fill_begin {
 #define NDMA_FRAME_TRIGGERED	(1u << 7) /* trigger is set */
 /* Nobody can tell how much was lost before it, as its source was paused: dropped is a lower bound. */
 #define NDMA_FRAME_LOSS_UNKNOWN	(1u << 8)
+#define NDMA_FRAME_SETTINGS	(1u << 9) /* a control was set while it ran: the first frame made with it */
 
 /**
  * struct ndma_completion - one frame, done
