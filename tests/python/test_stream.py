@@ -587,9 +587,66 @@ def test_two_streams_are_independent(source):
 def test_settings_are_those_of_the_start(source):
     source.rate = 50_000
     with source.stream(64, count=1) as stream:
+        assert len(list(stream)) == 1
         source.rate = 60_000
-        next(stream)
         assert stream.rate == 50_000
+
+
+def test_what_a_running_stream_cannot_take_is_refused_by_name_and_changes_nothing(source):
+    source.rate = 50_000
+    with source.stream(64, on_loss="ignore") as stream:
+        for setting in (lambda: setattr(source, "rate", 60_000),
+                        lambda: source.controls.__setitem__("rate", 60_000),
+                        lambda: stream.controls.__setitem__("rate", 60_000)):
+            with pytest.raises(OSError, match="rate.*stop it first") as caught:
+                setting()
+            assert caught.value.errno == errno.EBUSY
+        assert source.rate == 50_000 and stream.controls["rate"].value == 50_000
+        stream.stop()
+        source.rate = 60_000
+        assert stream.controls["rate"].value == 60_000
+
+
+@pytest.mark.parametrize("how", ["source", "stream", "controls"])
+def test_a_live_control_holds_from_the_frame_that_says_so(fast, how):
+    fast.pattern = "square"
+    fast.frequency = 100_000
+    with fast.stream(200, channels=1, on_loss="ignore") as stream:
+        assert not next(stream).settings_changed
+        assert stream.controls["amplitude"].live
+        if how == "source":
+            fast.amplitude = 0.1
+        elif how == "stream":
+            stream.amplitude = 0.1
+        else:
+            stream.controls["amplitude"] = 0.1
+        assert stream.amplitude == stream.controls["amplitude"].value == 0.1
+        for frame in stream:
+            loud = np.abs(frame.array()[0, 0].astype(int)) > 4000
+            assert loud != frame.settings_changed
+            if frame.settings_changed:
+                break
+
+
+def test_a_misspelt_setting_is_refused_and_lists_those_there_are(source):
+    with source.stream(64) as stream:
+        for owner in (source, stream):
+            with pytest.raises(AttributeError, match="amplitud'.*amplitude"):
+                owner.amplitud = 0.1
+            with pytest.raises(AttributeError):
+                owner.amplitud
+            with pytest.raises(KeyError, match="amplitude"):
+                owner.controls["amplitud"] = 0.1
+            with pytest.raises(KeyError):
+                owner.controls["amplitud"]
+            assert "amplitud" not in owner.controls and "amplitude" in dir(owner)
+        # This name is the stream's own: what it was at the start.
+        with pytest.raises(AttributeError):
+            stream.rate = 10
+    with pytest.raises(ValueError, match="closed"):
+        stream.controls
+    with pytest.raises(ValueError, match="closed"):
+        stream.amplitude = 0.1
 
 
 def test_a_stream_does_not_travel(source):

@@ -166,6 +166,9 @@ PyGetSetDef ext_frame_getset[] = {
 	  "bool: nobody counted what was lost before the frame, as the machine slept or the card was\n"
 	  "reset: `dropped` is a lower bound.",
 	  FLAG(NDMA_FRAME_LOSS_UNKNOWN) },
+	{ "settings_changed", get_flag, NULL,
+	  "bool: the first frame made with a control that was set while the stream ran.",
+	  FLAG(NDMA_FRAME_SETTINGS) },
 	{ "eof", get_flag, NULL, "bool: the last frame of a burst.", FLAG(NDMA_FRAME_EOF) },
 	{ "index", get_index, NULL, "int: which of the stream's frames this is." },
 	{ "stream", get_stream, NULL, "Stream: where it came from." },

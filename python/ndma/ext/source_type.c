@@ -109,6 +109,8 @@ static PyMethodDef source_methods[] = {
 	  ">>> source.close()\n"
 	  ">>> source.closed\n"
 	  "True" },
+	{ "_controls", ext_control_all, METH_NOARGS, NULL },
+	{ "_set_control", ext_control_set, METH_VARARGS, NULL },
 	{ "__dir__", ext_control_dir, METH_NOARGS,
 	  "__dir__($self, /)\n--\n\nMethods, attributes and controls." },
 	{ "__enter__", ext_source_enter, METH_NOARGS,
@@ -126,8 +128,10 @@ static PyType_Slot source_slots[] = {
 	{ Py_tp_doc,
 	  "An acquisition source; made by `open()`.\n\n"
 	  "Its controls are attributes, ``source.rate = 1e6``; ``dir(source)`` lists them and\n"
-	  "`controls` says what they take. Streams made afterwards start with them. A button acts\n"
-	  "on the streams that were made from this source: ``source.trigger_software = True``.\n"
+	  "`controls` says what they take. Streams made afterwards start with them, and those that were\n"
+	  "made from this source and are not closed take them as well: one that runs at once where the\n"
+	  "control is live, else the setting is refused by OSError (EBUSY) and nothing has changed. A\n"
+	  "button acts on those streams: ``source.trigger_software = True``.\n"
 	  "Any thread.\n\n"
 	  "Examples\n--------\n"
 	  ">>> with ndma.open(\"sim0\") as source:\n"

@@ -230,6 +230,8 @@ PyGetSetDef ext_stream_getset[] = {
 	{ "on_loss", get_on_loss, NULL, "str: \"warn\", \"raise\" or \"ignore\"." },
 	{ "writable", get_writable, NULL, "bool: frames may be written to." },
 	{ "channels", get_channels, NULL, "tuple of Channel: as they were at the start." },
+	{ "controls", ext_control_mapping, NULL,
+	  "Controls: the stream's settings by name; ``stream.controls[\"amplitude\"] = 0.1`` sets one." },
 	{ "rate", get_rate, NULL,
 	  "float or None: samples of one channel per second, as it was at the start." },
 	{ "timeout", get_timeout, set_timeout,

@@ -121,6 +121,10 @@ static PyMethodDef stream_methods[] = {
 	{ "_poll", ext_stream_poll, METH_O, NULL },
 	{ "_claim", ext_stream_claim, METH_O, NULL },
 	{ "_take", ext_stream_take, METH_NOARGS, NULL },
+	{ "_controls", ext_control_all, METH_NOARGS, NULL },
+	{ "_set_control", ext_control_set, METH_VARARGS, NULL },
+	{ "__dir__", ext_control_dir, METH_NOARGS,
+	  "__dir__($self, /)\n--\n\nMethods, attributes and controls." },
 	{ "__enter__", ext_stream_enter, METH_NOARGS,
 	  "__enter__($self, /)\n--\n\nStarts the stream." },
 	{ "__exit__", ext_stream_exit, METH_VARARGS,
@@ -141,6 +145,9 @@ static PyType_Slot stream_slots[] = {
 	  "loop or next() has met before starts it again, as start() and ``with`` do: for `count`\n"
 	  "frames more, with sequences that go on. Until then next() raises StopIteration, latest()\n"
 	  "EOFError, and read() returns an empty list. One ``iter(stream)`` never begins again.\n\n"
+	  "Its controls are attributes where their names are free, ``stream.amplitude = 0.1``, and always\n"
+	  "in `controls`. A live one holds at once, and the first frame made with it says so by its\n"
+	  "`settings_changed`; any other is an OSError (EBUSY) that names it while the stream runs.\n\n"
 	  "Asking for a frame raises TimeoutError after `timeout`, FramesHeldError when this process\n"
 	  "holds every frame, SourceGone when the source was unplugged, FrameLossError where the\n"
 	  "stream was made with ``on_loss=\"raise\"``.\n\n"
@@ -151,6 +158,8 @@ static PyType_Slot stream_slots[] = {
 	{ Py_tp_dealloc, ext_stream_dealloc },
 	{ Py_tp_traverse, ext_stream_traverse },
 	{ Py_tp_repr, ext_stream_repr },
+	{ Py_tp_getattro, ext_control_getattro },
+	{ Py_tp_setattro, ext_control_setattro },
 	{ Py_tp_iter, ext_stream_iter },
 	{ Py_tp_iternext, ext_stream_next },
 	{ Py_am_aiter, ext_stream_iter },

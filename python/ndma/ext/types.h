@@ -42,7 +42,6 @@ void ext_buffer_releasebuffer(PyObject *self, Py_buffer *view);
 
 /* ---------------------------------------------------------------- Source */
 
-PyObject *ext_control_dir(PyObject *self, PyObject *unused);
 PyObject *ext_source_close(PyObject *self, PyObject *unused);
 PyObject *ext_source_enter(PyObject *self, PyObject *unused);
 PyObject *ext_source_exit(PyObject *self, PyObject *args);
@@ -52,9 +51,6 @@ PyObject *ext_source_reduce(PyObject *self, PyObject *unused);
 PyObject *ext_stream_from_arguments(PyObject *source, PyObject *args, PyObject *kwargs);
 
 extern PyGetSetDef ext_source_getset[];
-PyObject *ext_control_all(PyObject *self, void *unused);
-PyObject *ext_control_getattro(PyObject *self, PyObject *name);
-int ext_control_setattro(PyObject *self, PyObject *name, PyObject *value);
 void ext_source_dealloc(PyObject *self);
 int ext_source_traverse(PyObject *self, visitproc visit, void *arg);
 PyObject *ext_source_repr(PyObject *self);
@@ -81,6 +77,15 @@ PyObject *ext_stream_iter(PyObject *self);
 void ext_stream_dealloc(PyObject *self);
 int ext_stream_traverse(PyObject *self, visitproc visit, void *arg);
 PyObject *ext_stream_repr(PyObject *self);
+
+/* ---------------------------------------------------------------- Source and Stream */
+
+PyObject *ext_control_all(PyObject *self, PyObject *unused);
+PyObject *ext_control_dir(PyObject *self, PyObject *unused);
+PyObject *ext_control_mapping(PyObject *self, void *unused);
+PyObject *ext_control_set(PyObject *self, PyObject *args);
+PyObject *ext_control_getattro(PyObject *self, PyObject *name);
+int ext_control_setattro(PyObject *self, PyObject *name, PyObject *value);
 
 /* ---------------------------------------------------------------- Frame */
 
