@@ -220,14 +220,14 @@ static void ndma_flow_describe(struct ndma_frame *frame, const struct ndma_frame
 	completion->dropped = stream->lost;
 	completion->trigger = result->trigger;
 	if (unlikely(stream->resumed)) {
-		/*
-		 * The calendar is looked at here and not at the resume: a clock chip that resumes later
-		 * than this source moves it.
-		 */
-		ndma_stream_anchor(stream);
 		completion->flags |= NDMA_FRAME_LOSS_UNKNOWN;
 		stream->resumed = false;
 	}
+	/* At every frame: nobody tells when the clock is set, and a clock chip may resume after this source. */
+	ndma_stream_anchor(stream);
+	if (unlikely(stream->anchor != stream->anchor_told))
+		completion->flags |= NDMA_FRAME_CALENDAR;
+	stream->anchor_told = stream->anchor;
 	completion->anchor = stream->anchor;
 	stream->lost = 0;
 }

@@ -223,7 +223,8 @@ struct ndma_fill {
  * @sequence: of the next frame
  * @lost: since the last completion
  * @anchor: number of the newest anchor
- * @realtime_offset: of that
+ * @anchor_told: number of the anchor of the last completion
+ * @realtime_offset: of the newest anchor
  */
 struct ndma_stream {
 	struct kref ref;
@@ -286,6 +287,7 @@ struct ndma_stream {
 	u64 sequence;
 	u64 lost;
 	u32 anchor;
+	u32 anchor_told;
 	s64 realtime_offset;
 	struct {
 		u64 completed;

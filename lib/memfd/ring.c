@@ -238,7 +238,11 @@ void ndma_memfd_ring_publish(struct memfd_stream *stream, uint32_t index,
 	completion->bytes_used = frame->bytes;
 	completion->dropped = stream->lost;
 	completion->trigger = frame->trigger;
+	ndma_memfd_calendar_anchor(stream);
 	completion->anchor = stream->completions->anchor;
+	if (completion->anchor != stream->anchor_told)
+		completion->flags |= NDMA_FRAME_CALENDAR;
+	stream->anchor_told = completion->anchor;
 	if (completion->flags & NDMA_FRAME_ERROR)
 		stream->stats.errors++;
 	stream->lost = 0;

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "stream.h"
@@ -42,14 +41,6 @@ void ndma_memfd_stream_configure(struct memfd_stream *stream)
 	};
 }
 
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static int start_thread(struct memfd_stream *stream)
 {
 	sigset_t all, before;
@@ -74,25 +65,6 @@ static void join_thread(struct memfd_stream *stream)
 	stream->threaded = false;
 }
 
-/* The clocks are read one after the other: less than this is no step of the calendar. */
-#define CALENDAR_STEP_NS 1000000
-
-/* Makes an anchor of the start if the calendar has moved since the last one: see uapi/linux/ndma.h. */
-static void set_anchor(struct memfd_stream *stream, bool first)
-{
-	struct ndma_completions *ring = stream->completions;
-	int64_t offset_ns = stream->start_realtime_ns - stream->start_monotonic_ns;
-	int64_t before_ns = ring->realtime_offset_ns[ring->anchor % NDMA_ANCHORS];
-	uint32_t anchor = ring->anchor + !first;
-
-	if (!first && llabs(offset_ns - before_ns) < CALENDAR_STEP_NS)
-		return;
-	__atomic_store_n(&ring->realtime_offset_ns[anchor % NDMA_ANCHORS], offset_ns,
-			 __ATOMIC_RELAXED);
-	/* Release: the offset. Pairs with the acquire in realtime_offset_ns(). */
-	__atomic_store_n(&ring->anchor, anchor, __ATOMIC_RELEASE);
-}
-
 static int begin_run(struct memfd_stream *stream, uint64_t count)
 {
 	if (stream->state == NDMA_STREAM_GONE)
@@ -100,9 +72,11 @@ static int begin_run(struct memfd_stream *stream, uint64_t count)
 				      stream->base.name);
 	if (stream->state == NDMA_STREAM_RUNNING)
 		return ndma_set_error(EBUSY, "the stream of %s runs already", stream->base.name);
-	stream->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
-	stream->start_realtime_ns = clock_ns(CLOCK_REALTIME);
-	set_anchor(stream, !stream->started);
+	ndma_memfd_calendar_anchor(stream);
+	stream->start_monotonic_ns = (int64_t)ndma_memfd_now_ns();
+	stream->start_realtime_ns =
+		stream->start_monotonic_ns +
+		stream->completions->realtime_offset_ns[stream->completions->anchor % NDMA_ANCHORS];
 	stream->started = true;
 	stream->rate = (struct ndma_rational){ stream->settings.rate, 1 };
 	stream->remaining = count ? count : UINT64_MAX;

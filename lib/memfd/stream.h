@@ -95,6 +95,7 @@ enum memfd_frame_state {
  * @remaining: frames until the end of this run
  * @sequence: of the next frame
  * @lost: since the last completion
+ * @anchor_told: number of the anchor of the last completion
  * @stats: the counters
  */
 struct memfd_stream {
@@ -137,6 +138,7 @@ struct memfd_stream {
 	uint64_t remaining;
 	uint64_t sequence;
 	uint64_t lost;
+	uint32_t anchor_told;
 	struct ndma_stream_stats stats;
 };
 
@@ -254,6 +256,11 @@ void ndma_memfd_ring_publish(struct memfd_stream *stream, uint32_t index,
  */
 int ndma_memfd_ring_hide(struct memfd_stream *stream, uint32_t index);
 int ndma_memfd_ring_show(struct memfd_stream *stream, uint32_t index);
+
+/* calendar.c */
+
+/* Makes a new anchor if the calendar has moved: see uapi/linux/ndma.h. The caller holds the stream's lock. */
+void ndma_memfd_calendar_anchor(struct memfd_stream *stream);
 
 /* sim.c: the thread */
 void *ndma_memfd_sim_run(void *stream);

@@ -52,6 +52,30 @@ static const char *frames_grow_older(struct scene *scene, uint64_t *last_ns)
 	return NULL;
 }
 
+/* The frames that were ready before the step are older than it. */
+static const char *calendar_is_followed(struct scene *scene)
+{
+	struct ndma_completion completion = { 0 };
+	int64_t realtime;
+	int i;
+
+	for (i = 0; i < 1000 && !(completion.flags & NDMA_FRAME_CALENDAR); i++) {
+		if (scene_take(scene, &completion) < 0)
+			return "no frame comes";
+		if (scene_release(scene, completion.index))
+			return "release";
+	}
+	if (!(completion.flags & NDMA_FRAME_CALENDAR))
+		return "no frame says that the calendar has moved";
+	if (completion.anchor != 1)
+		return "a step has made another number of anchors than one";
+	realtime = completion.timestamp_ns +
+		   scene->stream.completions->realtime_offset_ns[completion.anchor % NDMA_ANCHORS];
+	if (llabs(realtime - clock_ns(CLOCK_REALTIME)) > SECOND_NS / 2)
+		return "the first frame after a step has another time than the calendar";
+	return NULL;
+}
+
 static const char *stream_through_a_step(int64_t seconds)
 {
 	struct ndma_source_info before = { 0 }, after = { 0 };
@@ -70,6 +94,7 @@ static const char *stream_through_a_step(int64_t seconds)
 	wrong = wrong ?: frames_grow_older(&scene, &last_ns);
 	if (!wrong && step(seconds))
 		wrong = "the clock cannot be set";
+	wrong = wrong ?: calendar_is_followed(&scene);
 	wrong = wrong ?: frames_grow_older(&scene, &last_ns);
 	if (!wrong)
 		after = source_info(scene.source);

@@ -166,6 +166,10 @@ PyGetSetDef ext_frame_getset[] = {
 	  "bool: nobody counted what was lost before the frame, as the machine slept or the card was\n"
 	  "reset: `dropped` is a lower bound.",
 	  FLAG(NDMA_FRAME_LOSS_UNKNOWN) },
+	{ "calendar_moved", get_flag, NULL,
+	  "bool: the first frame after the calendar moved: the clock was set, or the machine slept.\n"
+	  "`time` is right in the frames before it and from it on.",
+	  FLAG(NDMA_FRAME_CALENDAR) },
 	{ "settings_changed", get_flag, NULL,
 	  "bool: the first frame made with a control that was set while the stream ran.",
 	  FLAG(NDMA_FRAME_SETTINGS) },

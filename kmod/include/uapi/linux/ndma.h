@@ -922,7 +922,10 @@ struct ndma_fill_begin {
 #define NDMA_FRAME_TRIGGERED	(1u << 7) /* trigger is set */
 /* Nobody can tell how much was lost before it, as its source was paused: dropped is a lower bound. */
 #define NDMA_FRAME_LOSS_UNKNOWN	(1u << 8)
-#define NDMA_FRAME_SETTINGS	(1u << 9) /* a control was set while it ran: the first frame made with it */
+/* The first frame made with a control that was set while the stream ran. */
+#define NDMA_FRAME_SETTINGS	(1u << 9)
+/* The first frame after the calendar moved: see struct ndma_completions. */
+#define NDMA_FRAME_CALENDAR	(1u << 10)
 
 /**
  * struct ndma_completion - one frame, done
@@ -986,9 +989,9 @@ struct ndma_fill_wait {
  * @ring: the entries
  *
  * A time stamp becomes calendar time by adding the offset of its frame's anchor. A stream has an
- * anchor from its first start on, and makes another one when it starts again or goes on after a
- * pause, and the calendar has moved against CLOCK_MONOTONIC meanwhile: the machine slept, or the
- * clock was set. An offset is read first, with acquire, and @anchor after it: it is good if @anchor - k
+ * anchor from its first start on, and makes another one at the start or the frame that finds the calendar
+ * moved against CLOCK_MONOTONIC: the machine slept, the clock was set, or a second was leapt. Slewing moves
+ * both, and makes none. The first frame of an anchor but the first has %NDMA_FRAME_CALENDAR. An offset is read first, with acquire, and @anchor after it: it is good if @anchor - k
  * < NDMA_ANCHORS - 1, else it may have made room for a newer one.
  */
 struct ndma_completions {
