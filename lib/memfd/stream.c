@@ -1,45 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* A stream at work: start, stop, what it is, what it counted. */
 #define _GNU_SOURCE
-#include <ctype.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "stream.h"
-
-void ndma_memfd_stream_configure(struct memfd_stream *stream)
-{
-	const struct ndma_format_desc *format = stream->format;
-	const int64_t *values = stream->values;
-	size_t length = strlen(format->format);
-
-	stream->settings = (struct ndma_sim_settings){
-		.samples = stream->base.setup.samples,
-		.channels = stream->base.setup.channels,
-		.order = stream->base.setup.order,
-		.itemsize = format->itemsize,
-		.bits = format->bits,
-		.is_signed = islower((unsigned char)format->format[length - 1]) != 0,
-		.iq = format->flags & NDMA_FORMAT_IQ,
-#define VALUE(id) ndma_memfd_control_value(values, id)
-		.rate = (uint32_t)VALUE(NDMA_CONTROL_RATE),
-		.paced = (uint32_t)VALUE(NDMA_SIM_CONTROL_PACED),
-		.pattern = (uint32_t)VALUE(NDMA_CONTROL_PATTERN),
-		.frequency = (uint32_t)VALUE(NDMA_CONTROL_FREQUENCY),
-		.amplitude = (uint32_t)VALUE(NDMA_CONTROL_AMPLITUDE),
-		.trigger = (uint32_t)VALUE(NDMA_CONTROL_TRIGGER),
-		.trigger_level = (int32_t)VALUE(NDMA_CONTROL_TRIGGER_LEVEL),
-		.fault_drop = (uint32_t)VALUE(NDMA_CONTROL_FAULT_DROP),
-		.fault_short = (uint32_t)VALUE(NDMA_CONTROL_FAULT_SHORT),
-		.fault_error = (uint32_t)VALUE(NDMA_CONTROL_FAULT_ERROR),
-		.fault_stall = (uint32_t)VALUE(NDMA_CONTROL_FAULT_STALL),
-		.fault_jitter = (uint32_t)VALUE(NDMA_CONTROL_FAULT_JITTER),
-		.fault_vanish = (uint32_t)VALUE(NDMA_CONTROL_FAULT_VANISH),
-#undef VALUE
-	};
-}
 
 static int start_thread(struct memfd_stream *stream)
 {

@@ -163,7 +163,9 @@ int ndma_memfd_control_load(const int64_t *values, uint32_t id, int64_t *value);
  * changes nothing.
  */
 int ndma_memfd_control_store(int64_t *values, uint32_t id, int64_t *value, bool running);
-/* As the one above, for a stream, which is told of it. The caller holds the stream's lock. */
+/* Computes a stream's settings from its values. The caller holds the stream's lock. */
+void ndma_memfd_stream_configure(struct memfd_stream *stream);
+/* As ndma_memfd_control_store(), for a stream, which is told of it. The caller holds the stream's lock. */
 int ndma_memfd_control_apply(struct memfd_stream *stream, uint32_t id, int64_t *value);
 int ndma_memfd_control_query(const struct ndma_source *source, uint32_t id,
 			     struct ndma_control_info *info);
@@ -213,8 +215,6 @@ int ndma_memfd_stream_create(const struct ndma_source *source, struct ndma_strea
 void ndma_memfd_stream_free(struct ndma_stream *stream);
 
 /* stream.c */
-/* Computes settings from values. The caller holds the lock. */
-void ndma_memfd_stream_configure(struct memfd_stream *stream);
 int ndma_memfd_stream_start(struct ndma_stream *stream, uint64_t count);
 int ndma_memfd_stream_stop(struct ndma_stream *stream);
 int ndma_memfd_stream_stats(const struct ndma_stream *stream, struct ndma_stream_stats *stats);
