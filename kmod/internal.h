@@ -79,7 +79,12 @@ struct ndma_ioctl_row {
 	.min = sizeof(type),							\
 	.size = sizeof(type) + BUILD_BUG_ON_ZERO(sizeof(type) > NDMA_IOCTL_ARG_MAX)
 
-/* The same, and .fd_at, of a row whose argument names its buffer by @fd. */
+/* The same, where @member is the first that the first version did not have. */
+#define NDMA_IOCTL_SIZES_FROM(type, member)					\
+	.min = offsetof(type, member),						\
+	.size = sizeof(type) + BUILD_BUG_ON_ZERO(sizeof(type) > NDMA_IOCTL_ARG_MAX)
+
+/* As NDMA_IOCTL_SIZES, and .fd_at, of a row whose argument names its buffer by @fd. */
 #define NDMA_IOCTL_ON_BUFFER(type) NDMA_IOCTL_SIZES(type), .fd_at = offsetof(type, fd)
 
 /*

@@ -37,7 +37,7 @@ static int resolve(const struct ndma_source *source, const struct ndma_stream_op
 	frame.frames = info.frames_min;
 	frame.policy = NDMA_POLICY_DROP;
 	frame.guard = NDMA_GUARD_NONE;
-	rc = ndma_stream_resolve(source, &frame, setup);
+	rc = ndma_stream_resolve(source, &frame, 0, setup);
 	setup->guard = options->guard;
 	return rc;
 }

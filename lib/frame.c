@@ -287,6 +287,20 @@ NDMA_API int64_t ndma_frame_realtime_ns(const struct ndma_stream *stream,
 	       realtime_offset_ns(stream, frame->completion.anchor);
 }
 
+NDMA_API int ndma_frame_entry(const struct ndma_stream *stream, const struct ndma_frame *frame,
+			      struct ndma_entry *entry)
+{
+	if (stream->ring.version != NDMA_RING_VERSION_ENTRY)
+		return ndma_set_error(EOPNOTSUPP,
+				      "a stream of %s with small entries: ask for %zu bytes by "
+				      "ndma_stream_create_entries()",
+				      stream->name, sizeof(*entry));
+	if (!is_held(&stream->ring, frame))
+		return not_held(stream, frame);
+	*entry = stream->ring.kept[frame->completion.index];
+	return 0;
+}
+
 static int export_frame(struct ndma_stream *stream, const struct ndma_frame *frame, bool writable)
 {
 	int rc = ndma_stream_enter(stream);

@@ -24,6 +24,12 @@ static int explain_stream(int error, const char *source, const struct ndma_setup
 	switch (verdict->rule) {
 	case NDMA_SETUP_RULE_FLAGS:
 		return ndma_set_error(error, "stream flags 0x%x: expected 0", value);
+	case NDMA_SETUP_RULE_ENTRY:
+		return ndma_set_error(error,
+				      "%u bytes a ring entry: expected 0, %llu (struct "
+				      "ndma_completion) or %llu (struct ndma_entry)",
+				      value, (unsigned long long)verdict->min,
+				      (unsigned long long)verdict->max);
 	case NDMA_SETUP_RULE_DIRECTION:
 		if (error == EOPNOTSUPP)
 			return ndma_set_error(error, "streams to a device are not there yet");

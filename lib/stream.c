@@ -16,6 +16,12 @@ static int make_ring(struct ndma_stream *stream)
 	if (!ring->held)
 		return ndma_set_error(ENOMEM, "no memory to note %u frames", setup->frames);
 	ring->version = NDMA_RING_VERSION;
+	if (setup->entry_bytes == sizeof(struct ndma_entry)) {
+		ring->kept = calloc(setup->frames, sizeof(*ring->kept));
+		if (!ring->kept)
+			return ndma_set_error(ENOMEM, "no memory to note %u frames", setup->frames);
+		ring->version = NDMA_RING_VERSION_ENTRY;
+	}
 	ring->mask = setup->entries - 1;
 	ring->completions = stream->completions;
 	ring->releases = stream->releases;
@@ -26,14 +32,15 @@ static int make_ring(struct ndma_stream *stream)
 	return 0;
 }
 
-NDMA_API int ndma_stream_create(const struct ndma_source *source,
-				const struct ndma_stream_options *options, struct ndma_stream **out)
+NDMA_API int ndma_stream_create_entries(const struct ndma_source *source,
+					const struct ndma_stream_options *options,
+					uint32_t entry_bytes, struct ndma_stream **out)
 {
 	struct ndma_stream_setup setup;
 	struct ndma_stream *stream;
 	int rc;
 
-	rc = ndma_stream_resolve(source, options, &setup);
+	rc = ndma_stream_resolve(source, options, entry_bytes, &setup);
 	if (rc)
 		return rc;
 	rc = source->backend->stream_create(source, &setup, options->writable, &stream);
@@ -47,6 +54,12 @@ NDMA_API int ndma_stream_create(const struct ndma_source *source,
 	}
 	*out = stream;
 	return 0;
+}
+
+NDMA_API int ndma_stream_create(const struct ndma_source *source,
+				const struct ndma_stream_options *options, struct ndma_stream **out)
+{
+	return ndma_stream_create_entries(source, options, 0, out);
 }
 
 /* Called under the lock, so that ndma_stream_stats() finds either an open fd or the last counts. */
@@ -100,6 +113,7 @@ NDMA_API void ndma_stream_free(struct ndma_stream *stream)
 		close(stream->fd);
 	}
 	free(stream->ring.held);
+	free(stream->ring.kept);
 	free(stream->channels);
 	stream->backend->stream_free(stream);
 }

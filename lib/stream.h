@@ -13,6 +13,6 @@ int ndma_stream_closed_error(const struct ndma_stream *stream);
 
 /* What the options mean on this source, checked against what it can do, with words. */
 int ndma_stream_resolve(const struct ndma_source *source, const struct ndma_stream_options *options,
-			struct ndma_stream_setup *setup);
+			uint32_t entry_bytes, struct ndma_stream_setup *setup);
 
 #endif /* NDMA_LIB_STREAM_H */

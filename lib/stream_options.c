@@ -85,7 +85,7 @@ static int check(const struct ndma_source *source, const struct ndma_source_info
 }
 
 int ndma_stream_resolve(const struct ndma_source *source, const struct ndma_stream_options *options,
-			struct ndma_stream_setup *setup)
+			uint32_t entry_bytes, struct ndma_stream_setup *setup)
 {
 	struct ndma_source_format format;
 	struct ndma_source_info info;
@@ -108,6 +108,7 @@ int ndma_stream_resolve(const struct ndma_source *source, const struct ndma_stre
 		.channels = options->channels,
 		.node = options->node,
 		.samples = options->samples,
+		.entry_bytes = entry_bytes,
 	};
 	return check(source, &info, &format, setup);
 }

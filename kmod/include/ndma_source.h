@@ -312,6 +312,7 @@ struct list_head *ndma_frame_list(struct ndma_frame *frame);
  * @hw_timestamp: the card's ticks (with %NDMA_FRAME_HW_TIME)
  * @hw_sequence: the card's count (with %NDMA_FRAME_HW_SEQUENCE)
  * @trigger: sample of the trigger (with %NDMA_FRAME_TRIGGERED)
+ * @sample_start: number of the first sample since setup (with %NDMA_FRAME_SAMPLE_START)
  */
 struct ndma_frame_result {
 	u64 bytes;
@@ -321,6 +322,7 @@ struct ndma_frame_result {
 	u64 hw_timestamp;
 	u64 hw_sequence;
 	u32 trigger;
+	u64 sample_start;
 };
 
 /**

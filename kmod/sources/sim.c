@@ -175,10 +175,11 @@ static void ndma_sim_complete(struct ndma_sim_stream *sim, struct ndma_frame *fr
 {
 	struct ndma_frame_result result = {
 		.bytes = plan->bytes,
-		.flags = plan->flags,
+		.flags = plan->flags | NDMA_FRAME_SAMPLE_START,
 		.hw_timestamp = plan->first,
 		.hw_sequence = plan->sequence,
 		.trigger = plan->trigger,
+		.sample_start = plan->first,
 	};
 
 	if (sim->changed)

@@ -255,7 +255,7 @@ static const struct ndma_ioctl_row ndma_file_ioctls[] = {
 	  .handler = ndma_control_get_ioctl },
 	{ NDMA_CONTROL_SET, NDMA_IOCTL_SIZES(struct ndma_control), .write = true,
 	  .out_on_error = true, .handler = ndma_control_set_ioctl },
-	{ NDMA_STREAM_SETUP, NDMA_IOCTL_SIZES(struct ndma_stream_setup), .write = true,
+	{ NDMA_STREAM_SETUP, NDMA_IOCTL_SIZES_FROM(struct ndma_stream_setup, entry_bytes), .write = true,
 	  .handler = ndma_stream_setup_ioctl },
 	{ NDMA_STREAM_START, NDMA_IOCTL_SIZES(struct ndma_stream_start), .write = true,
 	  .handler = ndma_stream_start_ioctl },

@@ -32,7 +32,7 @@
 #define FRAME_FLAGS	(NDMA_FRAME_PARTIAL | NDMA_FRAME_ERROR | NDMA_FRAME_OVERFLOW | \
 			 NDMA_FRAME_EOF | NDMA_FRAME_TIME_START | NDMA_FRAME_HW_TIME | \
 			 NDMA_FRAME_HW_SEQUENCE | NDMA_FRAME_TRIGGERED | NDMA_FRAME_LOSS_UNKNOWN | \
-			 NDMA_FRAME_SETTINGS)
+			 NDMA_FRAME_SETTINGS | NDMA_FRAME_SAMPLE_START)
 
 /* The driver gets a frame, so user space need not kick any more. */
 static void ndma_flow_end_starving(struct ndma_stream *stream)
@@ -190,6 +190,7 @@ static void ndma_flow_lose(struct ndma_stream *stream, u64 frames)
 		return;
 	frames = min(frames, stream->remaining);
 	stream->sequence += frames;
+	stream->sample += frames * stream->config.samples;
 	stream->lost += frames;
 	stream->stats.dropped += frames;
 	stream->remaining -= frames;
@@ -214,6 +215,11 @@ static void ndma_flow_describe(struct ndma_frame *frame, const struct ndma_frame
 	if (completion->flags & NDMA_FRAME_ERROR)
 		stream->stats.errors++;
 	completion->sequence = stream->sequence++;
+	if (completion->flags & NDMA_FRAME_SAMPLE_START)
+		stream->sample = result->sample_start;
+	frame->sample_start = stream->sample;
+	stream->sample += bytes == stream->config.frame_bytes ? stream->config.samples :
+			  div64_u64(bytes, stream->sample_bytes);
 	completion->hw_timestamp = result->hw_timestamp;
 	completion->hw_sequence = result->hw_sequence;
 	completion->bytes_used = bytes;

@@ -108,6 +108,7 @@ struct ndma_frame {
 	struct ndma_piece *pieces;
 	struct list_head list;
 	struct ndma_completion completion;
+	u64 sample_start;
 };
 
 /* First in, first out, linked by ndma_frame.next. */
@@ -125,6 +126,7 @@ struct ndma_ring {
 	struct ndma_completions *completions;
 	struct ndma_releases *releases;
 	u32 entries;
+	u32 entry_bytes;
 	u32 completions_bytes;
 	u32 releases_bytes;
 	struct file *file;
@@ -182,6 +184,8 @@ struct ndma_fill {
  * @guarded: a CPU touch of a frame that user space does not hold gets SIGBUS
  * @config: as the driver sees it
  * @stride: bytes from one frame to the next
+ * @entry_bytes: bytes from one completion to the next
+ * @sample_bytes: of one sample of all channels
  * @layout: of a frame
  * @memory: its pages
  * @mapped: with a kernel mapping, for a software source
@@ -221,6 +225,7 @@ struct ndma_fill {
  * @exported: frames with exports
  * @remaining: frames until the end of this run
  * @sequence: of the next frame
+ * @sample: number of its first sample
  * @lost: since the last completion
  * @anchor: number of the newest anchor
  * @anchor_told: number of the anchor of the last completion
@@ -243,6 +248,8 @@ struct ndma_stream {
 	bool guarded;
 	struct ndma_stream_config config;
 	u64 stride;
+	u32 entry_bytes;
+	u64 sample_bytes;
 	struct ndma_layout layout;
 	struct ndma_memory *memory;
 	bool mapped;
@@ -285,6 +292,7 @@ struct ndma_stream {
 	u32 exported;
 	u64 remaining;
 	u64 sequence;
+	u64 sample;
 	u64 lost;
 	u32 anchor;
 	u32 anchor_told;
@@ -503,7 +511,7 @@ void ndma_flow_retry(struct work_struct *work);
 
 /* ---------------------------------------------------------------- ring.c */
 
-int ndma_ring_create(u32 frames, struct ndma_ring **out);
+int ndma_ring_create(u32 frames, u32 entry_bytes, struct ndma_ring **out);
 /* The stream's reference; mappings keep the memory. */
 void ndma_ring_put(struct ndma_ring *ring);
 int ndma_ring_map_completions(struct ndma_ring *ring, struct vm_area_struct *vma);

@@ -41,7 +41,7 @@ static const struct file_operations ndma_ring_fops = {
 	.release = ndma_ring_file_release,
 };
 
-int ndma_ring_create(u32 frames, struct ndma_ring **out)
+int ndma_ring_create(u32 frames, u32 entry_bytes, struct ndma_ring **out)
 {
 	struct ndma_ring *ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
 	struct file *file;
@@ -49,7 +49,7 @@ int ndma_ring_create(u32 frames, struct ndma_ring **out)
 
 	if (!ring)
 		return -ENOMEM;
-	ret = ndma_setup_measure_rings(frames, PAGE_SIZE, &ring->entries,
+	ret = ndma_setup_measure_rings(frames, entry_bytes, PAGE_SIZE, &ring->entries,
 				       &ring->completions_bytes, &ring->releases_bytes);
 	if (ret) {
 		kfree(ring);
@@ -62,7 +62,9 @@ int ndma_ring_create(u32 frames, struct ndma_ring **out)
 		ndma_ring_free(ring);
 		return -ENOMEM;
 	}
+	ring->entry_bytes = entry_bytes;
 	ring->completions->entries = ring->entries;
+	ring->completions->entry_bytes = entry_bytes;
 
 	file = anon_inode_getfile("[ndma-ring]", &ndma_ring_fops, ring, O_RDWR);
 	if (IS_ERR(file)) {
@@ -127,7 +129,13 @@ void ndma_ring_publish(struct ndma_frame *frame, const struct ndma_completion *c
 	struct ndma_completions *ring = stream->ring->completions;
 	u32 slot = stream->head & (stream->ring->entries - 1);
 
-	ring->ring[slot] = *completion;
+	if (stream->ring->entry_bytes == sizeof(*completion))
+		ring->ring[slot] = *completion;
+	else
+		((struct ndma_entry *)ring->ring)[slot] = (struct ndma_entry) {
+			.completion = *completion,
+			.sample_start = frame->sample_start,
+		};
 	stream->frame_of[slot] = frame->index;
 	frame->position = stream->head;
 	ndma_frame_move(frame, NDMA_FRAME_IS_DONE);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Setup of a stream: what was asked for, its memory, its rings; and the way back. */
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/sched/mm.h>
@@ -64,6 +65,8 @@ int ndma_setup_configure(struct ndma_stream *stream, struct ndma_stream_setup *s
 		.frame_bytes = setup->frame_bytes,
 	};
 	stream->stride = setup->frame_stride;
+	stream->entry_bytes = setup->entry_bytes;
+	stream->sample_bytes = div64_u64(setup->frame_bytes, setup->samples);
 	stream->layout = setup->layout;
 	stream->policy = setup->policy;
 	stream->guarded = setup->guard == NDMA_GUARD_SIGBUS;
@@ -129,7 +132,7 @@ void ndma_setup_unclaim(struct ndma_source *source)
 
 static int ndma_setup_build(struct ndma_stream *stream)
 {
-	int ret = ndma_ring_create(stream->config.frames, &stream->ring);
+	int ret = ndma_ring_create(stream->config.frames, stream->entry_bytes, &stream->ring);
 
 	if (ret)
 		return ret;

@@ -800,6 +800,18 @@ int ndma_stream_create(const struct ndma_source *source, const struct ndma_strea
 		       struct ndma_stream **out);
 
 /**
+ * ndma_stream_create_entries() - the same, with more told of each frame
+ * @source: the source
+ * @options: copied
+ * @entry_bytes: 0: as ndma_stream_create(); sizeof(struct ndma_entry): ndma_frame_entry() answers
+ * @out: the stream, freed by the caller with ndma_stream_free()
+ *
+ * Return: as ndma_stream_create(); -EINVAL: another @entry_bytes.
+ */
+int ndma_stream_create_entries(const struct ndma_source *source, const struct ndma_stream_options *options,
+			       uint32_t entry_bytes, struct ndma_stream **out);
+
+/**
  * ndma_stream_close() - stop the device, let go of the source
  * @stream: the stream, or NULL; a second time does nothing, but waits for the first
  *
@@ -1133,6 +1145,18 @@ int ndma_frame_layout(const struct ndma_stream *stream, const struct ndma_frame 
  * Return: its time stamp in ns since 1970-01-01 UTC.
  */
 int64_t ndma_frame_realtime_ns(const struct ndma_stream *stream, const struct ndma_frame *frame);
+
+/**
+ * ndma_frame_entry() - all that is known of a frame: the number of its first sample, …
+ * @stream: a stream made with entries of sizeof(struct ndma_entry)
+ * @frame: a frame that the caller holds
+ * @entry: written
+ *
+ * Not while another thread releases @frame.
+ *
+ * Return: 0; -EOPNOTSUPP: the stream's entries are small; -EINVAL: the frame is not held.
+ */
+int ndma_frame_entry(const struct ndma_stream *stream, const struct ndma_frame *frame, struct ndma_entry *entry);
 
 /**
  * ndma_frame_export() - one held frame as a buffer of its own

@@ -36,15 +36,17 @@
 extern "C" {
 #endif
 
-/** Version of struct ndma_ring and of what the functions below do with it. */
+/** Version of struct ndma_ring, and of what the functions below do, where an entry has 64 bytes. */
 #define NDMA_RING_VERSION 1
+/** The same where it is a struct ndma_entry: code that knows version 1 alone refuses such a ring. */
+#define NDMA_RING_VERSION_ENTRY 2
 
 /**
  * struct ndma_ring - this process's side of a stream's two rings
  *
  * Owned by the stream, valid until ndma_stream_free(). The fields are for the functions below.
  *
- * @version: NDMA_RING_VERSION of the library; stays the first field in every version
+ * @version: NDMA_RING_VERSION or _ENTRY of the library; stays the first field in every version
  * @mask: entries of each ring - 1
  * @completions: from the kernel, mapped read-only
  * @releases: to the kernel
@@ -57,6 +59,7 @@ extern "C" {
  * @taken: completions taken; the taker's. The shared word is written, and read under
  *   %NDMA_POLICY_LATEST alone
  * @tail: entries released; the releaser's. The shared word is only written
+ * @kept: from version %NDMA_RING_VERSION_ENTRY on: the entry of each frame that was taken, by index
  */
 struct ndma_ring {
 	uint32_t version;
@@ -71,6 +74,7 @@ struct ndma_ring {
 	uint64_t sequence;
 	uint32_t taken;
 	uint32_t tail;
+	struct ndma_entry *kept;
 };
 
 /**
@@ -84,7 +88,8 @@ static inline struct ndma_ring *ndma_ring_open(struct ndma_stream *stream)
 {
 	struct ndma_ring *ring = ndma_stream_ring(stream);
 
-	return ring->version == NDMA_RING_VERSION ? ring : NULL;
+	return ring->version == NDMA_RING_VERSION || ring->version == NDMA_RING_VERSION_ENTRY ? ring
+											    : NULL;
 }
 
 /**
@@ -107,6 +112,25 @@ static inline uint32_t ndma_ring_position(const struct ndma_ring *ring, uint32_t
 }
 
 /**
+ * ndma_ring_copy() - what the kernel says of a frame
+ * @ring: the ring
+ * @taken: completions taken before it
+ * @entry: written: all of it with %NDMA_RING_VERSION_ENTRY, else its completion
+ *
+ * For the functions below.
+ */
+static inline void ndma_ring_copy(const struct ndma_ring *ring, uint32_t taken,
+				  struct ndma_entry *entry)
+{
+	const struct ndma_completion *first = ring->completions->ring;
+
+	if (ring->version == NDMA_RING_VERSION)
+		entry->completion = first[taken & ring->mask];
+	else
+		*entry = ((const struct ndma_entry *)first)[taken & ring->mask];
+}
+
+/**
  * ndma_ring_take() - the next ready frame
  * @ring: the ring
  * @frame: filled where one is ready
@@ -120,12 +144,13 @@ static inline bool ndma_ring_take(struct ndma_ring *ring, struct ndma_frame *fra
 {
 	const struct ndma_completions *completions = ring->completions;
 	uint32_t taken = ring->taken;
+	struct ndma_entry entry;
 	uint32_t head, word;
 
 	if (ring->policy == NDMA_POLICY_DROP) {
 		if (__atomic_load_n(&completions->head, __ATOMIC_ACQUIRE) == taken)
 			return false;
-		frame->completion = completions->ring[taken & ring->mask];
+		ndma_ring_copy(ring, taken, &entry);
 		/* The copy comes first: the kernel may use the entry again from here on. */
 		__atomic_store_n(&ring->releases->taken, taken + 1, __ATOMIC_RELEASE);
 	} else {
@@ -135,7 +160,7 @@ static inline bool ndma_ring_take(struct ndma_ring *ring, struct ndma_frame *fra
 			taken = ndma_ring_position(ring, word, head);
 			if (head == taken)
 				return false;
-			frame->completion = completions->ring[taken & ring->mask];
+			ndma_ring_copy(ring, taken, &entry);
 			/*
 			 * The kernel steals by the same swap. Whoever loses it has a worthless
 			 * copy and goes on from the new value, which the swap has put in `word`.
@@ -144,6 +169,9 @@ static inline bool ndma_ring_take(struct ndma_ring *ring, struct ndma_frame *fra
 						      false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	}
 	ring->taken = taken + 1;
+	frame->completion = entry.completion;
+	if (ring->version != NDMA_RING_VERSION)
+		ring->kept[entry.completion.index] = entry;
 	frame->dropped = frame->completion.sequence - ring->sequence;
 	ring->sequence = frame->completion.sequence + 1;
 	ring->held[frame->completion.index] = ring->sequence;

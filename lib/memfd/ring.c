@@ -222,10 +222,15 @@ void ndma_memfd_ring_publish(struct memfd_stream *stream, uint32_t index,
 			     const struct ndma_sim_frame *frame, uint64_t timestamp_ns)
 {
 	uint32_t at = slot(stream, stream->head);
-	struct ndma_completion *completion = &stream->completions->ring[at];
+	bool wide = stream->base.setup.entry_bytes == sizeof(struct ndma_entry);
+	struct ndma_entry *entry = (struct ndma_entry *)stream->completions->ring + at;
+	struct ndma_completion *completion = wide ? &entry->completion
+						  : &stream->completions->ring[at];
 
+	if (wide)
+		*entry = (struct ndma_entry){ .sample_start = frame->first };
 	completion->index = index;
-	completion->flags = frame->flags;
+	completion->flags = frame->flags | NDMA_FRAME_SAMPLE_START;
 	/*
 	 * A touch of a frame that stays hidden is SIGBUS: the user must know that it has no data.
 	 */

@@ -75,8 +75,10 @@ static int map_rings(struct memfd_stream *stream)
 	if (!rc)
 		rc = map(reader, setup->completions_bytes, PROT_READ,
 			 (void **)&stream->base.completions);
-	if (!rc)
+	if (!rc) {
 		stream->completions->entries = setup->entries;
+		stream->completions->entry_bytes = setup->entry_bytes;
+	}
 	if (reader >= 0)
 		close(reader);
 	close(writer);

@@ -356,4 +356,54 @@ TEST_F(frame, that_is_pinned_does_not_keep_newer_ones_from_coming_under_latest)
 	close(pipes[1]);
 }
 
+/* A card that loses frames and makes short ones, and a stream of few frames: the number is the card's. */
+TEST_F(frame, knows_the_number_of_its_first_sample)
+{
+	struct ndma_frame frame;
+	struct ndma_entry entry;
+	uint64_t holes = 0;
+	int i;
+
+	ASSERT_DONE(set_control(self->source, "pattern", NDMA_WAVE_COUNTER));
+	ASSERT_DONE(set_control(self->source, "paced", 0));
+	ASSERT_DONE(ndma_control_set(self->source, NDMA_CONTROL_FAULT_DROP, 3));
+	ASSERT_DONE(ndma_control_set(self->source, NDMA_CONTROL_FAULT_SHORT, 4));
+	EXPECT_EQ(-EINVAL,
+		  ndma_stream_create_entries(self->source, &self->options, 96, &self->stream));
+	EXPECT_NE(NULL, strstr(ndma_error(), "96 bytes a ring entry"));
+	ASSERT_DONE(ndma_stream_create_entries(self->source, &self->options, sizeof(entry),
+					       &self->stream));
+	EXPECT_EQ(sizeof(entry), ndma_stream_setup(self->stream)->entry_bytes);
+	EXPECT_EQ(NDMA_RING_VERSION_ENTRY, ndma_ring_open(self->stream)->version);
+	EXPECT_EQ(sizeof(entry), ndma_ring_open(self->stream)->completions->entry_bytes);
+	ASSERT_DONE(ndma_stream_start(self->stream, 0));
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(1, ndma_stream_next(self->stream, &frame, 10 * SECOND_NS));
+		ASSERT_DONE(ndma_frame_entry(self->stream, &frame, &entry));
+		EXPECT_EQ(0,
+			  memcmp(&entry.completion, &frame.completion, sizeof(frame.completion)));
+		if (frame.completion.bytes_used)
+			EXPECT_EQ((uint16_t)entry.sample_start, *(uint16_t *)frame.data);
+		holes += frame.dropped;
+		ASSERT_DONE(ndma_stream_release(self->stream, &frame));
+	}
+	EXPECT_LT(0, holes);
+	EXPECT_EQ(-EINVAL, ndma_frame_entry(self->stream, &frame, &entry));
+}
+
+TEST_F(frame, has_small_entries_unless_large_ones_are_asked_for)
+{
+	struct ndma_frame frame;
+	struct ndma_entry entry;
+
+	OPEN_STREAM(&self->options, UNPACED);
+	EXPECT_EQ(sizeof(struct ndma_completion), ndma_stream_setup(self->stream)->entry_bytes);
+	/* What a program compiled against the first <ndma_ring.h> looks at. */
+	EXPECT_EQ(1, ndma_stream_ring(self->stream)->version);
+	ASSERT_DONE(ndma_stream_start(self->stream, 0));
+	ASSERT_EQ(1, ndma_stream_next(self->stream, &frame, 10 * SECOND_NS));
+	EXPECT_EQ(-EOPNOTSUPP, ndma_frame_entry(self->stream, &frame, &entry));
+	ASSERT_DONE(ndma_stream_release(self->stream, &frame));
+}
+
 TEST_HARNESS_MAIN

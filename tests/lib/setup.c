@@ -313,7 +313,7 @@ TEST(rings_have_a_power_of_two_of_entries_and_whole_pages)
 
 	for (page = 4096; page <= 65536; page *= 4) {
 		for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-			ASSERT_EQ(0, ndma_setup_measure_rings(sizes[i].frames, page, &entries,
+			ASSERT_EQ(0, ndma_setup_measure_rings(sizes[i].frames, 64, page, &entries,
 							      &completions, &releases));
 			EXPECT_EQ(sizes[i].entries, entries);
 			EXPECT_EQ(0, completions % page);
@@ -326,7 +326,7 @@ TEST(rings_have_a_power_of_two_of_entries_and_whole_pages)
 	}
 	entries = 7;
 	EXPECT_EQ(-EOVERFLOW,
-		  ndma_setup_measure_rings(1U << 31, 4096, &entries, &completions, &releases));
+		  ndma_setup_measure_rings(1U << 31, 64, 4096, &entries, &completions, &releases));
 	EXPECT_EQ(7, entries);
 }
 

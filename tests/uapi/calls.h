@@ -317,7 +317,9 @@ enum uapi_role {
 	FIELD(T, completions_bytes, 76, OUT)	\
 	FIELD(T, releases_bytes, 80, OUT)	\
 	FIELD(T, controls_fd, 84, CONTROLS_FD)	\
-	FIELD(T, layout, 88, OUT)
+	FIELD(T, layout, 88, OUT)		\
+	FIELD(T, entry_bytes, 872, SMALL)	\
+	FIELD(T, reserved, 876, ZERO)
 
 #define UAPI_ndma_stream_start(FIELD, T)	\
 	FIELD(T, size, 0, SIZE)			\

@@ -78,6 +78,7 @@ struct ndma_setup_memory {
 enum ndma_setup_rule {
 	NDMA_SETUP_RULE_NONE,
 	NDMA_SETUP_RULE_FLAGS,		/* @flags are known; without its flag @controls_fd is 0 */
+	NDMA_SETUP_RULE_ENTRY,		/* @entry_bytes is 0 or of an entry that there is */
 	NDMA_SETUP_RULE_DIRECTION,
 	NDMA_SETUP_RULE_POLICY,
 	NDMA_SETUP_RULE_GUARD,
@@ -221,6 +222,13 @@ static inline int ndma_setup_check_stream(const struct ndma_setup_limits *limits
 	if (!setup->flags && setup->controls_fd)
 		return ndma_setup__refuse(verdict, -EINVAL, NDMA_SETUP_RULE_FLAGS,
 					  setup->controls_fd, 0, 0);
+	if (setup->reserved || (setup->entry_bytes &&
+				setup->entry_bytes != sizeof(struct ndma_completion) &&
+				setup->entry_bytes != sizeof(struct ndma_entry)))
+		return ndma_setup__refuse(verdict, -EINVAL, NDMA_SETUP_RULE_ENTRY,
+					  setup->reserved ? setup->reserved : setup->entry_bytes,
+					  sizeof(struct ndma_completion),
+					  sizeof(struct ndma_entry));
 	if (setup->direction != NDMA_FROM_DEVICE)
 		return ndma_setup__refuse(verdict,
 					  setup->direction == NDMA_TO_DEVICE ||
@@ -325,6 +333,7 @@ static inline void ndma_setup__lay_out(const struct ndma_format_desc *format,
 /**
  * ndma_setup_measure_rings() - how large the rings of a stream are
  * @frames: any number
+ * @entry_bytes: from one completion to the next
  * @page_bytes: of a page
  * @entries: written: of each ring
  * @completions_bytes: written: length of its mapping
@@ -332,12 +341,11 @@ static inline void ndma_setup__lay_out(const struct ndma_format_desc *format,
  *
  * Return: 0; -EOVERFLOW: lengths that do not fit 32 bits, and nothing is written.
  */
-static inline int ndma_setup_measure_rings(__u32 frames, __u64 page_bytes, __u32 *entries,
-					   __u32 *completions_bytes, __u32 *releases_bytes)
+static inline int ndma_setup_measure_rings(__u32 frames, __u32 entry_bytes, __u64 page_bytes,
+					   __u32 *entries, __u32 *completions_bytes, __u32 *releases_bytes)
 {
 	__u64 count = ndma_setup__power_of_two_from(frames);
-	__u64 completions = sizeof(struct ndma_completions) +
-			    count * sizeof(struct ndma_completion);
+	__u64 completions = sizeof(struct ndma_completions) + count * entry_bytes;
 	__u64 releases = sizeof(struct ndma_releases) + count * sizeof(__u32);
 
 	if (!ndma_setup__round_up(&completions, page_bytes) ||
@@ -354,7 +362,7 @@ static inline int ndma_setup_measure_rings(__u32 frames, __u64 page_bytes, __u32
  * @limits: what the source can do
  * @memory: what memory is like
  * @format: the format that was asked for
- * @setup: channels, which was 0 for all, and all outputs are written; data_bytes is the least that
+ * @setup: channels, which was 0 for all, entry_bytes, which was 0 for the smallest, and all outputs are written; data_bytes is the least that
  *   all frames take
  * @verdict: written where it is refused
  *
@@ -371,6 +379,8 @@ static inline int ndma_setup_measure(const struct ndma_setup_limits *limits,
 
 	if (!setup->channels)
 		setup->channels = limits->channels;
+	if (!setup->entry_bytes)
+		setup->entry_bytes = sizeof(struct ndma_completion);
 	ndma_setup__sample_bytes(format, setup->channels, &bytes);
 	bytes *= setup->samples;
 	stride = bytes;
@@ -380,8 +390,8 @@ static inline int ndma_setup_measure(const struct ndma_setup_limits *limits,
 	if (memory->contiguous && bytes <= memory->piece_bytes && setup->frames > 1)
 		stride = ndma_setup__power_of_two_from(stride);
 	if (__builtin_mul_overflow(stride, setup->frames, &data) || data > NDMA_SETUP__BYTES_MAX ||
-	    ndma_setup_measure_rings(setup->frames, memory->page_bytes, &setup->entries,
-				     &setup->completions_bytes, &setup->releases_bytes))
+	    ndma_setup_measure_rings(setup->frames, setup->entry_bytes, memory->page_bytes,
+				     &setup->entries, &setup->completions_bytes, &setup->releases_bytes))
 		goto overflow;
 	setup->frame_bytes = bytes;
 	setup->frame_stride = stride;

@@ -657,6 +657,9 @@ struct ndma_control {
  *   pressed, is set and pressed in this stream as well, as long as both files are open
  * @layout: out: of one frame, @offset from the frame's start: [channel, sample], and a
  *   trailing 2 for I/Q
+ * @entry_bytes: bytes from one completion to the next: sizeof(struct ndma_completion), which 0 and
+ *   a shorter struct ndma_stream_setup ask for, or sizeof(struct ndma_entry); out: which of them
+ * @reserved: 0
  *
  * Once per open file (EBUSY the second time; also while the source has no stream left).
  * EACCES unless the file is open for reading and writing. EOVERFLOW: bytes of a frame, or of all,
@@ -684,6 +687,8 @@ struct ndma_stream_setup {
 	__u32 releases_bytes;
 	__s32 controls_fd;
 	struct ndma_layout layout;
+	__u32 entry_bytes;
+	__u32 reserved;
 };
 
 /**
@@ -926,6 +931,8 @@ struct ndma_fill_begin {
 #define NDMA_FRAME_SETTINGS	(1u << 9)
 /* The first frame after the calendar moved: see struct ndma_completions. */
 #define NDMA_FRAME_CALENDAR	(1u << 10)
+/* The card counts its samples, and sample_start of struct ndma_entry is its count. */
+#define NDMA_FRAME_SAMPLE_START	(1u << 11)
 
 /**
  * struct ndma_completion - one frame, done
@@ -959,6 +966,40 @@ struct ndma_completion {
 };
 
 /**
+ * struct ndma_entry - one frame, done, where entry_bytes of setup is its size
+ * @completion: what a ring of 64 bytes an entry has. Its @anchor is the generation of the clock anchor
+ * @sample_start: number of the frame's first sample, of one channel, since the stream's setup. With
+ *   %NDMA_FRAME_SAMPLE_START the card's own count. Else as many as came before, a lost frame taken
+ *   for a whole one: too small by what was lost inside frames (%NDMA_FRAME_OVERFLOW) and by what
+ *   nobody counted (%NDMA_FRAME_LOSS_UNKNOWN)
+ * @skipped: frames passed over before this one because somebody asked for newer ones; no loss
+ * @records_offset: byte of the frame at which its record table begins, where @records is not 0
+ * @metadata_offset: byte of the frame at which its metadata begin, where @metadata_bytes is not 0
+ * @trigger_ps: picoseconds from sample @completion.trigger to the trigger itself
+ * @overload: bit i: channel i of the stream was out of its range; channels from 64 on have none
+ * @records: entries of the record table; 0: the frame is one record
+ * @metadata_bytes: of this frame
+ * @settings: generation of the settings that the frame was made with, from 0
+ * @reserved: 0
+ *
+ * What a source does not tell, and what no part of the module sets yet, is 0: today all behind
+ * @sample_start.
+ */
+struct ndma_entry {
+	struct ndma_completion completion;
+	__aligned_u64 sample_start;
+	__aligned_u64 skipped;
+	__aligned_u64 records_offset;
+	__aligned_u64 metadata_offset;
+	__aligned_s64 trigger_ps;
+	__aligned_u64 overload;
+	__u32 records;
+	__u32 metadata_bytes;
+	__u32 settings;
+	__u32 reserved;
+};
+
+/**
  * struct ndma_fill_wait - NDMA_FILL_WAIT: sleep until this file's fill is over; what became of it
  * @size: sizeof(struct ndma_fill_wait)
  * @flags: 0
@@ -984,9 +1025,9 @@ struct ndma_fill_wait {
  * @state: NDMA_STREAM_…
  * @entries: of this ring, as in setup
  * @anchor: number of the newest anchor, from 0; stored with release after its offset
- * @reserved: 0
+ * @entry_bytes: from one entry to the next, as in setup
  * @realtime_offset_ns: CLOCK_REALTIME - CLOCK_MONOTONIC, of anchor number k at k % NDMA_ANCHORS
- * @ring: the entries
+ * @ring: the entries; entry k is @entry_bytes * k behind the first, and begins with its completion
  *
  * A time stamp becomes calendar time by adding the offset of its frame's anchor. A stream has an
  * anchor from its first start on, and makes another one at the start or the frame that finds the calendar
@@ -1000,7 +1041,7 @@ struct ndma_completions {
 	__u32 state;
 	__u32 entries;
 	__u32 anchor;
-	__u32 reserved;
+	__u32 entry_bytes;
 	__aligned_s64 realtime_offset_ns[NDMA_ANCHORS];
 	struct ndma_completion ring[];
 };
