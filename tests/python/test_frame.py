@@ -59,6 +59,19 @@ def test_the_shape_is_channel_by_sample_in_either_order(fast):
     assert (arrays["planar"] == arrays["interleaved"]).all()
 
 
+def test_a_frame_knows_the_number_of_its_first_sample_across_losses_and_short_frames(fast):
+    fast.pattern, fast.fault_drop, fast.fault_short = "counter", 3, 4
+    with fast.stream(256, channels=2, count=60, on_loss="ignore") as stream:
+        frames = 0
+        for frame in stream:
+            start = frame.sample_start
+            if frame.valid:
+                assert start & 0xFFFF == int(frame.array()[0, 0]) & 0xFFFF
+            frames += 1
+            del frame
+        assert frames < 60 and start > 256 * (frames - 1) // 2
+
+
 def test_a_short_frame_is_cut_on_the_sample_axis(fast):
     fast.fault_short = 2
     for order in "planar", "interleaved":

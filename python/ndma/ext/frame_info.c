@@ -57,6 +57,11 @@ static PyObject *get_trigger(PyObject *self, void *unused)
 	return PyLong_FromUnsignedLong(COMPLETION.trigger);
 }
 
+static PyObject *get_sample_start(PyObject *self, void *unused)
+{
+	return PyLong_FromUnsignedLongLong(FRAME->sample_start);
+}
+
 static PyObject *get_time(PyObject *self, void *unused)
 {
 	struct ext_stream *stream = FRAME->stream;
@@ -137,6 +142,9 @@ PyObject *ext_frame_repr(PyObject *self)
 PyGetSetDef ext_frame_getset[] = {
 	{ "sequence", get_sequence, NULL,
 	  "int: counts every frame that the source made, lost ones included, from 0." },
+	{ "sample_start", get_sample_start, NULL,
+	  "int: number of the first sample, of one channel, since the stream was made: right across\n"
+	  "lost and short frames. Too small by what nobody counted: see `overflow`, `loss_unknown`." },
 	{ "dropped", get_dropped, NULL,
 	  "int: frames lost between the one taken before this one and this one." },
 	{ "time", get_time, NULL,

@@ -452,6 +452,7 @@ struct ext_frame {
 	struct ext_stream *stream;
 	struct ext_layout *layout;	/* of a short frame, once asked for; NULL: the stream's */
 	struct ndma_frame entry;
+	uint64_t sample_start;
 	bool held;			/* the entry is ours to give back */
 	PyObject *weakrefs;
 };

@@ -144,7 +144,8 @@ static int open_handle(struct ext_source *source, const struct ext_stream_reques
 
 	for (;;) {
 		Py_BEGIN_ALLOW_THREADS ret =
-			ndma_stream_create(source->handle, &request->options, &stream->handle);
+			ndma_stream_create_entries(source->handle, &request->options,
+						   sizeof(struct ndma_entry), &stream->handle);
 		Py_END_ALLOW_THREADS if (!ret) return 0;
 		if (ret != -EBUSY || !strstr(ndma_error(), "no stream left")) {
 			ext_error(source->state, EXT_STREAM, ret);

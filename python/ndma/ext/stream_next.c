@@ -71,6 +71,13 @@ int ext_stream_await(struct ext_stream *stream, int64_t timeout_ns)
 	return 0;
 }
 
+/* The frame is ours. Its entry is kept until it is released, and its object may live longer. */
+static void hold(struct ext_stream *stream, struct ext_frame *frame)
+{
+	frame->sample_start = stream->ring->kept[frame->entry.completion.index].sample_start;
+	frame->held = true;
+}
+
 /* A ready frame, or NULL: with an exception only if there is no memory for the object. */
 static struct ext_frame *take(struct ext_stream *stream)
 {
@@ -87,7 +94,7 @@ again:
 		Py_DECREF(frame);
 		return NULL;
 	}
-	frame->held = true;
+	hold(stream, frame);
 	if (stream->fresh_ns && ext_fresh_passes_over(stream, frame)) {
 		Py_DECREF(frame);
 		goto again;
@@ -117,7 +124,7 @@ static struct ext_frame *take_pending(struct ext_stream *stream)
 	frame->entry = stream->pending[stream->pending_first];
 	stream->pending_first = (stream->pending_first + 1) % stream->frames;
 	stream->pending_count--;
-	frame->held = true;
+	hold(stream, frame);
 	return frame;
 }
 
