@@ -218,6 +218,9 @@ static void ndma_flow_describe(struct ndma_frame *frame, const struct ndma_frame
 	if (completion->flags & NDMA_FRAME_SAMPLE_START)
 		stream->sample = result->sample_start;
 	frame->sample_start = stream->sample;
+	/* Who has the small entries has no such field, and may know the flags of its time alone. */
+	if (stream->entry_bytes == sizeof(*completion))
+		completion->flags &= ~NDMA_FRAME_SAMPLE_START;
 	stream->sample += bytes == stream->config.frame_bytes ? stream->config.samples :
 			  div64_u64(bytes, stream->sample_bytes);
 	completion->hw_timestamp = result->hw_timestamp;

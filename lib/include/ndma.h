@@ -301,9 +301,9 @@ static inline struct ndma_buffer_options ndma_buffer_options_init(void)
  * to which the memory is charged as well.
  *
  * Return: 0; -EINVAL, -EOVERFLOW, -ERANGE: the layout or options; -EDQUOT: the user's quota;
- * -ENOMEM: there is none, or all users together have what they may; -EOPNOTSUPP: no memory of that kind in that size, or neither the module nor
- * memfd_create() is there; -EMFILE; -EACCES: no permission for the device node, the words name the
- * group; -ENODEV: NDMA_BACKEND=kernel and the module is not loaded.
+ * -ENOMEM: there is none, or all users together have what they may; -EOPNOTSUPP: no memory of that kind
+ * in that size, or neither the module nor memfd_create() is there; -EMFILE; -EACCES: no permission for
+ * the device node, the words name the group; -ENODEV: NDMA_BACKEND=kernel and the module is not loaded.
  */
 int ndma_buffer_create(const struct ndma_layout *layout, const struct ndma_buffer_options *options,
 		       struct ndma_buffer **out);

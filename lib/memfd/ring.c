@@ -230,7 +230,7 @@ void ndma_memfd_ring_publish(struct memfd_stream *stream, uint32_t index,
 	if (wide)
 		*entry = (struct ndma_entry){ .sample_start = frame->first };
 	completion->index = index;
-	completion->flags = frame->flags | NDMA_FRAME_SAMPLE_START;
+	completion->flags = frame->flags | (wide ? NDMA_FRAME_SAMPLE_START : 0);
 	/*
 	 * A touch of a frame that stays hidden is SIGBUS: the user must know that it has no data.
 	 */

@@ -362,8 +362,8 @@ static inline int ndma_setup_measure_rings(__u32 frames, __u32 entry_bytes, __u6
  * @limits: what the source can do
  * @memory: what memory is like
  * @format: the format that was asked for
- * @setup: channels, which was 0 for all, entry_bytes, which was 0 for the smallest, and all outputs are written; data_bytes is the least that
- *   all frames take
+ * @setup: channels, which was 0 for all, entry_bytes, which was 0 for the smallest, and all outputs are
+ *   written; data_bytes is the least that all frames take
  * @verdict: written where it is refused
  *
  * Return: 0; -EOVERFLOW: the bytes of all frames do not fit 63 bits, or those of a ring 32.

@@ -613,7 +613,8 @@ struct ndma_control_menu_item {
  * @size: sizeof(struct ndma_control)
  * @id: in: a control; EINVAL: the source has none such; get: or it is a button
  * @value: the value; set: EBUSY where the stream runs and the control cannot change then, whatever the
- *   value, and where it would keep the fence of a fill from signalling; ERANGE outside min, max, step, with the nearest valid one written back
+ *   value, and where it would keep the fence of a fill from signalling; ERANGE outside min, max, step,
+ *   with the nearest valid one written back
  *
  * What is set on a file is set in every stream that follows it as well (%NDMA_SETUP_CONTROLS): EBUSY where
  * one of them runs and cannot take it, and then nothing has changed. A stream that starts in that very
@@ -931,7 +932,7 @@ struct ndma_fill_begin {
 #define NDMA_FRAME_SETTINGS	(1u << 9)
 /* The first frame after the calendar moved: see struct ndma_completions. */
 #define NDMA_FRAME_CALENDAR	(1u << 10)
-/* The card counts its samples, and sample_start of struct ndma_entry is its count. */
+/* The card counts its samples, and sample_start is its count: in a struct ndma_entry alone. */
 #define NDMA_FRAME_SAMPLE_START	(1u << 11)
 
 /**
@@ -1032,8 +1033,9 @@ struct ndma_fill_wait {
  * A time stamp becomes calendar time by adding the offset of its frame's anchor. A stream has an
  * anchor from its first start on, and makes another one at the start or the frame that finds the calendar
  * moved against CLOCK_MONOTONIC: the machine slept, the clock was set, or a second was leapt. Slewing moves
- * both, and makes none. The first frame of an anchor but the first has %NDMA_FRAME_CALENDAR. An offset is read first, with acquire, and @anchor after it: it is good if @anchor - k
- * < NDMA_ANCHORS - 1, else it may have made room for a newer one.
+ * both, and makes none. The first frame of an anchor but the first has %NDMA_FRAME_CALENDAR. An offset is
+ * read first, with acquire, and @anchor after it: it is good if @anchor - k < NDMA_ANCHORS - 1, else it may
+ * have made room for a newer one.
  */
 struct ndma_completions {
 	__u32 head;
