@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ext import __version__
+from ._ext import Frame, __version__
 from ._timeline import Timeline
 
 if TYPE_CHECKING:
@@ -94,6 +94,25 @@ def to_xarray(recording: "Recording", start: int | None, stop: int | None, holes
         coordinates["offset"] = ("sample", np.arange(recording.samples) / recording.rate)
     return xarray.DataArray(data, coordinates, _dimensions(timeline), os.fsdecode(recording.name),
                             {"rate": recording.rate})
+
+
+def frame_to_xarray(frame: Frame) -> Any:
+    """See Frame.to_xarray."""
+    xarray = _extra("to_xarray()", "xarray", "xarray")
+    data, stream = frame.physical(), frame.stream
+    coordinates: dict[str, Any] = {
+        "channel": [channel.name for channel in stream.channels],
+        "unit": ("channel", [channel.unit for channel in stream.channels]),
+    }
+    if stream.rate:
+        seconds = np.arange(data.shape[1]) / stream.rate
+        if frame.time_is_start:
+            coordinates["time"] = ("sample", frame.time + np.round(seconds * 1e9).astype("m8[ns]"))
+        else:
+            coordinates["offset"] = ("sample", seconds)
+    return xarray.DataArray(data, coordinates, ("channel", "sample", "iq")[:data.ndim], stream.name,
+                            {"rate": stream.rate, "sequence": frame.sequence, "dropped": frame.dropped,
+                             "sample_start": frame.sample_start})
 
 
 def to_hdf5(recording: "Recording", path: str | os.PathLike[str], start: int | None, stop: int | None,

@@ -618,6 +618,12 @@ class Recording:
 
         return getattr(_export, what)(self, *arguments)
 
+    def _repr_html_(self) -> str:
+        """For notebooks: its channels over their whole length, and what is missing."""
+        from ._html import show_recording
+
+        return show_recording(self)
+
     def close(self) -> None:
         """Let go of the files. Arrays stay."""
         self._file.close()

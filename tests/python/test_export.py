@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Recordings for other programs, read back by these: xarray, HDF5, Zarr, SigMF and Dask."""
 
+import doctest
 import importlib.util
 import json
 import sys
@@ -69,6 +70,28 @@ def test_xarray_has_a_place_for_what_is_missing(holed):
     # A frame that is wrong has its time.
     assert missing.sum() == np.isnat(times).sum() + holed.loss.error
     assert (times[~np.isnat(times)] == holed.times()).all()
+
+
+@needs("xarray")
+def test_a_frame_is_an_array_with_times_and_units(fast):
+    fast.pattern = "counter"
+    with fast.stream(100, channels=2, count=3) as stream:
+        frame = list(stream)[2]
+        data = frame.to_xarray()
+        assert data.dims == ("channel", "sample") and (data.values == frame.physical()).all()
+        assert list(data.unit.values) == ["V", "V"] and data.attrs["sample_start"] == 200
+        if frame.time_is_start:
+            assert data.time.values[0] == frame.time
+            assert (data.time.values[-1] - frame.time) == np.timedelta64(round(99e9 / stream.rate), "ns")
+        else:
+            assert np.allclose(data.offset.values, np.arange(100) / stream.rate)
+        del frame
+        # It is a copy, and keeps nothing.
+        assert stream.held == []
+    # The example of its documentation, which is run without xarray as well.
+    text = ndma.Frame.to_xarray.__doc__.replace("# doctest: +SKIP", "")
+    result = doctest.DocTestRunner().run(doctest.DocTestParser().get_doctest(text, {"ndma": ndma}, "to_xarray", None, 0))
+    assert result.attempted == 2 and not result.failed
 
 
 def hdf5(rec, path, **options):

@@ -188,7 +188,7 @@ def test_a_recording_shows_its_channels_and_what_is_missing(tmp_path, source):
     with ndma.record(source, path, samples=100, count=3):
         pass
     recording = ndma.load(path)
-    html = _html.show_recording(recording)
+    html = recording._repr_html_()
     assert "<b>run" not in html and "<b>run & co" in parsed(html)
     everything = recording.array()
     for number, channel in enumerate(recording.channels[:8]):

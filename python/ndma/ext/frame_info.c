@@ -6,6 +6,16 @@
 #define FRAME ((struct ext_frame *)self)
 #define COMPLETION (FRAME->entry.completion)
 
+/* In Python: xarray is an extra, and imported on use. */
+PyObject *ext_frame_to_xarray(PyObject *self, PyObject *unused)
+{
+	PyObject *module = PyImport_ImportModule("ndma._export");
+	PyObject *array = module ? PyObject_CallMethod(module, "frame_to_xarray", "O", self) : NULL;
+
+	Py_XDECREF(module);
+	return array;
+}
+
 static PyObject *get_sequence(PyObject *self, void *unused)
 {
 	return PyLong_FromUnsignedLongLong(COMPLETION.sequence);

@@ -137,6 +137,19 @@ static PyMethodDef frame_methods[] = {
 	  "another kind: use ``torch.from_dlpack``." },
 	{ "__dlpack_device__", ext_dlpack_device, METH_NOARGS,
 	  "__dlpack_device__($self, /)\n--\n\n``(1, 0)``: memory of the CPU." },
+	{ "to_xarray", ext_frame_to_xarray, METH_NOARGS,
+	  "to_xarray($self, /)\n--\n\n"
+	  "An xarray.DataArray in physical units, a copy: [channel, sample], with coordinates.\n\n"
+	  "Returns\n-------\nAny\n"
+	  "    A DataArray with \"channel\", \"unit\", and the calendar \"time\" of each sample, UTC, where the source\n"
+	  "    knows its rate and when the frame began; else the seconds from its first sample, \"offset\".\n\n"
+	  "Raises\n------\nImportError\n    xarray is not there: it is an extra, ``pip install ndma[xarray]``.\n"
+	  "OSError\n    EIO: the frame is wrong by its source's own word.\n\n"
+	  "Examples\n--------\n"
+	  ">>> with ndma.open(\"sim0\") as source, source.stream(100, channels=2) as stream:\n"
+	  "...     array = next(stream).to_xarray()  # doctest: +SKIP\n"
+	  ">>> array.dims                            # doctest: +SKIP\n"
+	  "('channel', 'sample')" },
 	{ "_repr_html_", ext_repr_html, METH_NOARGS,
 	  "_repr_html_($self, /)\n--\n\nFor notebooks: its time, a plot of its channels, what was lost before it." },
 	{ "__reduce__", ext_frame_reduce, METH_NOARGS,

@@ -121,5 +121,6 @@ PyObject *ext_dlpack_device(PyObject *self, PyObject *unused);
 /* ---------------------------------------------------------------- Source, Stream, Frame, Buffer */
 
 PyObject *ext_repr_html(PyObject *self, PyObject *unused);
+PyObject *ext_frame_to_xarray(PyObject *self, PyObject *unused);
 
 #endif /* NDMA_EXT_TYPES_H */
