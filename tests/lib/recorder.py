@@ -482,7 +482,7 @@ def where_it_cannot_write_it_says_so(case):
 
 
 def two_with_one_name_do_not_meet(case):
-    process = case.start("-s", 1000, "-c", 1, "-b", 64, "--set", "rate=1e5")
+    process = case.start("-s", 1000, "-c", 1, "-b", 1024, "--set", "rate=1e5")
     case.wait_for_bytes(process, 10000)
     for flag in "--append", "--replace":
         status, text = case.run("-s", 1000, "-c", 1, flag)
