@@ -99,8 +99,9 @@ static int try_stream(struct ndma_source *source, struct ndma_stream *stream,
 	ndma_stream_free(stream);
 	ndma_source_close(source);
 	options.samples = 16;
-	if (ndma_source_open("sim0", &own) || ndma_stream_create(own, &options, &stream) ||
-	    ndma_stream_start(stream, 1) || ndma_stream_next(stream, &frame, -1) != 1)
+	if (ndma_source_open("sim0", &own) || count_fast(own) ||
+	    ndma_stream_create(own, &options, &stream) || ndma_stream_start(stream, 1) ||
+	    ndma_stream_next(stream, &frame, -1) != 1)
 		return 3;
 	ndma_stream_free(stream);
 	ndma_source_close(own);

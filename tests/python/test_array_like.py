@@ -10,6 +10,8 @@ import pytest
 
 import ndma
 
+pytestmark = pytest.mark.pure
+
 
 def needs(name):
     return pytest.mark.skipif(importlib.util.find_spec(name) is None, reason=f"this guest has no {name}")

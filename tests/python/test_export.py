@@ -11,6 +11,8 @@ import pytest
 
 import ndma
 
+pytestmark = pytest.mark.pure
+
 
 def needs(module):
     return pytest.mark.skipif(importlib.util.find_spec(module) is None, reason=f"this guest has no {module}")

@@ -12,6 +12,8 @@ from ndma import _html
 
 from conftest import ready, run_python
 
+pytestmark = pytest.mark.pure
+
 SIZE = 200_000      # characters, whatever is shown
 
 

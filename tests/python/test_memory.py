@@ -8,6 +8,8 @@ import pytest
 
 from conftest import run_python
 
+pytestmark = pytest.mark.pure
+
 try:
     import _testcapi
 except ImportError:
