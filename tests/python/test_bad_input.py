@@ -20,6 +20,8 @@ class World:
         self.ro = self.buf.as_readonly()
         self.stream = source.stream(100, frames=4, count=3)
         self.frame = next(self.stream)
+        # While it ran, a rate would be refused whatever it is.
+        self.stream.stop()
         self.null = os.open(os.devnull, os.O_RDWR)
 
     def look(self):
