@@ -26,11 +26,6 @@ COMPLETE, TROUBLE, LOSS, WRONG = 0, 1, 2, 3
 UNIT = Path(os.environ.get("NDMA_UNIT", "/usr/lib/systemd/system/ndma-record@.service"))
 
 
-def rounds(case, name, memfd, kernel):
-    """How often something happens at a random moment: tests/host/recordings asks for more, a guest is slow."""
-    return range(int(os.environ.get(name, kernel if case.backend == "kernel" else memfd)))
-
-
 class Case:
     """Runs of `ndma record` in a directory of their own."""
 
@@ -311,13 +306,22 @@ def check_what_is_there(case, samples):
     return len(data)
 
 
-def killed_at_any_moment_it_opens_with_every_frame_that_its_header_counts(case):
+def accidents(case, name, memfd, kernel):
+    """A recording of its own for each, by every way to write in turn: random moments, options, samples.
+
+    tests/host/recordings asks for more of them; a guest is slow.
+    """
     moments = random.Random(case.backend)
     ways = ways_to_write(case)
+    for number in range(int(os.environ.get(f"NDMA_{name.upper()}", kernel if case.backend == "kernel" else memfd))):
+        case.output = Path(case.directory.name) / f"{name}{number}.npy"
+        yield moments, *ways[number % len(ways)]
+        case.output.unlink()
+
+
+def killed_at_any_moment_it_opens_with_every_frame_that_its_header_counts(case):
     counted = 0
-    for number in rounds(case, "NDMA_KILLS", memfd=20, kernel=4):
-        case.output = Path(case.directory.name) / f"kill{number}.npy"
-        options, samples = ways[number % len(ways)]
+    for moments, options, samples in accidents(case, "kills", memfd=20, kernel=4):
         process = case.start("-s", samples, "-c", 2, "--set", "pattern=counter", "--set", "paced=0",
                              "--set", "fault_drop=50", "-b", moments.choice((4, 64)), *options)
         case.wait_for_bytes(process, moments.choice((4097, 20000, 1000000)))
@@ -330,16 +334,11 @@ def killed_at_any_moment_it_opens_with_every_frame_that_its_header_counts(case):
         assert status in (COMPLETE, LOSS), (status, text)
         # Behind the last count there may be entries that it did not come to.
         assert before <= check_what_is_there(case, samples) <= before + 64
-        case.output.unlink()
     assert counted
 
 
 def a_disk_that_fills_at_any_moment_keeps_every_frame_before(case):
-    moments = random.Random(case.backend)
-    ways = ways_to_write(case)
-    for number in rounds(case, "NDMA_FULLS", memfd=4, kernel=2):
-        case.output = Path(case.directory.name) / f"full{number}.npy"
-        options, samples = ways[number % len(ways)]
+    for moments, options, samples in accidents(case, "fulls", memfd=4, kernel=2):
         # More than the memory of the frames, which the limit is for as well.
         room = moments.randrange(300000, 3000000)
 
@@ -352,22 +351,16 @@ def a_disk_that_fills_at_any_moment_keeps_every_frame_before(case):
         # A write of several frames may fail as a whole.
         assert 0 <= (room - 4096) // (samples * 4) - there < 64, (room, there, text)
         assert case.repair()[0] == COMPLETE
-        case.output.unlink()
 
 
 def a_card_that_is_pulled_out_at_any_moment_leaves_what_it_made(case):
-    moments = random.Random(case.backend)
-    ways = ways_to_write(case)
-    for number in rounds(case, "NDMA_UNPLUGS", memfd=4, kernel=2):
-        case.output = Path(case.directory.name) / f"pulled{number}.npy"
-        options, samples = ways[number % len(ways)]
+    for moments, options, samples in accidents(case, "unplugs", memfd=4, kernel=2):
         frames = moments.randrange(1, 500)
         status, text = case.run("-s", samples, "-c", 2, "--set", "pattern=counter", "--set", "paced=0",
                                 "--set", f"fault_vanish={frames}", *options)
         assert status == TROUBLE and "sim0 is gone" in text, text
         assert check_what_is_there(case, samples) == frames, text
         assert case.repair()[0] == COMPLETE
-        case.output.unlink()
 
 
 def without_a_count_it_goes_on_until_a_signal_and_misses_nothing(case):
