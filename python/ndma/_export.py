@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ext import Frame, __version__
+from ._ext import Channel, Frame, __version__
 from ._timeline import Timeline
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 # Bytes of samples that are read and written at a time, and of a chunk.
 _BLOCK, _CHUNK = 1 << 24, 1 << 20
 _EPOCH = "nanoseconds since 1970-01-01"
-_INSTEAD = 'holes="mask" or "nan" leaves their places out, recording.runs has the runs'
 
 
 def _extra(what: str, module: str, extra: str) -> Any:
@@ -36,22 +35,14 @@ def _extra(what: str, module: str, extra: str) -> Any:
         raise ImportError(f"{what} needs {module.partition('.')[0]}: pip install ndma[{extra}]") from error
 
 
-def _timeline(recording: "Recording", start: int | None, stop: int | None, holes: "_Holes") -> Timeline:
-    if holes not in ("raise", "mask", "nan"):
-        raise ValueError(f'holes="raise", "mask" or "nan", not {holes!r}')
-    timeline = Timeline(recording, recording._range(start, stop))
-    if holes == "raise":
-        timeline.refuse_holes(_INSTEAD)
-    return timeline
-
-
-def _dtype(recording: "Recording", holes: "_Holes") -> Any:
-    return np.result_type(recording.dtype, np.float32) if holes == "nan" else recording.dtype
-
-
 def _places(timeline: Timeline, dtype: Any, size: int) -> int:
     """How many places have about so many bytes."""
     return max(1, size // max(1, math.prod(timeline.shape[1:]) * int(np.dtype(dtype).itemsize)))
+
+
+def _chunk(timeline: Timeline, dtype: Any, size: int) -> tuple[int, ...]:
+    """Whole places of about so many bytes, as h5py, zarr and dask take it: at least one, also of nothing."""
+    return (min(timeline.shape[0], _places(timeline, dtype, size)) or 1, *timeline.shape[1:])
 
 
 def _dimensions(timeline: Timeline) -> tuple[str, ...]:
@@ -60,11 +51,11 @@ def _dimensions(timeline: Timeline) -> tuple[str, ...]:
 
 def _blocks(timeline: Timeline, holes: "_Holes") -> Iterator[tuple[slice, NDArray[Any], NDArray[Any], NDArray[Any]]]:
     """Places, their samples, how many of them are valid, and their times, a block at a time."""
-    dtype = _dtype(timeline.recording, holes)
-    step = _places(timeline, dtype, _BLOCK)
+    nan = holes == "nan"
+    step = _places(timeline, timeline.dtype(nan), _BLOCK)
     for first in range(0, timeline.shape[0], step):
         last = min(first + step, timeline.shape[0])
-        samples, valid = timeline.samples(first, last, dtype if holes == "nan" else None)
+        samples, valid = timeline.samples(first, last, nan)
         yield slice(first, last), samples, valid, timeline.times(first, last).astype("i8")
 
 
@@ -80,16 +71,18 @@ def _attributes(recording: "Recording", timeline: Timeline) -> dict[str, Any]:
     }
 
 
+def _coordinates(channels: tuple[Channel, ...]) -> dict[str, Any]:
+    """Of the axis of channels."""
+    return {"channel": [channel.name for channel in channels],
+            "unit": ("channel", [channel.unit for channel in channels])}
+
+
 def to_xarray(recording: "Recording", start: int | None, stop: int | None, holes: "_Holes") -> Any:
     """See Recording.to_xarray."""
     xarray = _extra("to_xarray()", "xarray", "xarray")
     data = recording.physical(start, stop, holes="nan" if holes == "mask" else holes)
     timeline = Timeline(recording, recording._range(start, stop))
-    coordinates: dict[str, Any] = {
-        "channel": [channel.name for channel in recording.channels],
-        "unit": ("channel", [channel.unit for channel in recording.channels]),
-        "time": ("frame", timeline.times(0, len(data))),
-    }
+    coordinates = {**_coordinates(recording.channels), "time": ("frame", timeline.times(0, len(data)))}
     if recording.rate:
         coordinates["offset"] = ("sample", np.arange(recording.samples) / recording.rate)
     return xarray.DataArray(data, coordinates, _dimensions(timeline), os.fsdecode(recording.name),
@@ -100,10 +93,7 @@ def frame_to_xarray(frame: Frame) -> Any:
     """See Frame.to_xarray."""
     xarray = _extra("to_xarray()", "xarray", "xarray")
     data, stream = frame.physical(), frame.stream
-    coordinates: dict[str, Any] = {
-        "channel": [channel.name for channel in stream.channels],
-        "unit": ("channel", [channel.unit for channel in stream.channels]),
-    }
+    coordinates = _coordinates(stream.channels)
     if stream.rate:
         seconds = np.arange(data.shape[1]) / stream.rate
         if frame.time_is_start:
@@ -119,9 +109,9 @@ def to_hdf5(recording: "Recording", path: str | os.PathLike[str], start: int | N
             holes: "_Holes", compression: str | None) -> None:
     """See Recording.to_hdf5."""
     h5py = _extra("to_hdf5()", "h5py", "hdf5")
-    timeline = _timeline(recording, start, stop, holes)
-    dtype = _dtype(recording, holes)
-    chunk = (min(timeline.shape[0], _places(timeline, dtype, _CHUNK)) or 1, *timeline.shape[1:])
+    timeline = recording._timeline(start, stop, holes)
+    dtype = timeline.dtype(holes == "nan")
+    chunk = _chunk(timeline, dtype, _CHUNK)
     with open(path, "xb"):
         pass
     try:
@@ -150,13 +140,13 @@ def to_zarr(recording: "Recording", path: str | os.PathLike[str], start: int | N
     zarr = _extra("to_zarr()", "zarr", "zarr")
     if int(zarr.__version__.partition(".")[0]) < 3:
         raise ImportError(f"to_zarr() needs zarr 3 or later, this is {zarr.__version__}: pip install ndma[zarr]")
-    timeline = _timeline(recording, start, stop, holes)
-    dtype = _dtype(recording, holes)
+    timeline = recording._timeline(start, stop, holes)
+    dtype = timeline.dtype(holes == "nan")
     os.mkdir(path)
     try:
         group = zarr.open_group(os.fspath(path), mode="w", zarr_format=3)
         group.attrs.update({"about": recording._file.text(), "creator": f"ndma {__version__}"})
-        chunk = (min(timeline.shape[0], _places(timeline, dtype, _CHUNK)) or 1, *timeline.shape[1:])
+        chunk = _chunk(timeline, dtype, _CHUNK)
         samples = group.create_array("samples", shape=timeline.shape, dtype=dtype, chunks=chunk,
                                      dimension_names=_dimensions(timeline),
                                      attributes=_attributes(recording, timeline))
@@ -258,14 +248,14 @@ def _opened(path: str, start: int, stop: int, complete: tuple[int, int]) -> Time
 class _Places:
     """What Dask cuts chunks from: a worker opens the recording itself, and reads its own places alone."""
 
-    def __init__(self, timeline: Timeline, path: str, dtype: Any, nan: bool) -> None:
-        self.shape, self.ndim, self.dtype, self.nan = timeline.shape, len(timeline.shape), np.dtype(dtype), nan
+    def __init__(self, timeline: Timeline, path: str, nan: bool) -> None:
+        self.shape, self.ndim, self.dtype, self.nan = timeline.shape, len(timeline.shape), timeline.dtype(nan), nan
         status = os.stat(timeline.recording._file.fileno())
         self.opened = (path, timeline.frames.start, timeline.frames.stop, (status.st_ino, status.st_mtime_ns))
 
     def __getitem__(self, key: tuple[slice, ...]) -> NDArray[Any]:
         first, last, _ = key[0].indices(self.shape[0])
-        samples, _ = _opened(*self.opened).samples(first, last, self.dtype if self.nan else None)
+        samples, _ = _opened(*self.opened).samples(first, last, self.nan)
         return samples[(slice(None), *key[1:])]
 
     def __dask_tokenize__(self) -> Any:
@@ -277,8 +267,7 @@ def to_dask(recording: "Recording", start: int | None, stop: int | None, holes: 
     array = _extra("dask()", "dask.array", "dask")
     if holes == "mask":
         raise ValueError('dask() has no masks: holes="raise" or "nan"')
-    timeline = _timeline(recording, start, stop, holes)
-    dtype = _dtype(recording, holes)
-    places = _Places(timeline, os.path.abspath(recording.path), dtype, holes == "nan")
-    chunks = (min(timeline.shape[0], _places(timeline, dtype, chunk_bytes)) or 1, *timeline.shape[1:])
-    return array.from_array(places, chunks=chunks, asarray=False, meta=np.empty((0,) * places.ndim, dtype))
+    timeline = recording._timeline(start, stop, holes)
+    places = _Places(timeline, os.path.abspath(recording.path), holes == "nan")
+    chunks = _chunk(timeline, places.dtype, chunk_bytes)
+    return array.from_array(places, chunks=chunks, asarray=False, meta=np.empty((0,) * places.ndim, places.dtype))

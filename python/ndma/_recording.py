@@ -338,21 +338,26 @@ class Recording:
         ValueError
             Another word for `holes`.
         """
-        if holes not in ("raise", "mask", "nan"):
-            raise ValueError(f'holes="raise", "mask" or "nan", not {holes!r}')
-        frames = self._range(start, stop)
-        timeline = Timeline(self, frames)
+        timeline = self._timeline(start, stop, holes)
+        frames = timeline.frames
         if holes == "raise":
-            timeline.refuse_holes('holes="mask" or "nan" leaves their places out, recording.runs has the runs')
             return self.samples_array()[frames.start:max(frames.start, frames.stop)]
         places = timeline.shape[0]
         try:
-            values, valid = timeline.samples(
-                0, places, None if holes == "mask" else np.result_type(self.dtype, np.float32))
+            values, valid = timeline.samples(0, places, nan=holes == "nan")
             return np.ma.MaskedArray(values, timeline.missing(valid)) if holes == "mask" else values
         except (ValueError, MemoryError):
             raise MemoryError(f"{places - len(frames)} missing frames of {self.name} have no room in memory: "
                               "take an array of fewer frames") from None
+
+    def _timeline(self, start: int | None, stop: int | None, holes: _Holes) -> Timeline:
+        """What arrays and exports are cut from, unless `holes` refuses it."""
+        if holes not in ("raise", "mask", "nan"):
+            raise ValueError(f'holes="raise", "mask" or "nan", not {holes!r}')
+        timeline = Timeline(self, self._range(start, stop))
+        if holes == "raise":
+            timeline.refuse_holes()
+        return timeline
 
     def _to_units(self, data: NDArray[Any], axis: int) -> Any:
         shape = [1] * data.ndim

@@ -83,31 +83,36 @@ class Timeline:
         what = "came short" if hole.partial else "lost samples" if hole.overflow else "is wrong by its own source"
         return f"frame {hole.number} {what}"
 
-    def refuse_holes(self, instead: str) -> None:
+    def refuse_holes(self) -> None:
         """Raise FrameLossError where there are any."""
         if self.holes:
             raise FrameLossError(f"{self.recording.name} has {len(self.holes)} holes: {self.words(self.holes[0])}. "
-                                 f"{instead}")
+                                 'holes="mask" or "nan" leaves their places out, recording.runs has the runs')
 
     def _between(self, first: int, last: int) -> Iterator[tuple[slice, int, int]]:
         """Of each stretch in these places: where in the result, which frame, how many valid samples."""
         begin = bisect.bisect_right(self.stretches, first, key=lambda stretch: stretch.place) - 1
-        for stretch in self.stretches[max(begin, 0):]:
+        for index in range(max(begin, 0), len(self.stretches)):
+            stretch = self.stretches[index]
             start, stop = max(first, stretch.place), min(last, stretch.place + stretch.frames)
             if stretch.place >= last:
                 break
             if start < stop:
                 yield slice(start - first, stop - first), stretch.number + start - stretch.place, stretch.valid
 
-    def samples(self, first: int, last: int, dtype: Any = None) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+    def dtype(self, nan: bool) -> np.dtype[Any]:
+        """Of `samples`."""
+        return np.result_type(self.recording.dtype, np.float32) if nan else self.recording.dtype
+
+    def samples(self, first: int, last: int, nan: bool) -> tuple[NDArray[Any], NDArray[np.uint64]]:
         """What is at these places, and how many samples of each channel are valid there; the rest is 0, or NaN."""
-        values = np.zeros((last - first, *self.shape[1:]), dtype or self.recording.dtype)
+        values = np.zeros((last - first, *self.shape[1:]), self.dtype(nan))
         valid = np.zeros(last - first, np.uint64)
         data = self.recording.samples_array()
         for where, number, count in self._between(first, last):
             values[where] = data[number:number + where.stop - where.start]
             valid[where] = count
-        if dtype is not None:
+        if nan:
             values[self.missing(valid)] = np.nan
         return values, valid
 
